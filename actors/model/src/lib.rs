@@ -1,1 +1,41 @@
-//! Under construction.
+//! The words all crates share: ids, times, meter samples, station events, sessions, commands.
+//!
+//! Nothing here knows an OCPP version, a database or an actor. What a charger says is converted into
+//! [`StationEvent`] at the edge (crate `ocpp`), decided on by actors, and kept by a store as the
+//! records defined here. The same types, serialised, are what the operator API shows, so a field
+//! renamed here is a field renamed for every API user.
+
+mod access;
+mod command;
+mod event;
+mod ids;
+mod live;
+mod message;
+mod meter;
+#[cfg(feature = "openapi")]
+mod openapi;
+mod session;
+mod site;
+mod station;
+mod time;
+mod token;
+
+pub use access::{ApiKey, Role};
+pub use command::{Command, CommandRecord, CommandState, ResetKind, Variable};
+pub use event::{
+    Authorize, BootStatus, MeterReading, Notice, Refusal, StationEvent, StationReply, TokenVerdict,
+    TransactionEvent, TransactionPhase,
+};
+pub use ids::{CommandId, InvalidId, SessionId, SiteId, StationId, TokenUid};
+pub use live::LiveEvent;
+pub use message::{Direction, MessageEntry};
+pub use meter::{Location, Measurand, MeterSample, SampledValue};
+pub use session::{
+    Flag, RetryKey, Session, SessionEventKind, SessionEventRecord, SessionState, StoredReading,
+};
+pub use site::Site;
+pub use station::{
+    Admission, BootInfo, Connector, ConnectorRef, ConnectorState, Protocol, Station,
+};
+pub use time::Timestamp;
+pub use token::{Authorization, Token, TokenKind, TokenRef};

@@ -1,1 +1,61 @@
-//! Under construction.
+//! What the hub remembers: one trait per kind of thing, an in-memory twin, and the contract that every
+//! implementation passes.
+//!
+//! Rules every implementation keeps (the contract suite, [`contract`], checks them):
+//!
+//! 1. A write that returned `Ok` survives a kill -9 (the twin excepted: it has no disk).
+//! 2. A failed write says which of two failures it is: [`WriteError::NotWritten`] (certainly not
+//!    there) or [`WriteError::Unknown`] (a time-out, a lost connection: it may be there).
+//! 3. A session write is atomic (snapshot and log entry), deduplicated by its retry key, and fenced by
+//!    its epoch: an owner that has been replaced cannot write.
+//! 4. Every list is paged; a cursor stays valid while rows are added.
+
+mod access;
+mod command;
+pub mod contract;
+mod error;
+mod memory;
+mod message;
+mod notice;
+mod page;
+mod session;
+mod site;
+mod station;
+mod token;
+
+pub use access::ApiKeyStore;
+pub use command::CommandStore;
+pub use error::{ReadError, WriteError};
+pub use memory::MemoryStore;
+pub use message::{MessageFilter, MessageStore};
+pub use notice::{NoticeRecord, NoticeStore};
+pub use page::{Page, PageRequest};
+pub use session::{Committed, SessionCommit, SessionFilter, SessionStore};
+pub use site::SiteStore;
+pub use station::{Hydration, StationFilter, StationStore};
+pub use token::TokenStore;
+
+/// Everything the hub remembers.
+pub trait Store:
+    StationStore
+    + SiteStore
+    + TokenStore
+    + SessionStore
+    + NoticeStore
+    + CommandStore
+    + MessageStore
+    + ApiKeyStore
+{
+}
+
+impl<T> Store for T where
+    T: StationStore
+        + SiteStore
+        + TokenStore
+        + SessionStore
+        + NoticeStore
+        + CommandStore
+        + MessageStore
+        + ApiKeyStore
+{
+}

@@ -1,0 +1,155 @@
+//! Names of things. Each is its own type, so that a station cannot be looked up by a session's name.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
+
+/// Why a text cannot be an id; the text says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidId(pub String);
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, max $max:literal, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The longest text this id may be, in characters.
+            pub const MAX_CHARS: usize = $max;
+
+            /// # Errors
+            /// Empty, longer than [`Self::MAX_CHARS`], or holding control characters.
+            pub fn new(text: &str) -> Result<Self, InvalidId> {
+                if text.is_empty() {
+                    return Err(InvalidId(format!("{} must not be empty", $what)));
+                }
+                if text.chars().count() > $max {
+                    return Err(InvalidId(format!("{} must be at most {} characters", $what, $max)));
+                }
+                if text.chars().any(char::is_control) {
+                    return Err(InvalidId(format!("{} must not hold control characters", $what)));
+                }
+                Ok(Self(text.into()))
+            }
+
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::new(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// A charger's identity: the last, percent-decoded segment of the URL it connects to
+    /// (OCPP-J 1.6 §3.1.1, OCPP 2.0.1 Part 4 §3.1.1: at most 48 characters there; vendors exceed it).
+    StationId, max 255, "a station identity"
+);
+text_id!(
+    /// A site: stations behind one grid connection.
+    SiteId, max 64, "a site id"
+);
+text_id!(
+    /// What a driver identifies with: an RFID uid, an app's token, an eMAID. Compared without
+    /// regard to case, as OCPP's idTag is a `CiString`; kept as it was first written.
+    TokenUid, max 255, "a token uid"
+);
+
+impl TokenUid {
+    /// The form in which two uids are compared and looked up (OCPP 1.6 §4.1: idTag is case-insensitive).
+    pub fn folded(&self) -> String {
+        self.as_str().to_ascii_lowercase()
+    }
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[cfg_attr(feature = "openapi", schema(value_type = uuid::Uuid))]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A fresh id that sorts by the time it was made (UUID version 7).
+            pub fn fresh() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Uuid::from_str(text)
+                    .map(Self)
+                    .map_err(|_| InvalidId(format!("{text:?} is not a UUID")))
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// One charging session, from plug or card to unplug or stop.
+    SessionId
+);
+uuid_id!(
+    /// One command to a station.
+    CommandId
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_says_why_it_is_refused() {
+        assert!(StationId::new("").unwrap_err().0.contains("empty"));
+        assert!(StationId::new("a\nb").unwrap_err().0.contains("control"));
+        assert!(SiteId::new(&"s".repeat(65)).unwrap_err().0.contains("64"));
+        assert_eq!(StationId::new("RDAM|123").unwrap().as_str(), "RDAM|123");
+    }
+
+    #[test]
+    fn token_uids_are_looked_up_without_regard_to_case() {
+        assert_eq!(TokenUid::new("04A1b2").unwrap().folded(), "04a1b2");
+    }
+}

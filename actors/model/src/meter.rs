@@ -1,0 +1,180 @@
+//! What a meter says, whichever OCPP version carried it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+
+/// Readings taken at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MeterSample {
+    /// When the station took them. The receive time where the station's clock is plainly wrong.
+    pub at: Timestamp,
+    /// The readings.
+    pub values: Vec<SampledValue>,
+}
+
+/// One reading.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SampledValue {
+    /// What was measured.
+    pub measurand: Measurand,
+    /// The number in the base unit of its measurand (Wh, W, A, V, %, varh, Hz …: kilo-units and
+    /// multipliers are applied); absent for signed or unreadable data, which stays in `raw`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// The unit of `value` after scaling; as sent, where it is not one that OCPP names.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unit: String,
+    /// `L1`, `L2-N` …, as sent; absent for the sum or where phases do not apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// Where in the station it was measured.
+    #[serde(default)]
+    pub location: Location,
+    /// `Sample.Periodic`, `Transaction.Begin` …, as sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// The value as sent, kept where `value` could not be had from it, or where it is signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+}
+
+/// What was measured. The names the hub acts on are told apart; any other is kept as sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Measurand {
+    /// `Energy.Active.Import.Register`, Wh: the register sessions are billed by; OCPP's default.
+    EnergyImportRegister,
+    /// `Power.Active.Import`, W.
+    PowerImport,
+    /// `Current.Import`, A.
+    CurrentImport,
+    /// `Voltage`, V.
+    Voltage,
+    /// `SoC`, %.
+    StateOfCharge,
+    /// Any other, as sent.
+    Other(String),
+}
+
+impl Measurand {
+    /// The name OCPP gives it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::EnergyImportRegister => "Energy.Active.Import.Register",
+            Self::PowerImport => "Power.Active.Import",
+            Self::CurrentImport => "Current.Import",
+            Self::Voltage => "Voltage",
+            Self::StateOfCharge => "SoC",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl From<String> for Measurand {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "Energy.Active.Import.Register" => Self::EnergyImportRegister,
+            "Power.Active.Import" => Self::PowerImport,
+            "Current.Import" => Self::CurrentImport,
+            "Voltage" => Self::Voltage,
+            "SoC" => Self::StateOfCharge,
+            _ => Self::Other(name),
+        }
+    }
+}
+
+impl From<Measurand> for String {
+    fn from(measurand: Measurand) -> Self {
+        match measurand {
+            Measurand::Other(name) => name,
+            named => named.as_str().to_owned(),
+        }
+    }
+}
+
+/// Where in the station a value was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Location {
+    /// At the outlet towards the car; OCPP's default, and the one sessions are billed by.
+    #[default]
+    Outlet,
+    /// Any other (`Inlet`, `EV`, `Body`, `Cable`, `Upstream`), as sent.
+    Other(String),
+}
+
+impl From<String> for Location {
+    fn from(name: String) -> Self {
+        if name == "Outlet" {
+            Self::Outlet
+        } else {
+            Self::Other(name)
+        }
+    }
+}
+
+impl From<Location> for String {
+    fn from(location: Location) -> Self {
+        match location {
+            Location::Outlet => "Outlet".to_owned(),
+            Location::Other(name) => name,
+        }
+    }
+}
+
+impl MeterSample {
+    /// The import register in Wh that a session is billed by: at the outlet, summed over phases
+    /// (a reading without a phase, else the sum of L1, L2 and L3). Absent when not measured.
+    pub fn energy_wh(&self) -> Option<f64> {
+        self.total(&Measurand::EnergyImportRegister)
+    }
+
+    /// The power drawn at the outlet in W, summed over phases. Absent when not measured.
+    pub fn power_w(&self) -> Option<f64> {
+        self.total(&Measurand::PowerImport)
+    }
+
+    fn total(&self, wanted: &Measurand) -> Option<f64> {
+        let at_outlet = || {
+            self.values
+                .iter()
+                .filter(|v| v.measurand == *wanted && v.location == Location::Outlet)
+        };
+        if let Some(sum) = at_outlet().find(|v| v.phase.is_none()) {
+            return sum.value;
+        }
+        let phases: Vec<f64> = at_outlet().filter_map(|v| v.value).collect();
+        (!phases.is_empty()).then(|| phases.iter().sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(value: f64, phase: Option<&str>) -> SampledValue {
+        SampledValue {
+            measurand: Measurand::EnergyImportRegister,
+            value: Some(value),
+            unit: "Wh".into(),
+            phase: phase.map(str::to_owned),
+            location: Location::Outlet,
+            context: None,
+            raw: None,
+        }
+    }
+
+    #[test]
+    fn the_total_is_preferred_and_phases_are_summed_without_one() {
+        let at = Timestamp(0);
+        let phases = vec![reading(1.0, Some("L1")), reading(2.0, Some("L2"))];
+        let mut both = phases.clone();
+        both.push(reading(9.0, None));
+        assert_eq!(MeterSample { at, values: phases }.energy_wh(), Some(3.0));
+        assert_eq!(MeterSample { at, values: both }.energy_wh(), Some(9.0));
+        assert_eq!(MeterSample { at, values: vec![] }.energy_wh(), None);
+    }
+}

@@ -1,0 +1,21 @@
+//! The outcomes of a read and of a write.
+
+/// A read that failed; nothing is known of what it would have found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the store could not be read: {0}")]
+pub struct ReadError(pub String);
+
+/// A write that did not return "written". The three outcomes of a write are told apart because the
+/// right next step differs: `NotWritten` may be tried again or given up, `Unknown` has to be read back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// Certainly not written.
+    #[error("not written: {0}")]
+    NotWritten(String),
+    /// Perhaps written: whoever asked must reload before deciding anything.
+    #[error("perhaps not written: {0}")]
+    Unknown(String),
+    /// Not written, because a newer owner (a higher epoch) has written since.
+    #[error("not written: another owner has taken over")]
+    Stale,
+}

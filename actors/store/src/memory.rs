@@ -1,0 +1,4 @@
+//! Under construction.
+use crate::*;
+/// x
+pub struct MemoryStore;

@@ -1,0 +1,95 @@
+//! Sessions, the log each was made from, and readings outside sessions.
+
+use async_trait::async_trait;
+use model::{
+    RetryKey, Session, SessionEventRecord, SessionId, SessionState, StationId, StoredReading,
+    TokenUid,
+};
+
+use crate::{Page, PageRequest, ReadError, WriteError};
+
+/// Sessions, the log each was made from, and readings outside sessions.
+#[async_trait]
+pub trait SessionStore: Send + Sync + 'static {
+    /// Writes a session's new snapshot and the log entry that led to it, both or neither.
+    async fn commit_session(&self, commit: SessionCommit) -> Result<Committed, WriteError>;
+
+    /// The session of that id.
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, ReadError>;
+
+    /// The session that the station calls so.
+    async fn session_by_transaction(
+        &self,
+        station: &StationId,
+        transaction: &str,
+    ) -> Result<Option<Session>, ReadError>;
+
+    /// The session whose log holds this key.
+    async fn session_by_key(
+        &self,
+        station: &StationId,
+        key: &RetryKey,
+    ) -> Result<Option<Session>, ReadError>;
+
+    /// Sessions, the newest first (by id, which sorts by time).
+    async fn sessions(
+        &self,
+        filter: SessionFilter,
+        page: PageRequest,
+    ) -> Result<Page<Session>, ReadError>;
+
+    /// A session's log, in the order it was written.
+    async fn session_events(
+        &self,
+        id: SessionId,
+        page: PageRequest,
+    ) -> Result<Page<SessionEventRecord>, ReadError>;
+
+    /// Writes readings outside any session; a repeat (same station and key) changes nothing.
+    async fn record_reading(
+        &self,
+        station: &StationId,
+        reading: StoredReading,
+    ) -> Result<(), WriteError>;
+
+    /// A station's readings outside sessions, the newest first.
+    async fn readings(
+        &self,
+        station: &StationId,
+        page: PageRequest,
+    ) -> Result<Page<StoredReading>, ReadError>;
+}
+
+/// A session's new snapshot and the log entry that led to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionCommit {
+    /// The snapshot after the entry.
+    pub session: Session,
+    /// The entry.
+    pub event: SessionEventRecord,
+    /// The epoch of the owner's claim on the station. A commit with a lower epoch than the session was
+    /// last written with is [`WriteError::Stale`].
+    pub epoch: i64,
+}
+
+/// What became of a [`SessionCommit`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Committed {
+    /// Written.
+    Written,
+    /// Nothing written: the station's log already holds the key. This is the session it belongs to.
+    Repeat(Box<Session>),
+    /// Nothing written: the session is new, but the station has another one of that transaction name.
+    Taken(Box<Session>),
+}
+
+/// Which sessions; all that is given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SessionFilter {
+    /// At this station.
+    pub station: Option<StationId>,
+    /// Begun with this token, without regard to case.
+    pub token: Option<TokenUid>,
+    /// Going on or over.
+    pub state: Option<SessionState>,
+}
