@@ -69,4 +69,7 @@ pub struct Hydration {
     pub open_sessions: Vec<Session>,
     /// The highest number it was handed out for a 1.6 transaction.
     pub last_number: Option<i32>,
+    /// The highest epoch its sessions were written with: a new claim must be above it, whatever the
+    /// clock says.
+    pub last_epoch: Option<i64>,
 }
