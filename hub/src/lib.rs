@@ -1,1 +1,4 @@
-//! Under construction.
+//! Switchyard: the hub that EV chargers connect to.
+
+pub mod api;
+pub mod commands;

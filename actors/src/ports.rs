@@ -1,0 +1,90 @@
+//! What actors ask of the outside: a charger's socket, and those who watch.
+
+use std::{sync::Arc, time::Duration};
+
+use model::LiveEvent;
+use tokio::sync::{broadcast, oneshot};
+
+/// A charger's socket, as its actor sees it. Nothing here waits.
+pub trait Link: Send + Sync + 'static {
+    /// Queues a CALL. Its outcome arrives through the call's own port, always: a link that goes away
+    /// answers [`CallOutcome::Gone`] for all it had.
+    fn call(&self, call: OutgoingCall);
+
+    /// Closes the socket.
+    fn close(&self, reason: CloseReason);
+}
+
+/// A CALL to a charger, already in its version.
+#[derive(Debug)]
+pub struct OutgoingCall {
+    /// The OCPP action.
+    pub action: String,
+    /// The payload, as JSON text.
+    pub payload: String,
+    /// How long the answer may take, waiting for the calls before it included.
+    pub timeout: Duration,
+    /// Where the outcome goes.
+    pub outcome: oneshot::Sender<CallOutcome>,
+}
+
+/// What became of a CALL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// Answered; the payload as JSON text.
+    Answered(String),
+    /// Answered with a CALLERROR.
+    Failed {
+        /// Its code, as sent.
+        code: String,
+        /// Its description, as sent.
+        description: String,
+    },
+    /// Not answered in time.
+    TimedOut,
+    /// The socket went before the answer came, or there was none.
+    Gone,
+    /// As many calls as a charger may have are already waiting.
+    Busy,
+    /// The station has not been accepted yet (OCPP 2.0.1 B03.FR.03).
+    NotAccepted,
+}
+
+/// Why the hub closes a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// The station opened a newer one.
+    Replaced,
+    /// The station was deleted or turned away.
+    Removed,
+    /// Nothing durable is available; the station keeps its queue while it is offline.
+    NotDurable,
+    /// The hub stops.
+    Draining,
+    /// The station keeps crashing its actor.
+    Quarantined,
+}
+
+/// Tells those who watch. Best effort; nothing is built when nobody listens.
+#[derive(Debug, Clone)]
+pub struct Watchers(broadcast::Sender<Arc<LiveEvent>>);
+
+impl Watchers {
+    /// Watchers that may each lag by `backlog` events.
+    pub fn new(backlog: usize) -> Self {
+        Self(broadcast::Sender::new(backlog))
+    }
+
+    /// Starts watching.
+    pub fn watch(&self) -> broadcast::Receiver<Arc<LiveEvent>> {
+        self.0.subscribe()
+    }
+
+    /// Tells what `event` makes, if anybody listens.
+    pub fn tell(&self, event: impl FnOnce() -> LiveEvent) {
+        if self.0.receiver_count() > 0 {
+            // The only error is that the last listener has just gone.
+            let _ = self.0.send(Arc::new(event()));
+        }
+    }
+}
