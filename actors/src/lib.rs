@@ -1,20 +1,51 @@
 //! What decides or remembers: charger, session and site actors under their supervisors.
+//!
+//! The rest of the hub holds an [`Actors`]: a socket connects through [`Actors::connect`] and asks
+//! through the [`Connection`] it gets; commands go through [`Actors::call`]. No actor knows an OCPP
+//! version or a database.
 
+#[cfg(feature = "chaos")]
+mod chaos;
+mod charger;
 mod clock;
+mod deps;
+mod directory;
+mod metrics;
 mod ports;
+mod session;
+mod settings;
+mod site;
+mod supervisor;
+mod tree;
 
+use std::sync::{Arc, OnceLock};
+
+pub use charger::Connection;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use ports::{CallOutcome, CloseReason, Link, OutgoingCall, Watchers};
-
-use std::sync::Arc;
-
+pub use metrics::describe as describe_metrics;
 use model::{LiveEvent, Protocol, SiteId, StationId, Timestamp};
+pub use ports::{CallOutcome, CloseReason, Link, OutgoingCall, Watchers};
 use serde::{Deserialize, Serialize};
+pub use session::authorize::UnknownTokens;
+pub use settings::Settings;
+pub use site::SiteView;
+use store::{Hydration, Store};
 use tokio::sync::broadcast;
+
+use crate::{
+    charger::ChargerMsg,
+    deps::Deps,
+    directory::{Attach, Directory},
+    site::Sites,
+    tree::Tree,
+};
 
 /// The running actors; cheap to clone.
 #[derive(Clone)]
-pub struct Actors {}
+pub struct Actors {
+    deps: Arc<Deps>,
+    tree: Arc<Tree>,
+}
 
 /// A station's socket, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,42 +57,174 @@ pub struct ConnectionView {
     pub since: Timestamp,
 }
 
-/// A site as it now is, for people.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct SiteView {
-    /// The configured limit, in W.
-    pub limit_w: Option<f64>,
-    /// What its stations draw together, in W, as far as they have told.
-    pub power_w: f64,
-    /// How many of its stations are connected.
-    pub stations_connected: u32,
-    /// How many outlets are charging.
-    pub outlets_charging: u32,
+/// Why a station may not connect now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quarantined {
+    /// When it may try again.
+    pub until: Timestamp,
 }
 
+/// The actors could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("the actors could not be started: {0}")]
+pub struct StartError(String);
+
 impl Actors {
+    /// Starts the tree of actors.
+    ///
+    /// # Errors
+    /// A [`StartError`] when a supervisor cannot be started; nothing runs then.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Result<Self, StartError> {
+        let deps = Arc::new(Deps {
+            store,
+            clock,
+            watchers: Watchers::new(settings.live_backlog),
+            directory: Directory::default(),
+            sites: Sites::default(),
+            settings,
+            tree: OnceLock::new(),
+        });
+        let tree = Tree::grow(&deps)
+            .await
+            .map_err(|error| StartError(error.to_string()))?;
+        // Set once, here.
+        let _ = deps.tree.set(Arc::clone(&tree));
+        Ok(Self { deps, tree })
+    }
+
+    /// Connects a station's socket: the newest wins, the one before it is closed. `hydration` is what
+    /// the handshake read of the station.
+    ///
+    /// # Errors
+    /// [`Quarantined`] while the station rests for having crashed its actor again and again.
+    pub fn connect(
+        &self,
+        station: &StationId,
+        protocol: Protocol,
+        link: &Arc<dyn Link>,
+        hydration: &Hydration,
+    ) -> Result<Connection, Quarantined> {
+        loop {
+            let slot = self.deps.directory.slot(station);
+            let now = self.deps.clock.now();
+            match slot.attach(Arc::clone(link), protocol, hydration.clone(), now) {
+                Attach::Retired => {}
+                Attach::Quarantined(until) => return Err(Quarantined { until }),
+                Attach::Done {
+                    epoch,
+                    replaced,
+                    actor,
+                    start,
+                } => {
+                    if let Some(replaced) = replaced {
+                        ::metrics::counter!(metrics::SOCKETS_REPLACED).increment(1);
+                        replaced.close(CloseReason::Replaced);
+                    }
+                    if start {
+                        self.tree.start_charger(&self.deps, &slot);
+                    } else if let Some(actor) = actor {
+                        // One that is just being restarted finds the socket itself.
+                        let _ = actor.cast(ChargerMsg::Connected);
+                    }
+                    ::metrics::gauge!(metrics::STATIONS_CONNECTED).increment(1.0);
+                    return Ok(Connection {
+                        slot,
+                        deps: Arc::clone(&self.deps),
+                        epoch,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Sends a CALL to a station; its outcome arrives through the call's port.
+    pub fn call(&self, station: &StationId, call: OutgoingCall) {
+        let Some(actor) = self
+            .deps
+            .directory
+            .find(station)
+            .and_then(|slot| slot.actor())
+        else {
+            let _ = call.outcome.send(CallOutcome::Gone);
+            return;
+        };
+        // An actor that ends before it reads this drops the port, which says the same as `Gone`.
+        let _ = actor.cast(ChargerMsg::Call(Box::new(call)));
+    }
+
     /// The station's socket, if it has one here.
-    pub fn connection(&self, _station: &StationId) -> Option<ConnectionView> {
-        None
+    pub fn connection(&self, station: &StationId) -> Option<ConnectionView> {
+        let attached = self.deps.directory.find(station)?.connection()?;
+        Some(ConnectionView {
+            protocol: attached.protocol,
+            since: attached.since,
+        })
     }
 
     /// Watches what happens from now on.
     pub fn watch(&self) -> broadcast::Receiver<Arc<LiveEvent>> {
-        Watchers::new(1).watch()
+        self.deps.watchers.watch()
+    }
+
+    /// Where those who cause events outside the actors tell them.
+    pub fn watchers(&self) -> &Watchers {
+        &self.deps.watchers
     }
 
     /// The site as it now is; absent while none of its stations has been seen since the start.
-    pub async fn site_view(&self, _site: &SiteId) -> Option<SiteView> {
-        None
+    pub async fn site_view(&self, site: &SiteId) -> Option<SiteView> {
+        self.deps.sites.view(site).await
     }
 
     /// An operator changed the station's configuration: its actor reads it anew.
-    pub async fn station_changed(&self, _station: &StationId) {}
+    pub async fn station_changed(&self, station: &StationId) {
+        if let Some(actor) = self
+            .deps
+            .directory
+            .find(station)
+            .and_then(|slot| slot.actor())
+        {
+            let _ = actor.cast(ChargerMsg::Configured);
+        }
+    }
 
     /// An operator changed the site's configuration: its actor reads it anew.
-    pub async fn site_changed(&self, _site: &SiteId) {}
+    pub async fn site_changed(&self, site: &SiteId) {
+        self.deps.sites.changed(site);
+    }
 
     /// Closes the station's socket, if it has one here.
-    pub fn disconnect(&self, _station: &StationId, _reason: CloseReason) {}
+    pub fn disconnect(&self, station: &StationId, reason: CloseReason) {
+        let attached = self
+            .deps
+            .directory
+            .find(station)
+            .and_then(|slot| slot.connection());
+        if let Some(attached) = attached {
+            attached.link.close(reason);
+        }
+    }
+
+    /// Closes every socket; returns how many there were.
+    pub fn disconnect_all(&self, reason: CloseReason) -> usize {
+        let connected = self
+            .deps
+            .directory
+            .slots(|slot| slot.connection().is_some());
+        for slot in &connected {
+            if let Some(attached) = slot.connection() {
+                attached.link.close(reason);
+            }
+        }
+        connected.len()
+    }
+
+    /// Ends every actor, once each is done with the message it has in hand.
+    pub async fn stop(&self) {
+        self.tree.fell().await;
+    }
 }

@@ -1,0 +1,30 @@
+//! Panics on demand, in test builds only (feature `chaos`): how the promise that a panic costs at most
+//! one message is proven from outside, over a real socket.
+//!
+//! A token whose uid is `!panic-<where>` panics the actor at `<where>` (charger, session) each time;
+//! `!panic-<where>-once-<anything>` the first time only.
+
+use std::{collections::HashSet, sync::Mutex};
+
+use model::TokenRef;
+
+static DONE: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+
+/// Panics if the token asks for it at this place.
+pub(crate) fn panic_if_asked(place: &str, token: Option<&TokenRef>) {
+    let Some(asked) = token.and_then(|token| token.uid.as_str().strip_prefix("!panic-")) else {
+        return;
+    };
+    let Some(rest) = asked.strip_prefix(place) else {
+        return;
+    };
+    if rest.starts_with("-once-") {
+        let mut done = DONE
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !done.get_or_insert_default().insert(asked.to_owned()) {
+            return;
+        }
+    }
+    panic!("chaos: asked to panic in {place}");
+}

@@ -1,0 +1,470 @@
+//! A charger: one actor per station, from its first connection until it has been away for a while.
+//!
+//! It holds what the station's messages need at hand: whether it may charge, where it stands, its open
+//! sessions. A message of a transaction is passed on to that session's actor together with the port
+//! for the answer; everything else is answered here. It never waits for the station: calls go out
+//! through the [`Link`](crate::Link), and their outcome goes to whoever asked.
+
+mod ask;
+mod open;
+mod transaction;
+
+use std::{sync::Arc, time::Duration};
+
+use model::{
+    Admission, BootStatus, ConnectorRef, LiveEvent, Refusal, SiteId, StationEvent, StationReply,
+    Timestamp, TokenRef, TokenUid,
+};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use store::NoticeRecord;
+use tokio::sync::oneshot;
+
+pub use self::ask::Connection;
+use self::open::{Open, OpenSessions};
+use crate::{
+    CallOutcome, CloseReason, OutgoingCall,
+    deps::Deps,
+    directory::Slot,
+    metrics,
+    session::{SessionMsg, authorize},
+    site::StationNews,
+    supervisor::Child,
+};
+
+/// Where the answer to a charger's message goes.
+pub(crate) type Reply = oneshot::Sender<Result<StationReply, Refusal>>;
+
+/// What a charger's actor is told. Payloads are boxed: a mailbox holds 32 places of this size.
+pub(crate) enum ChargerMsg {
+    /// Read everything back from the store. Always the first.
+    Hydrate,
+    /// The station said something.
+    Event(Box<EventEnvelope>),
+    /// Its socket opened.
+    Connected,
+    /// The socket of that epoch closed.
+    Disconnected(i64),
+    /// The station has been away for as long as its actor waits.
+    Retire,
+    /// Somebody wants a CALL to be sent.
+    Call(Box<OutgoingCall>),
+    /// A session's actor tells what became of it.
+    Session(Box<SessionNews>),
+    /// Another session began where this one is open: it is over.
+    Supersede(Box<str>),
+    /// The operator changed the station's configuration.
+    Configured,
+    /// The site's actor is new and wants to know everything.
+    Announce,
+}
+
+/// What the station said, and where the answer goes.
+pub(crate) struct EventEnvelope {
+    pub(crate) event: StationEvent,
+    pub(crate) received_at: Timestamp,
+    pub(crate) reply: Reply,
+}
+
+/// What became of a session.
+pub(crate) struct SessionNews {
+    pub(crate) transaction: String,
+    pub(crate) connector: Option<ConnectorRef>,
+    pub(crate) active: bool,
+    pub(crate) token: Option<TokenUid>,
+    pub(crate) power_w: Option<f64>,
+    pub(crate) actor: ActorRef<SessionMsg>,
+}
+
+/// A charger's actor, to its supervisor.
+pub(crate) struct ChargerChild {
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) deps: Arc<Deps>,
+}
+
+impl Child for ChargerChild {
+    const KIND: &'static str = "charger";
+
+    async fn start(&self, supervisor: ActorCell) -> Result<ActorCell, SpawnErr> {
+        let arguments = (Arc::clone(&self.slot), Arc::clone(&self.deps));
+        let (actor, _) = Actor::spawn_linked(None, ChargerActor, arguments, supervisor).await?;
+        // Before anybody can find the actor, so that it comes first.
+        let _ = actor.cast(ChargerMsg::Hydrate);
+        self.slot.actor_is(actor.clone());
+        Ok(actor.get_cell())
+    }
+
+    fn down(&self) {
+        self.slot.actor_gone();
+    }
+
+    fn quarantined(&self, wait: Duration) {
+        let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        self.slot.quarantine(self.deps.clock.now().plus_ms(wait_ms));
+    }
+
+    fn name(&self) -> String {
+        format!("charger {}", self.slot.station)
+    }
+}
+
+struct ChargerActor;
+
+/// A charger's state; boxed, since ractor holds it inside each task.
+struct ChargerState {
+    slot: Arc<Slot>,
+    deps: Arc<Deps>,
+    admission: Admission,
+    site: Option<SiteId>,
+    sessions: OpenSessions,
+    last_number: i32,
+}
+
+impl Actor for ChargerActor {
+    type Msg = ChargerMsg;
+    type State = Box<ChargerState>;
+    type Arguments = (Arc<Slot>, Arc<Deps>);
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<ChargerMsg>,
+        (slot, deps): Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok(Box::new(ChargerState {
+            slot,
+            deps,
+            admission: Admission::Pending,
+            site: None,
+            sessions: OpenSessions::default(),
+            last_number: 0,
+        }))
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ChargerMsg>,
+        message: ChargerMsg,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        // Boxed: the state machine of a message is kept only while there is one.
+        Box::pin(state.handle(&myself, message)).await
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<ChargerMsg>,
+        event: SupervisionEvent,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorTerminated(actor, _, _) => state.forget_actor(&actor),
+            SupervisionEvent::ActorFailed(actor, error) => {
+                ::metrics::counter!(metrics::ACTOR_CRASHES, "kind" => "session").increment(1);
+                tracing::warn!(station = %state.slot.station, %error, "a session's actor crashed; the next message reads the session back");
+                state.forget_actor(&actor);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl ChargerState {
+    async fn handle(
+        &mut self,
+        myself: &ActorRef<ChargerMsg>,
+        message: ChargerMsg,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            ChargerMsg::Hydrate => self.hydrate().await?,
+            ChargerMsg::Event(envelope) => self.on_event(myself, *envelope).await,
+            ChargerMsg::Connected => self.on_connected().await,
+            ChargerMsg::Disconnected(epoch) => self.on_disconnected(myself, epoch).await,
+            ChargerMsg::Retire => self.retire(myself),
+            ChargerMsg::Call(call) => self.call(*call),
+            ChargerMsg::Session(news) => self.on_session_news(myself, *news),
+            ChargerMsg::Supersede(transaction) => self.close_superseded(myself, &transaction).await,
+            ChargerMsg::Configured => self.on_configured().await,
+            ChargerMsg::Announce => self.announce(),
+        }
+        Ok(())
+    }
+
+    async fn hydrate(&mut self) -> Result<(), ActorProcessingErr> {
+        let hydration = match self.slot.take_hydration() {
+            Some(read_at_handshake) => *read_at_handshake,
+            None => self.deps.store.hydrate(&self.slot.station).await?,
+        };
+        if let Some(station) = hydration.station {
+            self.admission = station.admission;
+            self.stands_at(station.site);
+        }
+        self.last_number = hydration.last_number.unwrap_or(0);
+        for session in hydration.open_sessions {
+            let open = self.sessions.insert(Open::new(session.transaction));
+            open.connector = session.connector;
+            open.token = session.token.map(|token| token.uid);
+            open.power_w = session.power_w;
+            ::metrics::gauge!(metrics::SESSIONS_ACTIVE).increment(1.0);
+        }
+        for connector in hydration.connectors {
+            self.tell_site(StationNews::State(
+                connector.connector.evse,
+                connector.state,
+            ));
+        }
+        self.announce();
+        if self.slot.connection().is_some() {
+            self.on_connected().await;
+        }
+        Ok(())
+    }
+
+    async fn on_connected(&mut self) {
+        let Some(attached) = self.slot.connection() else {
+            return;
+        };
+        self.tell_site(StationNews::Connected(true));
+        let station = &self.slot.station;
+        self.deps.watchers.tell(|| LiveEvent::Connected {
+            station: station.clone(),
+            at: attached.since,
+            protocol: attached.protocol,
+        });
+        self.note_presence(attached.protocol, attached.since).await;
+    }
+
+    async fn on_disconnected(&mut self, myself: &ActorRef<ChargerMsg>, epoch: i64) {
+        let Some(attached) = self
+            .slot
+            .connection()
+            .filter(|attached| attached.epoch == epoch)
+        else {
+            // A newer socket is open: the station never was away.
+            return;
+        };
+        if !self.slot.detach(epoch) {
+            return;
+        }
+        let now = self.deps.clock.now();
+        self.tell_site(StationNews::Connected(false));
+        let station = &self.slot.station;
+        self.deps.watchers.tell(|| LiveEvent::Disconnected {
+            station: station.clone(),
+            at: now,
+        });
+        let linger = Duration::from_millis(self.deps.settings.linger_ms);
+        myself.send_after(linger, || ChargerMsg::Retire);
+        self.note_presence(attached.protocol, now).await;
+    }
+
+    async fn note_presence(&self, protocol: model::Protocol, at: Timestamp) {
+        let noted = self
+            .deps
+            .store
+            .record_presence(&self.slot.station, protocol, at)
+            .await;
+        if let Err(error) = noted {
+            tracing::debug!(station = %self.slot.station, %error, "when the station was last seen could not be kept");
+        }
+    }
+
+    fn retire(&mut self, myself: &ActorRef<ChargerMsg>) {
+        if !self.deps.directory.retire(&self.slot) {
+            return;
+        }
+        // An open session goes on without an actor: it is in the store, and the site keeps its power.
+        let open = self.sessions.iter().count();
+        ::metrics::gauge!(metrics::SESSIONS_ACTIVE).decrement(open as f64);
+        myself.stop(None);
+    }
+
+    async fn on_configured(&mut self) {
+        let station = match self.deps.store.station(&self.slot.station).await {
+            Ok(station) => station,
+            Err(error) => {
+                tracing::warn!(station = %self.slot.station, %error, "the station's new configuration could not be read; it holds from the next connection on");
+                return;
+            }
+        };
+        let (admission, site) = match station {
+            Some(station) => (station.admission, station.site),
+            None => (Admission::Rejected, None),
+        };
+        self.admission = admission;
+        self.stands_at(site);
+        self.announce();
+        if admission == Admission::Rejected {
+            if let Some(attached) = self.slot.connection() {
+                attached.link.close(CloseReason::Removed);
+            }
+        }
+    }
+
+    fn call(&self, call: OutgoingCall) {
+        let refused = match (self.admission, self.slot.connection()) {
+            (_, None) => CallOutcome::Gone,
+            (Admission::Rejected, _) => CallOutcome::NotAccepted,
+            // A pending station may be asked things (OCPP 2.0.1 B02), but a rejected one may not (B03.FR.03).
+            (_, Some(attached)) => {
+                attached.link.call(call);
+                return;
+            }
+        };
+        let _ = call.outcome.send(refused);
+    }
+
+    async fn on_event(&mut self, myself: &ActorRef<ChargerMsg>, envelope: EventEnvelope) {
+        let EventEnvelope {
+            event,
+            received_at,
+            reply,
+        } = envelope;
+        if let Some(refusal) = self.refusal(&event) {
+            let _ = reply.send(Err(refusal));
+            return;
+        }
+        let answer = match event {
+            StationEvent::Transaction(event) => {
+                return self
+                    .on_transaction(myself, *event, received_at, reply)
+                    .await;
+            }
+            StationEvent::Meter(reading) => {
+                return self.on_meter(myself, *reading, received_at, reply).await;
+            }
+            StationEvent::Boot(info) => {
+                let kept = self.deps.store.record_boot(&self.slot.station, *info).await;
+                self.log_unkept("what the station's boot said", kept);
+                Ok(self.boot_reply())
+            }
+            StationEvent::Heartbeat => Ok(StationReply::Now(self.deps.clock.now())),
+            StationEvent::Status(connector) => {
+                self.on_status(*connector).await;
+                Ok(StationReply::Received)
+            }
+            StationEvent::Authorize(asked) => self.authorize(&asked.token).await,
+            StationEvent::Notice(notice) => {
+                let payload = serde_json::from_str(&notice.payload)
+                    .unwrap_or(serde_json::Value::String(notice.payload));
+                let record = NoticeRecord {
+                    received_at,
+                    action: notice.action,
+                    payload,
+                };
+                let kept = self
+                    .deps
+                    .store
+                    .record_notice(&self.slot.station, record)
+                    .await;
+                self.log_unkept("a notice", kept);
+                Ok(StationReply::Received)
+            }
+        };
+        // The link may have gone with the station; it will ask again.
+        let _ = reply.send(answer);
+    }
+
+    /// OCPP 2.0.1 B02.FR.09, B03.FR.07; 1.6 errata 3.8: before a station is accepted it may only boot.
+    fn refusal(&self, event: &StationEvent) -> Option<Refusal> {
+        match (self.admission, event) {
+            (Admission::Accepted, _) | (_, StationEvent::Boot(_)) => None,
+            _ => Some(Refusal::NotAccepted),
+        }
+    }
+
+    fn boot_reply(&self) -> StationReply {
+        let settings = &self.deps.settings;
+        let (status, interval_s) = match self.admission {
+            Admission::Accepted => (BootStatus::Accepted, settings.heartbeat_interval_s),
+            Admission::Pending => (BootStatus::Pending, settings.boot_retry_s),
+            Admission::Rejected => (BootStatus::Rejected, settings.boot_retry_s),
+        };
+        StationReply::Boot {
+            status,
+            interval_s,
+            now: self.deps.clock.now(),
+        }
+    }
+
+    async fn on_status(&mut self, connector: model::Connector) {
+        self.tell_site(StationNews::State(
+            connector.connector.evse,
+            connector.state.clone(),
+        ));
+        let station = &self.slot.station;
+        self.deps.watchers.tell(|| LiveEvent::Status {
+            station: station.clone(),
+            connector: connector.clone(),
+        });
+        let kept = self.deps.store.put_connector(station, connector).await;
+        self.log_unkept("the state of an outlet", kept);
+    }
+
+    async fn authorize(&self, token: &TokenRef) -> Result<StationReply, Refusal> {
+        #[cfg(feature = "chaos")]
+        crate::chaos::panic_if_asked("charger", Some(token));
+        let facts = match authorize::gather(&*self.deps.store, token).await {
+            Ok(mut facts) => {
+                if self.sessions.has_token(&token.uid) {
+                    // It stands where it charges: this is about stopping.
+                    facts.open_sessions = 0;
+                }
+                facts
+            }
+            Err(error) => {
+                tracing::warn!(station = %self.slot.station, %error, "a token could not be looked up");
+                return Err(Refusal::Internal);
+            }
+        };
+        let now = self.deps.clock.now();
+        let verdict = authorize::decide(token, &facts, self.deps.settings.unknown_tokens, now);
+        Ok(StationReply::Token(verdict))
+    }
+
+    fn log_unkept(&self, what: &str, kept: Result<(), store::WriteError>) {
+        if let Err(error) = kept {
+            tracing::warn!(station = %self.slot.station, %error, "{what} could not be kept; the station is answered all the same");
+        }
+    }
+
+    fn stands_at(&mut self, site: Option<SiteId>) {
+        let before = std::mem::replace(&mut self.site, site);
+        if let Some(left) = before.filter(|before| self.site.as_ref() != Some(before)) {
+            self.deps.sites.leave(&left, &self.slot.station);
+        }
+        if let Some(site) = &self.site {
+            self.deps.sites.join(&self.deps, site, &self.slot.station);
+        }
+    }
+
+    /// Tells the site all there is to tell.
+    fn announce(&self) {
+        self.tell_site(StationNews::Connected(self.slot.connection().is_some()));
+        for open in self.sessions.iter() {
+            if let Some(connector) = open.connector {
+                self.tell_site(StationNews::Power(
+                    connector.evse,
+                    Some(open.power_w.unwrap_or(0.0)),
+                ));
+            }
+        }
+    }
+
+    fn tell_site(&self, news: StationNews) {
+        if let Some(site) = &self.site {
+            self.deps.sites.tell(site, &self.slot.station, news);
+        }
+    }
+
+    fn forget_actor(&mut self, actor: &ActorCell) {
+        for open in self.sessions.iter_mut() {
+            if open
+                .actor
+                .as_ref()
+                .is_some_and(|held| held.get_id() == actor.get_id())
+            {
+                open.actor = None;
+            }
+        }
+    }
+}

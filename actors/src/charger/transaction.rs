@@ -1,0 +1,287 @@
+//! From a transaction message to its session's actor.
+
+use model::{
+    ConnectorRef, MeterReading, Protocol, Refusal, StationReply, Timestamp, TransactionEvent,
+};
+use ractor::{Actor, ActorRef};
+use store::ReadError;
+
+use super::{ChargerMsg, ChargerState, Reply, SessionNews, open::Open};
+use crate::{
+    metrics,
+    session::{
+        Arguments, Envelope, Origin, SUPERSEDED, SessionActor, SessionMsg, core::SessionInput,
+    },
+    site::StationNews,
+};
+
+/// 2020-01-01T00:00:00Z in seconds since 1970.
+const NUMBERS_SINCE_S: i64 = 1_577_836_800;
+
+/// The session a message is for.
+struct Target {
+    origin: Origin,
+    actor: Option<ActorRef<SessionMsg>>,
+    guessed: bool,
+}
+
+impl Target {
+    fn of(open: &Open, guessed: bool) -> Self {
+        Self {
+            origin: Origin::Named(open.transaction.clone()),
+            actor: open.actor.clone(),
+            guessed,
+        }
+    }
+
+    fn new(origin: Origin, guessed: bool) -> Self {
+        Self {
+            origin,
+            actor: None,
+            guessed,
+        }
+    }
+}
+
+impl ChargerState {
+    pub(super) async fn on_transaction(
+        &mut self,
+        myself: &ActorRef<ChargerMsg>,
+        event: TransactionEvent,
+        received_at: Timestamp,
+        reply: Reply,
+    ) {
+        match self.target_of(&event, received_at).await {
+            Ok(target) => {
+                let input = SessionInput::Transaction(event);
+                self.pass_on(myself, target, input, received_at, Some(reply))
+                    .await;
+            }
+            Err(error) => refuse(reply, &error),
+        }
+    }
+
+    pub(super) async fn on_meter(
+        &mut self,
+        myself: &ActorRef<ChargerMsg>,
+        reading: MeterReading,
+        received_at: Timestamp,
+        reply: Reply,
+    ) {
+        match self.meter_target_of(&reading).await {
+            Ok(Some(target)) => {
+                let input = SessionInput::Meter(reading);
+                self.pass_on(myself, target, input, received_at, Some(reply))
+                    .await;
+            }
+            Ok(None) => self.keep_reading(reading, received_at, reply).await,
+            Err(error) => refuse(reply, &error),
+        }
+    }
+
+    async fn target_of(
+        &mut self,
+        event: &TransactionEvent,
+        received_at: Timestamp,
+    ) -> Result<Target, ReadError> {
+        let Some(name) = &event.transaction else {
+            return Ok(Target::new(
+                Origin::New(self.next_number(received_at)),
+                false,
+            ));
+        };
+        if let Some(target) = self.target_by_name(name).await? {
+            return Ok(target);
+        }
+        // The name means nothing here: the station's own, 0, -1, or another central system's.
+        let repeated = self
+            .deps
+            .store
+            .session_by_key(&self.slot.station, &event.retry_key)
+            .await?;
+        if let Some(session) = repeated {
+            return Ok(Target::new(Origin::Read(Box::new(session)), true));
+        }
+        let token = event.token.as_ref().map(|token| &token.uid);
+        Ok(match self.sessions.meant_by(name, event.connector, token) {
+            Some(open) => Target::of(open, true),
+            None => Target::new(Origin::New(format!("orphan:{}", event.retry_key)), true),
+        })
+    }
+
+    async fn meter_target_of(
+        &mut self,
+        reading: &MeterReading,
+    ) -> Result<Option<Target>, ReadError> {
+        let Some(name) = &reading.transaction else {
+            return Ok(self
+                .sessions
+                .at(reading.connector)
+                .map(|open| Target::of(open, false)));
+        };
+        if let Some(target) = self.target_by_name(name).await? {
+            return Ok(Some(target));
+        }
+        let open = self.sessions.meant_by(name, Some(reading.connector), None);
+        Ok(open.map(|open| Target::of(open, true)))
+    }
+
+    /// The session of that name, open or over. OCPP 2.x names are the station's to give, so there a
+    /// name nobody knows yet begins a session; a 1.6 number nobody handed out does not.
+    async fn target_by_name(&mut self, name: &str) -> Result<Option<Target>, ReadError> {
+        if let Some(open) = self.sessions.named(name) {
+            return Ok(Some(Target::of(open, false)));
+        }
+        if self.protocol() == Protocol::Ocpp201 {
+            return Ok(Some(Target::new(Origin::Named(name.to_owned()), false)));
+        }
+        let over = self
+            .deps
+            .store
+            .session_by_transaction(&self.slot.station, name)
+            .await?;
+        Ok(over.map(|session| Target::new(Origin::Read(Box::new(session)), false)))
+    }
+
+    /// Numbers rise with the clock, so that a hub that lost its data does not hand out one that a
+    /// station still holds; they last until 2088.
+    fn next_number(&mut self, now: Timestamp) -> String {
+        let by_clock = i32::try_from(now.0 / 1000 - NUMBERS_SINCE_S).unwrap_or(i32::MAX / 2);
+        self.last_number = by_clock.max(self.last_number.saturating_add(1)).max(1);
+        self.last_number.to_string()
+    }
+
+    fn protocol(&self) -> Protocol {
+        self.slot
+            .connection()
+            .map_or(Protocol::Ocpp16, |attached| attached.protocol)
+    }
+
+    async fn pass_on(
+        &mut self,
+        myself: &ActorRef<ChargerMsg>,
+        target: Target,
+        input: SessionInput,
+        received_at: Timestamp,
+        reply: Option<Reply>,
+    ) {
+        let Target {
+            origin,
+            actor,
+            guessed,
+        } = target;
+        let epoch = self.slot.connection().map_or(0, |attached| attached.epoch);
+        let envelope = Box::new(Envelope {
+            input,
+            received_at,
+            epoch,
+            guessed,
+            reply,
+        });
+        let unheard = match actor {
+            Some(actor) => match actor.cast(SessionMsg::Input(envelope)) {
+                Ok(()) => return,
+                // It ended since; its successor reads the session back.
+                Err(ractor::MessagingErr::SendErr(SessionMsg::Input(envelope))) => envelope,
+                Err(_) => return,
+            },
+            None => envelope,
+        };
+        let arguments = Arguments {
+            station: self.slot.station.clone(),
+            site: self.site.clone(),
+            protocol: self.protocol(),
+            origin,
+            charger: myself.clone(),
+            deps: std::sync::Arc::clone(&self.deps),
+        };
+        match Actor::spawn_linked(None, SessionActor, arguments, myself.get_cell()).await {
+            Ok((actor, _)) => {
+                let _ = actor.cast(SessionMsg::Input(unheard));
+            }
+            Err(error) => {
+                tracing::error!(station = %self.slot.station, %error, "a session's actor could not be started");
+            }
+        }
+    }
+
+    async fn keep_reading(&self, reading: MeterReading, received_at: Timestamp, reply: Reply) {
+        let stored = model::StoredReading {
+            retry_key: reading.retry_key,
+            connector: reading.connector,
+            received_at,
+            samples: reading.samples,
+            raw: reading.raw,
+        };
+        match self
+            .deps
+            .store
+            .record_reading(&self.slot.station, stored)
+            .await
+        {
+            Ok(()) => {
+                let _ = reply.send(Ok(StationReply::Received));
+            }
+            Err(error) => refuse(reply, &error),
+        }
+    }
+
+    pub(super) fn on_session_news(&mut self, myself: &ActorRef<ChargerMsg>, news: SessionNews) {
+        let evse = news.connector.map(|connector| connector.evse);
+        if !news.active {
+            if self.sessions.remove(&news.transaction).is_some() {
+                ::metrics::gauge!(metrics::SESSIONS_ACTIVE).decrement(1.0);
+            }
+            if let Some(evse) = evse {
+                self.tell_site(StationNews::Power(evse, None));
+            }
+            return;
+        }
+        if let Some(evse) = evse {
+            self.tell_site(StationNews::Power(evse, Some(news.power_w.unwrap_or(0.0))));
+        }
+        let is_new = self.sessions.named(&news.transaction).is_none();
+        if is_new {
+            ::metrics::gauge!(metrics::SESSIONS_ACTIVE).increment(1.0);
+            self.sessions.insert(Open::new(news.transaction.clone()));
+        }
+        if let Ok(number) = news.transaction.parse::<i32>() {
+            self.last_number = self.last_number.max(number);
+        }
+        if let Some(open) = self.sessions.named(&news.transaction) {
+            open.connector = news.connector;
+            open.token = news.token;
+            open.power_w = news.power_w;
+            open.actor = Some(news.actor);
+        }
+        if let (true, Some(connector)) = (is_new, news.connector) {
+            self.supersede(myself, connector, &news.transaction);
+        }
+    }
+
+    /// An outlet has one transaction at a time: when one begins, those before it are over, though the
+    /// station never said so.
+    fn supersede(&mut self, myself: &ActorRef<ChargerMsg>, connector: ConnectorRef, by: &str) {
+        for transaction in self.sessions.others_at(connector, by) {
+            tracing::warn!(station = %self.slot.station, transaction, by, "a session is superseded; the hub closes it");
+            let _ = myself.cast(ChargerMsg::Supersede(transaction.into_boxed_str()));
+        }
+    }
+
+    pub(super) async fn close_superseded(
+        &mut self,
+        myself: &ActorRef<ChargerMsg>,
+        transaction: &str,
+    ) {
+        if let Some(open) = self.sessions.named(transaction) {
+            let target = Target::of(open, false);
+            let now = self.deps.clock.now();
+            self.pass_on(myself, target, SUPERSEDED, now, None).await;
+        }
+    }
+}
+
+fn refuse(reply: Reply, error: &impl std::fmt::Display) {
+    tracing::warn!(%error, "a transaction message could not be kept; the socket closes and the station sends it again");
+    let _ = reply.send(Err(Refusal::Close));
+}

@@ -1,0 +1,19 @@
+//! What every actor is given.
+
+use std::sync::{Arc, OnceLock};
+
+use store::Store;
+
+use crate::{Clock, Settings, Watchers, directory::Directory, site::Sites, tree::Tree};
+
+/// What every actor is given.
+pub(crate) struct Deps {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) watchers: Watchers,
+    pub(crate) directory: Directory,
+    pub(crate) sites: Sites,
+    pub(crate) settings: Settings,
+    /// Where actors are started; set once, before the first of them.
+    pub(crate) tree: OnceLock<Arc<Tree>>,
+}

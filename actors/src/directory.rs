@@ -1,0 +1,241 @@
+//! Where the charger actors are: identity -> slot. The only look-up.
+//!
+//! A slot outlives the actor in it: when the actor crashes, its successor finds the station's socket
+//! here and goes on. Whoever has an event for the station waits at the slot until there is an actor
+//! again.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use dashmap::DashMap;
+use model::{Protocol, StationId, Timestamp};
+use ractor::ActorRef;
+use store::Hydration;
+use tokio::sync::Notify;
+
+use crate::{Link, charger::ChargerMsg};
+
+/// All slots of this node.
+#[derive(Default)]
+pub(crate) struct Directory(DashMap<StationId, Arc<Slot>>);
+
+/// A station's place.
+pub(crate) struct Slot {
+    pub(crate) station: StationId,
+    inside: Mutex<Inside>,
+    actor_came: Notify,
+}
+
+#[derive(Default)]
+struct Inside {
+    actor: Option<ActorRef<ChargerMsg>>,
+    /// An actor was asked for and has not retired since (a crashed one is being restarted).
+    wanted: bool,
+    connection: Option<Attached>,
+    last_epoch: i64,
+    hydration: Option<Box<Hydration>>,
+    quarantined_until: Option<Timestamp>,
+    retired: bool,
+}
+
+/// A station's open socket.
+#[derive(Clone)]
+pub(crate) struct Attached {
+    pub(crate) link: Arc<dyn Link>,
+    pub(crate) protocol: Protocol,
+    pub(crate) epoch: i64,
+    pub(crate) since: Timestamp,
+}
+
+/// What became of an attempt to attach a socket.
+pub(crate) enum Attach {
+    /// Attached under this epoch.
+    Done {
+        epoch: i64,
+        /// The socket it replaces.
+        replaced: Option<Arc<dyn Link>>,
+        /// The actor to tell; absent when one has to be started (or is being restarted).
+        actor: Option<ActorRef<ChargerMsg>>,
+        /// An actor has to be started.
+        start: bool,
+    },
+    /// The slot was given up in this very moment: look again.
+    Retired,
+    /// The station rests.
+    Quarantined(Timestamp),
+}
+
+impl Directory {
+    /// The station's slot, made where there is none.
+    pub(crate) fn slot(&self, station: &StationId) -> Arc<Slot> {
+        if let Some(slot) = self.0.get(station) {
+            return Arc::clone(&slot);
+        }
+        let slot = self
+            .0
+            .entry(station.clone())
+            .or_insert_with(|| Arc::new(Slot::new(station)));
+        Arc::clone(&slot)
+    }
+
+    /// The station's slot, if there is one.
+    pub(crate) fn find(&self, station: &StationId) -> Option<Arc<Slot>> {
+        self.0.get(station).map(|slot| Arc::clone(&slot))
+    }
+
+    /// Gives up a slot that nobody is attached to; `false` when somebody is.
+    pub(crate) fn retire(&self, slot: &Arc<Slot>) -> bool {
+        if !slot.retire() {
+            return false;
+        }
+        self.0
+            .remove_if(&slot.station, |_, there| Arc::ptr_eq(there, slot));
+        true
+    }
+
+    /// All slots that `wanted` says yes to.
+    pub(crate) fn slots(&self, wanted: impl Fn(&Slot) -> bool) -> Vec<Arc<Slot>> {
+        self.0
+            .iter()
+            .filter(|slot| wanted(slot))
+            .map(|slot| Arc::clone(&slot))
+            .collect()
+    }
+}
+
+impl Slot {
+    fn new(station: &StationId) -> Self {
+        Self {
+            station: station.clone(),
+            inside: Mutex::default(),
+            actor_came: Notify::new(),
+        }
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        // No code panics while it holds the lock for more than plain assignments.
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Attaches a socket: the newest wins.
+    pub(crate) fn attach(
+        &self,
+        link: Arc<dyn Link>,
+        protocol: Protocol,
+        hydration: Hydration,
+        now: Timestamp,
+    ) -> Attach {
+        let mut inside = self.inside();
+        if inside.retired {
+            return Attach::Retired;
+        }
+        if let Some(until) = inside.quarantined_until.filter(|until| *until > now) {
+            return Attach::Quarantined(until);
+        }
+        let epoch = now
+            .0
+            .max(inside.last_epoch + 1)
+            .max(hydration.last_epoch.unwrap_or(0) + 1);
+        inside.last_epoch = epoch;
+        let attached = Attached {
+            link,
+            protocol,
+            epoch,
+            since: now,
+        };
+        let replaced = inside.connection.replace(attached).map(|old| old.link);
+        let start = !inside.wanted;
+        if start {
+            inside.wanted = true;
+            inside.hydration = Some(Box::new(hydration));
+        }
+        Attach::Done {
+            epoch,
+            replaced,
+            actor: inside.actor.clone(),
+            start,
+        }
+    }
+
+    /// Detaches the socket of that epoch; `false` when a newer one is attached.
+    pub(crate) fn detach(&self, epoch: i64) -> bool {
+        let mut inside = self.inside();
+        let current = inside
+            .connection
+            .as_ref()
+            .is_some_and(|attached| attached.epoch == epoch);
+        if current {
+            inside.connection = None;
+        }
+        current
+    }
+
+    /// The open socket.
+    pub(crate) fn connection(&self) -> Option<Attached> {
+        self.inside().connection.clone()
+    }
+
+    /// What the socket's handshake read from the store for the first actor; once.
+    pub(crate) fn take_hydration(&self) -> Option<Box<Hydration>> {
+        self.inside().hydration.take()
+    }
+
+    /// The actor is there.
+    pub(crate) fn actor_is(&self, actor: ActorRef<ChargerMsg>) {
+        let mut inside = self.inside();
+        inside.quarantined_until = None;
+        inside.actor = Some(actor);
+        drop(inside);
+        self.actor_came.notify_waiters();
+    }
+
+    /// The actor is gone.
+    pub(crate) fn actor_gone(&self) {
+        self.inside().actor = None;
+    }
+
+    /// The station rests until then.
+    pub(crate) fn quarantine(&self, until: Timestamp) {
+        let mut inside = self.inside();
+        inside.quarantined_until = Some(until);
+        let attached = inside.connection.clone();
+        drop(inside);
+        if let Some(attached) = attached {
+            attached.link.close(crate::CloseReason::Quarantined);
+        }
+    }
+
+    /// The actor, if it is there.
+    pub(crate) fn actor(&self) -> Option<ActorRef<ChargerMsg>> {
+        self.inside().actor.clone()
+    }
+
+    /// The actor, waited for up to `deadline` while it is being restarted.
+    pub(crate) async fn actor_within(&self, deadline: Duration) -> Option<ActorRef<ChargerMsg>> {
+        if let Some(actor) = self.actor() {
+            return Some(actor);
+        }
+        let wait = async {
+            loop {
+                let came = self.actor_came.notified();
+                if let Some(actor) = self.actor() {
+                    return actor;
+                }
+                came.await;
+            }
+        };
+        tokio::time::timeout(deadline, wait).await.ok()
+    }
+
+    fn retire(&self) -> bool {
+        let mut inside = self.inside();
+        if inside.connection.is_some() {
+            return false;
+        }
+        inside.retired = true;
+        inside.actor = None;
+        true
+    }
+}

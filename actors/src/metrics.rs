@@ -1,0 +1,45 @@
+//! Every metric of this crate: name, unit, help. Never a charger's id as a label.
+
+use metrics::{Unit, describe_counter, describe_gauge};
+
+/// Stations whose socket is open here.
+pub(crate) const STATIONS_CONNECTED: &str = "switchyard_stations_connected";
+/// Sessions that an actor here holds open.
+pub(crate) const SESSIONS_ACTIVE: &str = "switchyard_sessions_active";
+/// Actors that crashed, by `kind` (charger, session, site, shard).
+pub(crate) const ACTOR_CRASHES: &str = "switchyard_actor_crashes_total";
+/// Actors put in quarantine, by `kind`.
+pub(crate) const QUARANTINES: &str = "switchyard_quarantines_total";
+/// Session commits, by `outcome` (written, repeat, not_written, unknown, stale).
+pub(crate) const SESSION_COMMITS: &str = "switchyard_session_commits_total";
+/// Authorizations, by `verdict`.
+pub(crate) const AUTHORIZATIONS: &str = "switchyard_authorizations_total";
+/// Sockets replaced by a newer one of the same station.
+pub(crate) const SOCKETS_REPLACED: &str = "switchyard_sockets_replaced_total";
+
+/// Tells the recorder what the metrics of this crate mean.
+pub fn describe() {
+    describe_gauge!(
+        STATIONS_CONNECTED,
+        Unit::Count,
+        "Stations whose socket is open here."
+    );
+    describe_gauge!(
+        SESSIONS_ACTIVE,
+        Unit::Count,
+        "Sessions that an actor here holds open."
+    );
+    describe_counter!(ACTOR_CRASHES, Unit::Count, "Actors that crashed, by kind.");
+    describe_counter!(
+        QUARANTINES,
+        Unit::Count,
+        "Actors put in quarantine, by kind."
+    );
+    describe_counter!(SESSION_COMMITS, Unit::Count, "Session commits, by outcome.");
+    describe_counter!(AUTHORIZATIONS, Unit::Count, "Authorizations, by verdict.");
+    describe_counter!(
+        SOCKETS_REPLACED,
+        Unit::Count,
+        "Sockets replaced by a newer one of the same station."
+    );
+}

@@ -1,0 +1,339 @@
+//! What a session becomes when something happens to it. Pure: the session before, the event and the
+//! facts go in; the session after and the log entry come out. Whatever an event carries, it is taken:
+//! what is odd about it becomes a [`Flag`], never a refusal (OCPP 1.6 §4.8: a sanity check must not
+//! keep a station from its answer).
+
+use std::collections::BTreeSet;
+
+use model::{
+    Authorization, Flag, MeterReading, MeterSample, Protocol, Session, SessionEventKind,
+    SessionEventRecord, SessionId, SessionState, SiteId, StationId, Timestamp, TokenVerdict,
+    TransactionEvent, TransactionPhase,
+};
+
+use super::energy;
+
+/// What happens to a session.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SessionInput {
+    /// A step of the transaction.
+    Transaction(TransactionEvent),
+    /// Meter values outside a transaction event.
+    Meter(MeterReading),
+    /// The hub closes it.
+    Close {
+        /// Why.
+        reason: Flag,
+    },
+}
+
+/// What a decision needs to know besides the session and the input.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// The station.
+    pub station: &'a StationId,
+    /// Where it stands.
+    pub site: Option<&'a SiteId>,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// The id for a session that begins here.
+    pub fresh_id: SessionId,
+    /// The name for a session that begins here and was given none by the station.
+    pub fresh_name: String,
+    /// What the hub says to the token of the event, where it names one.
+    pub verdict: Option<&'a TokenVerdict>,
+    /// The event named the transaction by an id the hub did not hand out.
+    pub guessed: bool,
+    /// When the hub received it.
+    pub received_at: Timestamp,
+}
+
+/// The session after an event, and the log entry to write with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The session after.
+    pub session: Session,
+    /// The log entry.
+    pub event: SessionEventRecord,
+}
+
+/// A station's time this far ahead of the hub's is not a time zone but a broken clock.
+const CLOCK_AHEAD_MOST_MS: i64 = 26 * 3600 * 1000;
+/// An event reported this long after it happened was queued.
+const LATE_MS: i64 = 5 * 60 * 1000;
+
+/// What `before` (nothing, for a session that begins) becomes by `input`.
+pub fn decide(before: Option<&Session>, input: &SessionInput, facts: &Facts<'_>) -> Decision {
+    match input {
+        SessionInput::Transaction(event) => on_transaction(before, event, facts),
+        SessionInput::Meter(reading) => on_meter(before, reading, facts),
+        SessionInput::Close { reason } => on_close(before, *reason, facts),
+    }
+}
+
+fn on_transaction(
+    before: Option<&Session>,
+    event: &TransactionEvent,
+    facts: &Facts<'_>,
+) -> Decision {
+    let (at, clock_replaced) = plausible(event.at, facts.received_at);
+    let mut session = before
+        .cloned()
+        .unwrap_or_else(|| begin(event.transaction.as_deref(), at, facts));
+    let was_ended = session.state == SessionState::Ended;
+    note_odds(&mut session, facts, event.raw.is_some(), clock_replaced);
+    if event.offline || facts.received_at.ms_since(at) > LATE_MS {
+        session.flags.insert(Flag::ReportedLate);
+    }
+    session.connector = session.connector.or(event.connector);
+    session.remote_start_id = session.remote_start_id.or(event.remote_start_id);
+    let in_order = match (event.seq, session.last_seq) {
+        (Some(seq), Some(last)) => seq > last,
+        _ => true,
+    };
+    session.last_seq = session.last_seq.max(event.seq);
+    if in_order && event.charging_state.is_some() {
+        session.charging_state.clone_from(&event.charging_state);
+    }
+
+    match event.phase {
+        TransactionPhase::Started => {
+            session.flags.remove(&Flag::StartMissing);
+            session.started_at = at.min(session.ended_at.unwrap_or(at));
+            take_token(&mut session, event, facts);
+        }
+        TransactionPhase::Updated => {
+            if before.is_none() {
+                session.flags.insert(Flag::StartMissing);
+            }
+            // A lower sequence number than the last is a straggler, and legal (OCPP 2.0.1 E04).
+            if was_ended && in_order {
+                session.flags.insert(Flag::EventAfterEnd);
+            }
+            take_token(&mut session, event, facts);
+        }
+        TransactionPhase::Ended => {
+            if before.is_none() {
+                session.flags.insert(Flag::StartMissing);
+            }
+            if was_ended {
+                session.flags.insert(Flag::EventAfterEnd);
+                // The station's own word on its end beats the hub's guess.
+                if session.flags.contains(&Flag::Superseded) {
+                    session.ended_at = Some(at);
+                    session.stop_reason.clone_from(&event.stop_reason);
+                }
+            } else {
+                session.state = SessionState::Ended;
+                session.ended_at = Some(at);
+                session.stop_reason.clone_from(&event.stop_reason);
+            }
+            session.power_w = None;
+        }
+    }
+    let samples = dated(&event.samples, facts.received_at);
+    match (event.phase, event.meter_wh) {
+        (TransactionPhase::Started, Some(wh)) => energy::take_start_reading(&mut session, wh, at),
+        (TransactionPhase::Started, None) => take_start_sample(&mut session, &samples),
+        _ => {}
+    }
+    take_samples(&mut session, &samples);
+    if let (TransactionPhase::Ended, Some(wh)) = (event.phase, event.meter_wh) {
+        energy::take_reading(&mut session, wh, at);
+    }
+    set_duration(&mut session, at);
+    session.updated_at = facts.received_at;
+    let record = SessionEventRecord {
+        retry_key: event.retry_key.clone(),
+        kind: match event.phase {
+            TransactionPhase::Started => SessionEventKind::Started,
+            TransactionPhase::Updated => SessionEventKind::Updated,
+            TransactionPhase::Ended => SessionEventKind::Ended,
+        },
+        seq: event.seq,
+        at,
+        received_at: facts.received_at,
+        trigger: event.trigger.clone(),
+        offline: event.offline,
+        samples: event.samples.clone(),
+        raw: event.raw.clone(),
+    };
+    Decision {
+        session,
+        event: record,
+    }
+}
+
+fn on_meter(before: Option<&Session>, reading: &MeterReading, facts: &Facts<'_>) -> Decision {
+    let samples = dated(&reading.samples, facts.received_at);
+    let at = samples
+        .iter()
+        .map(|sample| sample.at)
+        .max()
+        .unwrap_or(facts.received_at);
+    let mut session = before.cloned().unwrap_or_else(|| {
+        let mut session = begin(reading.transaction.as_deref(), at, facts);
+        session.flags.insert(Flag::StartMissing);
+        session
+    });
+    note_odds(&mut session, facts, reading.raw.is_some(), false);
+    session.connector = session.connector.or(Some(reading.connector));
+    take_samples(&mut session, &samples);
+    set_duration(&mut session, at);
+    session.updated_at = facts.received_at;
+    let event = SessionEventRecord {
+        retry_key: reading.retry_key.clone(),
+        kind: SessionEventKind::Meter,
+        seq: None,
+        at,
+        received_at: facts.received_at,
+        trigger: None,
+        offline: false,
+        samples: reading.samples.clone(),
+        raw: reading.raw.clone(),
+    };
+    Decision { session, event }
+}
+
+fn on_close(before: Option<&Session>, reason: Flag, facts: &Facts<'_>) -> Decision {
+    let mut session = before
+        .cloned()
+        .unwrap_or_else(|| begin(None, facts.received_at, facts));
+    // Nothing was heard after the last reading, so that is where the session is known to have been.
+    let at = session
+        .meter_last_at
+        .unwrap_or(session.started_at)
+        .max(session.started_at);
+    session.flags.insert(reason);
+    if session.state == SessionState::Active {
+        session.state = SessionState::Ended;
+        session.ended_at = Some(at);
+    }
+    session.power_w = None;
+    set_duration(&mut session, at);
+    session.updated_at = facts.received_at;
+    let event = SessionEventRecord {
+        retry_key: model::RetryKey::of("hub", &[&session.id.to_string()]),
+        kind: SessionEventKind::ClosedByHub,
+        seq: None,
+        at,
+        received_at: facts.received_at,
+        trigger: None,
+        offline: false,
+        samples: Vec::new(),
+        raw: None,
+    };
+    Decision { session, event }
+}
+
+fn begin(name: Option<&str>, at: Timestamp, facts: &Facts<'_>) -> Session {
+    Session {
+        id: facts.fresh_id,
+        station: facts.station.clone(),
+        site: facts.site.cloned(),
+        connector: None,
+        protocol: facts.protocol,
+        transaction: match name {
+            Some(name) if !facts.guessed => name.to_owned(),
+            _ => facts.fresh_name.clone(),
+        },
+        state: SessionState::Active,
+        token: None,
+        authorization: None,
+        started_at: at,
+        ended_at: None,
+        duration_s: 0,
+        energy_wh: 0.0,
+        meter_start_wh: None,
+        meter_last_wh: None,
+        meter_last_at: None,
+        meter_run_start_wh: None,
+        energy_before_run_wh: 0.0,
+        power_w: None,
+        stop_reason: None,
+        charging_state: None,
+        remote_start_id: None,
+        last_seq: None,
+        flags: BTreeSet::new(),
+        updated_at: facts.received_at,
+    }
+}
+
+/// The station's time where it can be one, else the hub's.
+fn plausible(at: Option<Timestamp>, received_at: Timestamp) -> (Timestamp, bool) {
+    match at {
+        Some(at) if at.ms_since(received_at) <= CLOCK_AHEAD_MOST_MS => (at, false),
+        _ => (received_at, true),
+    }
+}
+
+fn note_odds(session: &mut Session, facts: &Facts<'_>, repaired: bool, clock_replaced: bool) {
+    for (holds, flag) in [
+        (repaired, Flag::PayloadRepaired),
+        (clock_replaced, Flag::ClockReplaced),
+        (facts.guessed, Flag::TransactionGuessed),
+    ] {
+        if holds {
+            session.flags.insert(flag);
+        }
+    }
+}
+
+fn take_token(session: &mut Session, event: &TransactionEvent, facts: &Facts<'_>) {
+    let (Some(token), Some(verdict)) = (&event.token, facts.verdict) else {
+        return;
+    };
+    if session.token.is_none() {
+        session.token = Some(token.clone());
+        session.authorization = Some(verdict.authorization);
+        if verdict.authorization != Authorization::Accepted {
+            session.flags.insert(Flag::TokenNotAccepted);
+        }
+    }
+}
+
+/// The samples in the order they were taken, those without a plausible time at the receive time.
+fn dated(samples: &[MeterSample], received_at: Timestamp) -> Vec<MeterSample> {
+    let mut dated: Vec<MeterSample> = samples
+        .iter()
+        .map(|sample| MeterSample {
+            at: plausible(Some(sample.at), received_at).0,
+            values: sample.values.clone(),
+        })
+        .collect();
+    dated.sort_by_key(|sample| sample.at);
+    dated
+}
+
+fn take_start_sample(session: &mut Session, samples: &[MeterSample]) {
+    let first = samples
+        .iter()
+        .find_map(|sample| Some((sample.energy_wh()?, sample.at)));
+    if let Some((wh, at)) = first {
+        energy::take_start_reading(session, wh, at);
+    }
+}
+
+fn take_samples(session: &mut Session, samples: &[MeterSample]) {
+    for sample in samples {
+        if let Some(wh) = sample.energy_wh() {
+            energy::take_reading(session, wh, sample.at);
+        }
+        if let (Some(power_w), SessionState::Active) = (sample.power_w(), session.state) {
+            session.power_w = Some(power_w);
+        }
+    }
+}
+
+fn set_duration(session: &mut Session, at: Timestamp) {
+    let until = session.ended_at.unwrap_or(at);
+    let seconds = until.ms_since(session.started_at).max(0) / 1000;
+    session.duration_s = match session.ended_at {
+        Some(_) => seconds,
+        None => session.duration_s.max(seconds),
+    };
+}
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+pub(crate) mod tests;

@@ -1,0 +1,361 @@
+//! A session: one actor from the first message of a transaction to its end.
+//!
+//! Each message goes through one function, [`SessionState::step`], in the order **gather, decide,
+//! commit, reply, act**: facts are read, the pure [`core`] decides, the store takes snapshot and log
+//! entry in one write, and only then anybody is told. The snapshot and the entry that led to it are
+//! written together, so coming back after a crash is one read.
+//!
+//! A session actor is a child of its charger's. It may end at any time without loss: the next message
+//! of the transaction starts another, which reads the session back.
+
+pub(crate) mod authorize;
+pub(crate) mod core;
+mod energy;
+
+use std::sync::Arc;
+
+use model::{
+    Flag, LiveEvent, Protocol, Refusal, Session, SessionId, SessionState as Phase, SiteId,
+    StationId, StationReply, Timestamp, TokenRef, TokenVerdict, TransactionEvent, TransactionPhase,
+};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use store::{Committed, SessionCommit, WriteError};
+
+use self::core::{Decision, Facts, SessionInput, decide};
+use crate::{
+    charger::{ChargerMsg, Reply, SessionNews},
+    deps::Deps,
+    metrics,
+};
+
+/// What a session actor is told.
+pub(crate) enum SessionMsg {
+    /// Something happened.
+    Input(Box<Envelope>),
+}
+
+/// Something that happened, and where the answer goes.
+pub(crate) struct Envelope {
+    pub(crate) input: SessionInput,
+    pub(crate) received_at: Timestamp,
+    pub(crate) epoch: i64,
+    /// The event named the transaction by an id the hub did not hand out.
+    pub(crate) guessed: bool,
+    /// Where the answer goes; nobody waits for it when the hub closes a session.
+    pub(crate) reply: Option<Reply>,
+}
+
+/// How the actor comes to its session.
+pub(crate) enum Origin {
+    /// It begins with the first message; so the hub calls it, if the station does not.
+    New(String),
+    /// It is read by this name, and begins with the first message if there is none.
+    Named(String),
+    /// It was read already.
+    Read(Box<Session>),
+}
+
+/// What a session actor starts with.
+pub(crate) struct Arguments {
+    pub(crate) station: StationId,
+    pub(crate) site: Option<SiteId>,
+    pub(crate) protocol: Protocol,
+    pub(crate) origin: Origin,
+    pub(crate) charger: ActorRef<ChargerMsg>,
+    pub(crate) deps: Arc<Deps>,
+}
+
+pub(crate) struct SessionActor;
+
+pub(crate) struct SessionState {
+    given: Arguments,
+    session: Option<Box<Session>>,
+    read: bool,
+}
+
+impl Actor for SessionActor {
+    type Msg = SessionMsg;
+    type State = SessionState;
+    type Arguments = Arguments;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<SessionMsg>,
+        given: Arguments,
+    ) -> Result<SessionState, ActorProcessingErr> {
+        Ok(SessionState {
+            given,
+            session: None,
+            read: false,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SessionMsg>,
+        SessionMsg::Input(envelope): SessionMsg,
+        state: &mut SessionState,
+    ) -> Result<(), ActorProcessingErr> {
+        let Envelope {
+            input,
+            received_at,
+            epoch,
+            guessed,
+            reply,
+        } = *envelope;
+        #[cfg(feature = "chaos")]
+        if let SessionInput::Transaction(event) = &input {
+            crate::chaos::panic_if_asked("session", event.token.as_ref());
+        }
+        match state.step(&input, received_at, epoch, guessed).await {
+            Ok(done) => {
+                state.announce(&myself, done.news);
+                answer(reply, Ok(done.reply));
+                if !state.is_active() {
+                    myself.stop(None);
+                }
+            }
+            Err(refusal) => {
+                answer(reply, Err(refusal));
+                // What is written may differ from what is held here: the next message reads it anew.
+                myself.stop(None);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Done {
+    reply: StationReply,
+    news: bool,
+}
+
+impl SessionState {
+    /// One message, from question to answer.
+    async fn step(
+        &mut self,
+        input: &SessionInput,
+        received_at: Timestamp,
+        epoch: i64,
+        guessed: bool,
+    ) -> Result<Done, Refusal> {
+        // Gather.
+        self.read_back().await?;
+        let token = token_of(input);
+        let verdict = match token {
+            Some(token) => Some(self.verdict(token).await?),
+            None => None,
+        };
+        let mut name_offset = 0;
+        loop {
+            // Decide.
+            let facts = Facts {
+                station: &self.given.station,
+                site: self.given.site.as_ref(),
+                protocol: self.given.protocol,
+                fresh_id: SessionId::fresh(),
+                fresh_name: self.fresh_name(name_offset),
+                verdict: verdict.as_ref(),
+                guessed,
+                received_at,
+            };
+            let decision = decide(self.session.as_deref(), input, &facts);
+            // Commit.
+            match self.commit(decision, epoch).await? {
+                Committed::Written => {
+                    let reply = self.reply(input, verdict);
+                    return Ok(Done { reply, news: true });
+                }
+                Committed::Repeat(session) => {
+                    let repeated = self
+                        .session
+                        .as_ref()
+                        .is_none_or(|held| held.id != session.id);
+                    self.session = Some(session);
+                    let reply = self.reply_to_repeat(input, verdict);
+                    return Ok(Done {
+                        reply,
+                        news: !repeated,
+                    });
+                }
+                // The number is in use: the next one. Whatever else has the name is the same transaction.
+                Committed::Taken(session) => match &self.given.origin {
+                    Origin::New(_) => name_offset += 1,
+                    _ => self.session = Some(session),
+                },
+            }
+        }
+    }
+
+    async fn read_back(&mut self) -> Result<(), Refusal> {
+        if self.read {
+            return Ok(());
+        }
+        match &mut self.given.origin {
+            Origin::New(_) => {}
+            Origin::Read(session) => self.session = Some(session.clone()),
+            Origin::Named(name) => {
+                let found = self
+                    .given
+                    .deps
+                    .store
+                    .session_by_transaction(&self.given.station, name)
+                    .await;
+                self.session = found.map_err(close_for_now)?.map(Box::new);
+            }
+        }
+        self.read = true;
+        Ok(())
+    }
+
+    async fn verdict(&self, token: &TokenRef) -> Result<TokenVerdict, Refusal> {
+        let deps = &self.given.deps;
+        let mut facts = authorize::gather(&*deps.store, token)
+            .await
+            .map_err(close_for_now)?;
+        if self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.token.is_some())
+        {
+            // The session is among those counted; it does not stand in its own way.
+            facts.open_sessions = 0;
+        }
+        Ok(authorize::decide(
+            token,
+            &facts,
+            deps.settings.unknown_tokens,
+            deps.clock.now(),
+        ))
+    }
+
+    fn fresh_name(&self, offset: i32) -> String {
+        match &self.given.origin {
+            Origin::New(name) => match name.parse::<i32>() {
+                Ok(number) => number.saturating_add(offset).to_string(),
+                Err(_) => name.clone(),
+            },
+            Origin::Named(name) => name.clone(),
+            Origin::Read(session) => session.transaction.clone(),
+        }
+    }
+
+    async fn commit(&mut self, decision: Decision, epoch: i64) -> Result<Committed, Refusal> {
+        let Decision { session, event } = decision;
+        let commit = SessionCommit {
+            session: session.clone(),
+            event,
+            epoch,
+        };
+        let outcome = self.given.deps.store.commit_session(commit).await;
+        let label = match &outcome {
+            Ok(Committed::Written) => "written",
+            Ok(Committed::Repeat(_)) => "repeat",
+            Ok(Committed::Taken(_)) => "taken",
+            Err(WriteError::NotWritten(_)) => "not_written",
+            Err(WriteError::Unknown(_)) => "unknown",
+            Err(WriteError::Stale) => "stale",
+        };
+        ::metrics::counter!(metrics::SESSION_COMMITS, "outcome" => label).increment(1);
+        if let Ok(Committed::Written) = outcome {
+            self.session = Some(Box::new(session));
+        }
+        outcome.map_err(close_for_now)
+    }
+
+    fn reply(&self, input: &SessionInput, verdict: Option<TokenVerdict>) -> StationReply {
+        match input {
+            SessionInput::Transaction(_) => StationReply::Transaction {
+                number: self.number(),
+                token: verdict,
+            },
+            SessionInput::Meter(_) | SessionInput::Close { .. } => StationReply::Received,
+        }
+    }
+
+    /// A repeat gets the answer its first got: by now the session itself may count against its
+    /// token's limit.
+    fn reply_to_repeat(&self, input: &SessionInput, verdict: Option<TokenVerdict>) -> StationReply {
+        let first = self
+            .session
+            .as_ref()
+            .and_then(|session| session.authorization);
+        let verdict = match (input, first) {
+            (SessionInput::Transaction(event), Some(authorization))
+                if event.phase == TransactionPhase::Started =>
+            {
+                verdict.map(|verdict| TokenVerdict {
+                    authorization,
+                    ..verdict
+                })
+            }
+            _ => verdict,
+        };
+        self.reply(input, verdict)
+    }
+
+    fn number(&self) -> Option<i32> {
+        let session = self.session.as_ref()?;
+        match session.protocol {
+            Protocol::Ocpp16 => session.transaction.parse().ok(),
+            Protocol::Ocpp201 => None,
+        }
+    }
+
+    fn is_active(&self) -> bool {
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.state == Phase::Active)
+    }
+
+    /// Act: tell the charger's actor and those who watch. It may be lost; the store has it.
+    fn announce(&self, myself: &ActorRef<SessionMsg>, news: bool) {
+        let Some(session) = self.session.as_ref().filter(|_| news) else {
+            return;
+        };
+        let news = SessionNews {
+            transaction: session.transaction.clone(),
+            connector: session.connector,
+            active: self.is_active(),
+            token: session.token.as_ref().map(|token| token.uid.clone()),
+            power_w: session.power_w,
+            actor: myself.clone(),
+        };
+        let _ = self.given.charger.cast(ChargerMsg::Session(Box::new(news)));
+        self.given.deps.watchers.tell(|| LiveEvent::Session {
+            station: session.station.clone(),
+            session: session.id,
+            state: session.state,
+            energy_wh: session.energy_wh,
+            power_w: session.power_w,
+            at: session.updated_at,
+        });
+    }
+}
+
+/// The token whose verdict the answer carries.
+fn token_of(input: &SessionInput) -> Option<&TokenRef> {
+    match input {
+        SessionInput::Transaction(TransactionEvent { token, .. }) => token.as_ref(),
+        SessionInput::Meter(_) | SessionInput::Close { .. } => None,
+    }
+}
+
+fn answer(reply: Option<Reply>, with: Result<StationReply, Refusal>) {
+    if let Some(reply) = reply {
+        // Whoever asked may have gone; the station will ask again.
+        let _ = reply.send(with);
+    }
+}
+
+/// A transaction message that cannot be made durable is not answered: the socket closes, and the
+/// station keeps its queue.
+fn close_for_now(error: impl std::fmt::Display) -> Refusal {
+    tracing::warn!(%error, "a transaction message could not be kept; the socket closes and the station sends it again");
+    Refusal::Close
+}
+
+/// What the flag of a superseded session says.
+pub(crate) const SUPERSEDED: SessionInput = SessionInput::Close {
+    reason: Flag::Superseded,
+};

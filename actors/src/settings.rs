@@ -1,0 +1,37 @@
+//! What an operator may set about the actors.
+
+use serde::{Deserialize, Serialize};
+
+use crate::UnknownTokens;
+
+/// What an operator may set about the actors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How often an accepted station sends a heartbeat, in s.
+    pub heartbeat_interval_s: u32,
+    /// How soon a station that is pending or rejected sends its next BootNotification, in s.
+    pub boot_retry_s: u32,
+    /// What to say to tokens the operator does not know.
+    pub unknown_tokens: UnknownTokens,
+    /// How long the actor of a station that went away waits for it to come back, in ms.
+    pub linger_ms: u64,
+    /// How long an event may wait for its actor, in ms; then the socket closes and the station keeps
+    /// its queue.
+    pub event_deadline_ms: u64,
+    /// How far a watcher of live events may lag, in events.
+    pub live_backlog: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            heartbeat_interval_s: 300,
+            boot_retry_s: 60,
+            unknown_tokens: UnknownTokens::Refuse,
+            linger_ms: 60_000,
+            event_deadline_ms: 20_000,
+            live_backlog: 1024,
+        }
+    }
+}
