@@ -24,6 +24,8 @@ pub struct OutgoingCall {
     pub payload: String,
     /// How long the answer may take, waiting for the calls before it included.
     pub timeout: Duration,
+    /// Told when the call goes over the wire.
+    pub sent: oneshot::Sender<()>,
     /// Where the outcome goes.
     pub outcome: oneshot::Sender<CallOutcome>,
 }

@@ -293,10 +293,8 @@ impl ChargerState {
         self.admission = admission;
         self.stands_at(site);
         self.announce();
-        if admission == Admission::Rejected {
-            if let Some(attached) = self.slot.connection() {
-                attached.link.close(CloseReason::Removed);
-            }
+        if let (Admission::Rejected, Some(attached)) = (admission, self.slot.connection()) {
+            attached.link.close(CloseReason::Removed);
         }
     }
 

@@ -7,7 +7,7 @@ use crate::metrics;
 
 /// What is known of a presented token.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct TokenFacts {
+pub(crate) struct TokenFacts {
     /// The token, if the operator knows it.
     pub known: Option<Token>,
     /// How many sessions it (its group) has open.
@@ -26,7 +26,7 @@ pub enum UnknownTokens {
 }
 
 /// Looks up what [`decide`] needs. Sessions are counted only where a limit makes it matter.
-pub async fn gather(store: &dyn Store, token: &TokenRef) -> Result<TokenFacts, ReadError> {
+pub(crate) async fn gather(store: &dyn Store, token: &TokenRef) -> Result<TokenFacts, ReadError> {
     if token.kind == TokenKind::NoAuthorization {
         return Ok(TokenFacts::default());
     }
@@ -42,7 +42,7 @@ pub async fn gather(store: &dyn Store, token: &TokenRef) -> Result<TokenFacts, R
 }
 
 /// What the hub says to the token at `now`. Pure, but for the count it keeps.
-pub fn decide(
+pub(crate) fn decide(
     token: &TokenRef,
     facts: &TokenFacts,
     unknown: UnknownTokens,

@@ -15,7 +15,7 @@ use super::energy;
 
 /// What happens to a session.
 #[derive(Debug, Clone, PartialEq)]
-pub enum SessionInput {
+pub(crate) enum SessionInput {
     /// A step of the transaction.
     Transaction(TransactionEvent),
     /// Meter values outside a transaction event.
@@ -29,7 +29,7 @@ pub enum SessionInput {
 
 /// What a decision needs to know besides the session and the input.
 #[derive(Debug, Clone)]
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     /// The station.
     pub station: &'a StationId,
     /// Where it stands.
@@ -50,7 +50,7 @@ pub struct Facts<'a> {
 
 /// The session after an event, and the log entry to write with it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// The session after.
     pub session: Session,
     /// The log entry.
@@ -63,7 +63,11 @@ const CLOCK_AHEAD_MOST_MS: i64 = 26 * 3600 * 1000;
 const LATE_MS: i64 = 5 * 60 * 1000;
 
 /// What `before` (nothing, for a session that begins) becomes by `input`.
-pub fn decide(before: Option<&Session>, input: &SessionInput, facts: &Facts<'_>) -> Decision {
+pub(crate) fn decide(
+    before: Option<&Session>,
+    input: &SessionInput,
+    facts: &Facts<'_>,
+) -> Decision {
     match input {
         SessionInput::Transaction(event) => on_transaction(before, event, facts),
         SessionInput::Meter(reading) => on_meter(before, reading, facts),

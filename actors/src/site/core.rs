@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What one of a site's stations tells.
 #[derive(Debug, Clone, PartialEq)]
-pub enum StationNews {
+pub(crate) enum StationNews {
     /// Its socket opened or closed.
     Connected(bool),
     /// An outlet (its EVSE number) changed state.

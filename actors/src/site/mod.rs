@@ -14,7 +14,8 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::sync::oneshot;
 
 use self::core::Picture;
-pub use self::core::{SiteView, StationNews};
+pub use self::core::SiteView;
+pub(crate) use self::core::StationNews;
 use crate::{charger::ChargerMsg, deps::Deps, supervisor::Child};
 
 /// The sites that stations here stand at: who belongs to each, and its actor.

@@ -8,7 +8,7 @@ mod policy;
 
 use std::{collections::HashMap, marker::PhantomData, sync::Arc, time::Duration};
 
-pub use policy::{AfterCrash, CrashHistory, RestartPolicy};
+pub(crate) use policy::{AfterCrash, CrashHistory, RestartPolicy};
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 
 use crate::{Clock, metrics};

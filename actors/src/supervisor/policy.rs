@@ -11,7 +11,7 @@ use model::Timestamp;
 
 /// When to start a crashed child again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RestartPolicy {
+pub(crate) struct RestartPolicy {
     /// So many restarts within the window.
     pub most: usize,
     /// The window, in ms.
@@ -35,7 +35,7 @@ impl Default for RestartPolicy {
 
 /// What to do with a crashed child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterCrash {
+pub(crate) enum AfterCrash {
     /// Start it again after this wait.
     RestartIn(Duration),
     /// Let it rest this long, then start it again.
@@ -44,11 +44,11 @@ pub enum AfterCrash {
 
 /// The crashes of one child.
 #[derive(Debug, Clone, Default)]
-pub struct CrashHistory(VecDeque<Timestamp>);
+pub(crate) struct CrashHistory(VecDeque<Timestamp>);
 
 impl CrashHistory {
     /// Takes a crash at `now` into account.
-    pub fn crashed(&mut self, policy: &RestartPolicy, now: Timestamp) -> AfterCrash {
+    pub(crate) fn crashed(&mut self, policy: &RestartPolicy, now: Timestamp) -> AfterCrash {
         // A crash "in the future" was recorded before the clock was set back; it counts as now.
         while self
             .0
