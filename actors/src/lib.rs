@@ -165,6 +165,11 @@ impl Actors {
         })
     }
 
+    /// What the actors hold to.
+    pub fn settings(&self) -> &Settings {
+        &self.deps.settings
+    }
+
     /// Watches what happens from now on.
     pub fn watch(&self) -> broadcast::Receiver<Arc<LiveEvent>> {
         self.deps.watchers.watch()

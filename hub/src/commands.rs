@@ -1,13 +1,26 @@
-//! Commands to stations: the one typed path from a request to the station's answer.
+//! Commands to stations: the one path from a request to the station's answer.
+//!
+//! A command is an OCPP action of the station's version with its payload, checked against the table of
+//! facts before anything is sent; or one of the version-free [`model::Command`]s, written in the
+//! station's version. Its record is durable before it goes out, and tells what became of it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use model::{CommandRecord, StationId};
-use serde_json::Value;
+use actors::{Actors, CallOutcome, Clock, OutgoingCall};
+use model::{Command, CommandId, CommandRecord, CommandState, LiveEvent, Protocol, StationId};
+use serde_json::{Value, json};
+use store::Store;
+use tokio::sync::oneshot;
+
+use crate::metrics;
 
 /// Sends commands; cheap to clone.
 #[derive(Clone)]
-pub struct Commands {}
+pub struct Commands {
+    store: Arc<dyn Store>,
+    actors: Actors,
+    clock: Arc<dyn Clock>,
+}
 
 /// What somebody asks of a station.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,11 +52,141 @@ pub enum CommandRefused {
 }
 
 impl Commands {
-    /// Sends a command and waits for its end.
+    /// Commands over these actors, recorded in this store.
+    pub fn new(store: Arc<dyn Store>, actors: Actors, clock: Arc<dyn Clock>) -> Self {
+        Self { store, actors, clock }
+    }
+
+    /// Sends a command and waits for its end. It goes on to its end, and is recorded, though whoever
+    /// asked goes away.
     ///
     /// # Errors
     /// See [`CommandRefused`].
     pub async fn issue(&self, ask: CommandAsk) -> Result<CommandRecord, CommandRefused> {
-        Err(CommandRefused::UnknownStation(ask.station))
+        let protocol = self.protocol_of(&ask.station).await?;
+        let (action, payload) = in_version(protocol, &ask.action, ask.payload)?;
+        let now = self.clock.now();
+        let timeout_ms = i64::try_from(ask.timeout.as_millis()).unwrap_or(i64::MAX);
+        let record = CommandRecord {
+            id: CommandId::fresh(),
+            station: ask.station,
+            action,
+            payload,
+            state: CommandState::Queued,
+            answer: None,
+            error: None,
+            by: ask.by,
+            created_at: now,
+            expires_at: now.plus_ms(timeout_ms),
+            finished_at: None,
+        };
+        self.keep(&record).await?;
+        let this = self.clone();
+        let to_its_end = tokio::spawn(async move { this.run(record, ask.timeout).await });
+        to_its_end.await.map_err(|error| CommandRefused::Store(error.to_string()))?
+    }
+
+    /// What the station speaks: now, or when it was last connected.
+    async fn protocol_of(&self, station: &StationId) -> Result<Protocol, CommandRefused> {
+        if let Some(connection) = self.actors.connection(station) {
+            return Ok(connection.protocol);
+        }
+        let known = self.store.station(station).await;
+        let known = known.map_err(|error| CommandRefused::Store(error.to_string()))?;
+        let known = known.ok_or_else(|| CommandRefused::UnknownStation(station.clone()))?;
+        // A station that never connected is told "gone" whatever the action; 1.6 is as good as any.
+        Ok(known.protocol.unwrap_or(Protocol::Ocpp16))
+    }
+
+    async fn run(
+        &self,
+        mut record: CommandRecord,
+        timeout: Duration,
+    ) -> Result<CommandRecord, CommandRefused> {
+        let (sent, on_the_wire) = oneshot::channel();
+        let (outcome, told) = oneshot::channel();
+        let call = OutgoingCall {
+            action: record.action.clone(),
+            payload: record.payload.to_string(),
+            timeout,
+            sent,
+            outcome,
+        };
+        self.actors.call(&record.station, call);
+        if on_the_wire.await.is_ok() {
+            record.state = CommandState::Sent;
+            self.keep(&record).await?;
+        }
+        // A port that is dropped belonged to a socket that went.
+        take_outcome(&mut record, told.await.unwrap_or(CallOutcome::Gone));
+        record.finished_at = Some(self.clock.now());
+        let label = label_of(record.state);
+        ::metrics::counter!(metrics::COMMANDS, "outcome" => label).increment(1);
+        self.keep(&record).await?;
+        self.actors.watchers().tell(|| LiveEvent::Command(record.clone()));
+        Ok(record)
+    }
+
+    async fn keep(&self, record: &CommandRecord) -> Result<(), CommandRefused> {
+        let kept = self.store.put_command(record.clone()).await;
+        kept.map_err(|error| CommandRefused::Store(error.to_string()))
+    }
+}
+
+/// The action and payload in the station's version.
+fn in_version(
+    protocol: Protocol,
+    action: &str,
+    payload: Value,
+) -> Result<(String, Value), CommandRefused> {
+    let invalid = |error: &dyn std::fmt::Display| CommandRefused::Invalid(error.to_string());
+    // OCPP's actions begin with a capital; the version-free ones do not.
+    if action.starts_with(|first: char| first.is_ascii_lowercase()) {
+        let command: Command = serde_json::from_value(json!({ "action": action, "payload": payload }))
+            .map_err(|error| invalid(&format!("the command {action:?} cannot be read: {error}")))?;
+        let outgoing = ocpp::command::encode(protocol, &command).map_err(|fault| invalid(&fault))?;
+        return Ok((outgoing.action.to_owned(), outgoing.payload));
+    }
+    let action = ocpp::command::check(protocol, action, &payload).map_err(|fault| invalid(&fault))?;
+    Ok((action.to_owned(), payload))
+}
+
+fn take_outcome(record: &mut CommandRecord, outcome: CallOutcome) {
+    let (state, error) = match outcome {
+        CallOutcome::Answered(answer) => {
+            record.answer = Some(serde_json::from_str(&answer).unwrap_or(Value::String(answer)));
+            (CommandState::Answered, None)
+        }
+        CallOutcome::Failed { code, description } => {
+            (CommandState::Failed, Some(format!("{code}: {description}")))
+        }
+        CallOutcome::TimedOut => {
+            (CommandState::Expired, Some("the station did not answer in time".to_owned()))
+        }
+        CallOutcome::Gone => (
+            CommandState::StationGone,
+            Some("the station is not connected, or went before it answered".to_owned()),
+        ),
+        CallOutcome::Busy => (
+            CommandState::Expired,
+            Some("too many commands wait for this station; try again when they are done".to_owned()),
+        ),
+        CallOutcome::NotAccepted => (
+            CommandState::Failed,
+            Some("an operator turned this station away; accept it first".to_owned()),
+        ),
+    };
+    record.state = state;
+    record.error = error;
+}
+
+fn label_of(state: CommandState) -> &'static str {
+    match state {
+        CommandState::Queued => "queued",
+        CommandState::Sent => "sent",
+        CommandState::Answered => "answered",
+        CommandState::Failed => "failed",
+        CommandState::Expired => "expired",
+        CommandState::StationGone => "station_gone",
     }
 }

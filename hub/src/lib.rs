@@ -1,4 +1,167 @@
 //! Switchyard: the hub that EV chargers connect to.
+//!
+//! [`Hub::start`] is the one place that knows every concrete type: which store, which clock, which
+//! listeners. Everything else knows traits and handles.
 
 pub mod api;
 pub mod commands;
+pub mod config;
+pub mod demo;
+mod drain;
+mod message_log;
+mod metrics;
+pub mod socket;
+pub mod telemetry;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use actors::{Actors, Clock, StartError, SystemClock};
+use model::Timestamp;
+use store::{CommandStore, Store};
+use store_sqlite::SqliteStore;
+use tokio::task::JoinHandle;
+
+use crate::{
+    commands::Commands,
+    config::Config,
+    message_log::MessageLog,
+    socket::{Listening, Sockets},
+};
+
+/// The running hub.
+pub struct Hub {
+    /// Where chargers connect.
+    pub chargers: SocketAddr,
+    /// Where the API, the metrics and the health checks are served.
+    pub api: SocketAddr,
+    actors: Actors,
+    store: Arc<SqliteStore>,
+    listening: Listening,
+    serving: JoinHandle<()>,
+    logging: JoinHandle<()>,
+    ready: Arc<AtomicBool>,
+}
+
+/// Why the hub cannot start, in one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// The store cannot be opened.
+    #[error("{0}")]
+    Store(String),
+    /// An address cannot be listened on.
+    #[error("{name} = {address} cannot be listened on: {error}; stop what uses it or set another")]
+    Listen {
+        /// The setting.
+        name: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The actors cannot be started.
+    #[error(transparent)]
+    Actors(#[from] StartError),
+    /// The metrics cannot be recorded.
+    #[error("the metrics cannot be recorded: {0}")]
+    Metrics(String),
+}
+
+impl Hub {
+    /// Starts everything; on return chargers and operators can connect.
+    ///
+    /// # Errors
+    /// See [`HubError`]; nothing keeps running then.
+    pub async fn start(config: Config) -> Result<Self, HubError> {
+        let metrics =
+            telemetry::metrics().map_err(|error| HubError::Metrics(error.to_string()))?;
+        let sqlite = Arc::new(open_store(&config)?);
+        let unfinished = "the hub stopped before the station answered";
+        sqlite
+            .close_unfinished_commands(unfinished)
+            .await
+            .map_err(|error| HubError::Store(error.to_string()))?;
+        let store: Arc<dyn Store> = sqlite.clone();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let actors = Actors::start(store.clone(), clock.clone(), config.charging).await?;
+        let (log, logging) = MessageLog::start(&config.message_log, store.clone(), clock.clone());
+        let sockets =
+            Sockets::new(actors.clone(), store.clone(), clock.clone(), log, config.chargers.clone());
+        let listen_error = |name, address| move |error| HubError::Listen { name, address, error };
+        let listening = socket::listen(Arc::new(sockets))
+            .map_err(listen_error("chargers.listen", config.chargers.listen))?;
+        let api_listener = tokio::net::TcpListener::bind(config.api.listen)
+            .await
+            .map_err(listen_error("api.listen", config.api.listen))?;
+        let api = api_listener
+            .local_addr()
+            .map_err(listen_error("api.listen", config.api.listen))?;
+        let ready = Arc::new(AtomicBool::new(true));
+        let router = api::router(api::ApiState {
+            commands: Commands::new(store.clone(), actors.clone(), clock.clone()),
+            store,
+            actors: actors.clone(),
+            clock,
+            ready: ready.clone(),
+            metrics,
+            limits: api::RateLimits::new(config.api.requests_per_s),
+        });
+        let serving = tokio::spawn(async move {
+            if let Err(error) = axum::serve(api_listener, router).await {
+                tracing::error!(%error, "the API stopped");
+            }
+        });
+        Ok(Self {
+            chargers: listening.address,
+            api,
+            actors,
+            store: sqlite,
+            listening,
+            serving,
+            logging,
+            ready,
+        })
+    }
+
+    /// The store, for what runs beside the hub in the same process.
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    /// Whether anybody may use the API yet.
+    pub async fn has_api_keys(&self) -> bool {
+        use store::ApiKeyStore;
+        self.store.api_keys().await.is_ok_and(|keys| !keys.is_empty())
+    }
+
+    fn not_ready(&self) {
+        self.ready.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Opens the store in the data directory, which is made if it is not there.
+///
+/// # Errors
+/// [`HubError::Store`]: the directory cannot be made or written, or the file is not the hub's.
+pub fn open_store(config: &Config) -> Result<SqliteStore, HubError> {
+    let dir = &config.data.dir;
+    std::fs::create_dir_all(dir).map_err(|error| {
+        HubError::Store(format!(
+            "data.dir {} cannot be made: {error}; set data.dir to a directory the hub may write",
+            dir.display()
+        ))
+    })?;
+    SqliteStore::open(&dir.join("hub.sqlite"), store_sqlite::Options::default())
+        .map_err(|error| HubError::Store(error.to_string()))
+}
+
+/// The time now, for tools that run without a hub.
+pub fn now() -> Timestamp {
+    SystemClock.now()
+}

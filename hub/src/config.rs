@@ -1,0 +1,320 @@
+//! What an operator may set: a TOML file, then the environment over it. Everything is read and checked
+//! before any port opens; an unknown key is an error, since a mistyped one would silently do nothing.
+//!
+//! Environment: `SWITCHYARD_` and the key in capitals, sections parted by two underscores:
+//! `SWITCHYARD_CHARGERS__LISTEN=127.0.0.1:9220`.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Toml},
+};
+use serde::{Deserialize, Serialize};
+
+/// What an operator may set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the hub keeps its data.
+    pub data: DataConfig,
+    /// The chargers' side.
+    pub chargers: ChargersConfig,
+    /// The operators' side.
+    pub api: ApiConfig,
+    /// What the actors hold to.
+    pub charging: actors::Settings,
+    /// The log of messages, kept for people.
+    pub message_log: MessageLogConfig,
+    /// The hub's own log.
+    pub log: LogConfig,
+}
+
+/// Where the hub keeps its data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// The directory; made if it is not there.
+    pub dir: PathBuf,
+}
+
+/// The chargers' side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChargersConfig {
+    /// Where chargers connect.
+    pub listen: SocketAddr,
+    /// What becomes of a station the hub does not know.
+    pub admission: AdmissionPolicy,
+    /// Listen without TLS on an address that is not loopback.
+    pub allow_plaintext: bool,
+    /// Admit unknown stations at once on an address that is not loopback.
+    pub allow_open_admission: bool,
+    /// How many may be shaking hands at once; the rest waits in the listen queue.
+    pub max_handshakes: usize,
+    /// How long a handshake may take, in s.
+    pub handshake_timeout_s: u64,
+    /// The longest message a charger may send, in bytes.
+    pub max_message_bytes: usize,
+    /// How often a silent socket is pinged, in s; a dead one is found within two of these.
+    pub ping_interval_s: u32,
+    /// How many calls may wait for one charger.
+    pub max_waiting_calls: usize,
+    /// How long writing to a charger may take, in s.
+    pub write_timeout_s: u64,
+}
+
+/// What becomes of a station the hub does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdmissionPolicy {
+    /// It is told 404.
+    Known,
+    /// It may connect and waits until an operator accepts it.
+    Pending,
+    /// It is taken in at once.
+    Accept,
+}
+
+/// The operators' side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Where the API, the metrics and the health checks are served.
+    pub listen: SocketAddr,
+    /// Listen without TLS on an address that is not loopback.
+    pub allow_plaintext: bool,
+    /// How many requests an API key may make in a second, on average.
+    pub requests_per_s: u32,
+}
+
+/// The log of messages, kept for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MessageLogConfig {
+    /// Whether it is kept.
+    pub enabled: bool,
+    /// For how long, in days.
+    pub retention_days: u32,
+    /// How much of a frame, in bytes.
+    pub max_frame_bytes: usize,
+    /// How many entries may wait to be written; more are dropped and counted.
+    pub backlog: usize,
+}
+
+/// The hub's own log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// What is logged, as in `info` or `hub=debug,info`.
+    pub filter: String,
+    /// How it is written.
+    pub format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: a JSON object a line.
+    Json,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { dir: "data".into() }
+    }
+}
+
+impl Default for ChargersConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9220)),
+            admission: AdmissionPolicy::Accept,
+            allow_plaintext: false,
+            allow_open_admission: false,
+            max_handshakes: 256,
+            handshake_timeout_s: 10,
+            max_message_bytes: 64 * 1024,
+            ping_interval_s: 60,
+            max_waiting_calls: 16,
+            write_timeout_s: 30,
+        }
+    }
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9221)),
+            allow_plaintext: false,
+            requests_per_s: 50,
+        }
+    }
+}
+
+impl Default for MessageLogConfig {
+    fn default() -> Self {
+        Self { enabled: true, retention_days: 14, max_frame_bytes: 4096, backlog: 8192 }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "info".into(), format: LogFormat::Text }
+    }
+}
+
+/// Why the configuration cannot be used, in one line that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl Config {
+    /// The file that is read when none is named, if it is there.
+    pub const DEFAULT_FILE: &'static str = "switchyard.toml";
+
+    /// Reads the file (absent: [`Self::DEFAULT_FILE`], if it is there), then the environment.
+    ///
+    /// # Errors
+    /// A [`ConfigError`] for a missing file, an unknown key, or a value that cannot be.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut sources = Figment::from(figment::providers::Serialized::defaults(Self::default()));
+        match file {
+            Some(file) if !file.is_file() => {
+                return Err(ConfigError(format!(
+                    "there is no configuration file {}; name one that exists, or leave --config out",
+                    file.display()
+                )));
+            }
+            Some(file) => sources = sources.merge(Toml::file_exact(file)),
+            None => sources = sources.merge(Toml::file_exact(Self::DEFAULT_FILE)),
+        }
+        let environment = Env::prefixed("SWITCHYARD_").ignore(&["config"]).split("__");
+        let config: Self =
+            sources.merge(environment).extract().map_err(|error| ConfigError(one_line(&error)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What no single value shows.
+    fn check(&self) -> Result<(), ConfigError> {
+        let chargers = &self.chargers;
+        let open_chargers = !chargers.listen.ip().is_loopback();
+        let rules = [
+            (
+                open_chargers && !chargers.allow_plaintext,
+                "chargers.listen is not loopback and has no TLS; put a TLS terminator in front and set chargers.allow_plaintext = true, or listen on 127.0.0.1",
+            ),
+            (
+                open_chargers
+                    && chargers.admission == AdmissionPolicy::Accept
+                    && !chargers.allow_open_admission,
+                "chargers.admission = \"accept\" on an address that is not loopback lets anybody in; use \"known\" or \"pending\", or set chargers.allow_open_admission = true",
+            ),
+            (
+                !self.api.listen.ip().is_loopback() && !self.api.allow_plaintext,
+                "api.listen is not loopback and has no TLS; put a TLS terminator in front and set api.allow_plaintext = true, or listen on 127.0.0.1",
+            ),
+            (
+                chargers.listen.port() != 0 && chargers.listen == self.api.listen,
+                "chargers.listen and api.listen are the same; give each a port of its own",
+            ),
+            (
+                chargers.max_message_bytes < 1024 || chargers.max_message_bytes > 16 * 1024 * 1024,
+                "chargers.max_message_bytes must be from 1024 to 16777216",
+            ),
+            (chargers.max_handshakes == 0, "chargers.max_handshakes must be at least 1"),
+            (chargers.handshake_timeout_s == 0, "chargers.handshake_timeout_s must be at least 1"),
+            (chargers.write_timeout_s == 0, "chargers.write_timeout_s must be at least 1"),
+            (
+                !(1..=3600).contains(&chargers.ping_interval_s),
+                "chargers.ping_interval_s must be from 1 to 3600",
+            ),
+            (chargers.max_waiting_calls == 0, "chargers.max_waiting_calls must be at least 1"),
+            (self.api.requests_per_s == 0, "api.requests_per_s must be at least 1"),
+            (
+                self.charging.heartbeat_interval_s == 0 || self.charging.boot_retry_s == 0,
+                "charging.heartbeat_interval_s and charging.boot_retry_s must be at least 1",
+            ),
+            (self.charging.event_deadline_ms < 100, "charging.event_deadline_ms must be at least 100"),
+            (
+                !(1..=1_000_000).contains(&self.charging.live_backlog),
+                "charging.live_backlog must be from 1 to 1000000",
+            ),
+            (
+                self.message_log.backlog == 0 || self.message_log.max_frame_bytes == 0,
+                "message_log.backlog and message_log.max_frame_bytes must be at least 1",
+            ),
+        ];
+        if let Some((_, rule)) = rules.iter().find(|(broken, _)| *broken) {
+            return Err(ConfigError((*rule).to_owned()));
+        }
+        self.log.filter.parse::<tracing_subscriber::filter::EnvFilter>().map_err(|error| {
+            ConfigError(format!("log.filter {:?} cannot be read: {error}", self.log.filter))
+        })?;
+        Ok(())
+    }
+}
+
+fn one_line(error: &figment::Error) -> String {
+    let lines: Vec<String> = error.clone().into_iter().map(|error| error.to_string()).collect();
+    lines.join("; ").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("hub.toml");
+        std::fs::write(&file, toml).unwrap();
+        Config::load(Some(&file))
+    }
+
+    fn complaint(toml: &str) -> String {
+        let complaint = load(toml).unwrap_err().to_string();
+        assert!(!complaint.contains('\n'), "one line: {complaint}");
+        complaint
+    }
+
+    #[test]
+    fn nothing_set_is_a_hub_on_loopback() {
+        assert_eq!(load("").unwrap(), Config::default());
+        assert!(Config::default().chargers.listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        assert!(complaint("[chargers]\nlisten_on = 1").contains("listen_on"));
+        assert!(complaint("[charger]").contains("charger"));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_is_named() {
+        assert!(complaint("[chargers]\nlisten = \"nowhere\"").contains("listen"));
+        assert!(complaint("[chargers]\nping_interval_s = 0").contains("ping_interval_s"));
+        assert!(complaint("[chargers]\nadmission = \"maybe\"").contains("maybe"));
+    }
+
+    #[test]
+    fn an_open_address_needs_to_be_said_twice() {
+        assert!(complaint("[chargers]\nlisten = \"0.0.0.0:1\"").contains("allow_plaintext"));
+        let plain = "[chargers]\nlisten = \"0.0.0.0:1\"\nallow_plaintext = true";
+        assert!(complaint(plain).contains("allow_open_admission"));
+        load(&format!("{plain}\nadmission = \"known\"")).unwrap();
+        assert!(complaint("[api]\nlisten = \"0.0.0.0:1\"").contains("api.allow_plaintext"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let complaint = Config::load(Some(Path::new("/nowhere/hub.toml"))).unwrap_err();
+        assert!(complaint.to_string().contains("/nowhere/hub.toml"));
+    }
+}

@@ -1,0 +1,36 @@
+//! Every metric of this crate: name, unit, help. Never a charger's id as a label.
+
+use ::metrics::{Unit, describe_counter, describe_histogram};
+
+/// Handshakes, by `outcome` (opened, unknown, rejected, unavailable, no_common_protocol, malformed, gave_up).
+pub(crate) const HANDSHAKES: &str = "switchyard_handshakes_total";
+/// Messages read from chargers, by `action` and `outcome` (answered, refused, malformed, closed).
+pub(crate) const MESSAGES: &str = "switchyard_messages_total";
+/// From a message read to its answer written, in seconds, by `action`.
+pub(crate) const MESSAGE_SECONDS: &str = "switchyard_message_seconds";
+/// Payloads that had to be repaired to be read, by `repair`.
+pub(crate) const REPAIRS: &str = "switchyard_payload_repairs_total";
+/// Calls to chargers, by `outcome` (answered, failed, expired, station_gone …).
+pub(crate) const COMMANDS: &str = "switchyard_commands_total";
+/// Sockets that were found dead.
+pub(crate) const SOCKETS_DEAD: &str = "switchyard_sockets_dead_total";
+/// Sockets closed, by `reason`.
+pub(crate) const SOCKETS_CLOSED: &str = "switchyard_sockets_closed_total";
+/// Entries of the message log that were dropped.
+pub(crate) const MESSAGE_LOG_DROPPED: &str = "switchyard_message_log_dropped_total";
+
+/// Tells the recorder what the metrics mean.
+pub fn describe() {
+    describe_counter!(HANDSHAKES, Unit::Count, "Handshakes, by outcome.");
+    describe_counter!(MESSAGES, Unit::Count, "Messages read from chargers, by action and outcome.");
+    describe_histogram!(
+        MESSAGE_SECONDS,
+        Unit::Seconds,
+        "From a message read to its answer written, by action."
+    );
+    describe_counter!(REPAIRS, Unit::Count, "Payloads that had to be repaired to be read, by repair.");
+    describe_counter!(COMMANDS, Unit::Count, "Calls to chargers, by outcome.");
+    describe_counter!(SOCKETS_DEAD, Unit::Count, "Sockets that were found dead.");
+    describe_counter!(SOCKETS_CLOSED, Unit::Count, "Sockets closed, by reason.");
+    describe_counter!(MESSAGE_LOG_DROPPED, Unit::Count, "Entries of the message log that were dropped.");
+}

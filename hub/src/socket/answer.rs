@@ -1,0 +1,145 @@
+//! From a charger's CALL to the frame that answers it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use actors::Connection;
+use model::{Protocol, Refusal, Timestamp};
+use ocpp::{
+    ErrorCode,
+    frame::{self, BadFrame},
+    inbound, outbound,
+};
+use serde_json::value::RawValue;
+
+use crate::metrics;
+
+/// What a charger is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// This frame.
+    Frame {
+        /// The action it answers.
+        action: String,
+        /// The frame.
+        frame: String,
+    },
+    /// Nothing.
+    Nothing,
+    /// The socket is closed: the message could not be kept.
+    Close,
+}
+
+/// A CALL on its way to its answer.
+pub(crate) struct InHand(Pin<Box<dyn Future<Output = Answer> + Send>>);
+
+impl Future for InHand {
+    type Output = Answer;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl InHand {
+    /// Decodes a CALL and brings it to the charger's actor.
+    ///
+    /// # Errors
+    /// The answer to a CALL that cannot be decoded, which no actor sees.
+    pub(crate) fn begin(
+        protocol: Protocol,
+        id: String,
+        action: String,
+        payload: &RawValue,
+        at: Timestamp,
+        connection: &Arc<Connection>,
+    ) -> Result<Self, Answer> {
+        let started = Instant::now();
+        let decoded = match inbound::decode(protocol, &action, payload, at) {
+            Ok(decoded) => decoded,
+            Err(fault) => {
+                count(label_of(&action), "malformed");
+                let frame = frame::call_error(&id, fault.code, protocol, &fault.description);
+                return Err(Answer::Frame { action, frame });
+            }
+        };
+        for repair in &decoded.repairs {
+            ::metrics::counter!(metrics::REPAIRS, "repair" => *repair).increment(1);
+        }
+        let connection = Arc::clone(connection);
+        Ok(Self(Box::pin(async move {
+            let inbound::Decoded { event, shape, .. } = decoded;
+            let asked = connection.ask(event, at).await;
+            let label = label_of(&action);
+            let (outcome, frame) = match asked {
+                Ok(reply) => {
+                    let payload = outbound::reply(protocol, &action, shape, &reply);
+                    ("answered", frame::call_result(&id, &payload))
+                }
+                Err(Refusal::Close) => {
+                    count(label, "closed");
+                    return Answer::Close;
+                }
+                Err(Refusal::NotAccepted) => {
+                    let why = "this station has not been accepted; send a BootNotification and wait";
+                    ("refused", frame::call_error(&id, ErrorCode::SecurityError, protocol, why))
+                }
+                Err(Refusal::Internal) => {
+                    let why = "the hub could not answer this; try again";
+                    ("refused", frame::call_error(&id, ErrorCode::InternalError, protocol, why))
+                }
+            };
+            count(label, outcome);
+            ::metrics::histogram!(metrics::MESSAGE_SECONDS, "action" => label)
+                .record(started.elapsed().as_secs_f64());
+            Answer::Frame { action, frame }
+        })))
+    }
+}
+
+impl Answer {
+    /// To a frame that is no OCPP-J message. Without an id to answer to, 1.6 has no answer; 2.0.1
+    /// answers with the id "-1" (Part 4 §4.2.3).
+    pub(crate) fn to_bad_frame(protocol: Protocol, bad: &BadFrame) -> Self {
+        count("unreadable", "malformed");
+        let id = match (&bad.id, protocol) {
+            (Some(id), _) => id.as_str(),
+            (None, Protocol::Ocpp201) => "-1",
+            (None, Protocol::Ocpp16) => return Self::Nothing,
+        };
+        let code = match (&bad.id, protocol) {
+            (None, Protocol::Ocpp201) => ErrorCode::RpcFrameworkError,
+            _ => ErrorCode::FormatViolation,
+        };
+        let frame = frame::call_error(id, code, protocol, &bad.problem);
+        Self::Frame { action: String::new(), frame }
+    }
+
+    /// To a message of a type OCPP-J does not know: 1.6 ignores it (§4.1.3), 2.0.1 has an error for it
+    /// (Part 4 §4.4).
+    pub(crate) fn to_unknown_type(protocol: Protocol, message_type: i64, id: Option<&str>) -> Self {
+        count("unreadable", "malformed");
+        match protocol {
+            Protocol::Ocpp16 => Self::Nothing,
+            Protocol::Ocpp201 => {
+                let why = format!("there is no message type {message_type}; send 2, 3 or 4");
+                let id = id.unwrap_or("-1");
+                let frame = frame::call_error(id, ErrorCode::MessageTypeNotSupported, protocol, &why);
+                Self::Frame { action: String::new(), frame }
+            }
+        }
+    }
+}
+
+/// The action as a metric label: one of those OCPP has, so that no charger can make new series.
+fn label_of(action: &str) -> &'static str {
+    ocpp::canonical_action(action).unwrap_or("other")
+}
+
+fn count(action: &'static str, outcome: &'static str) {
+    ::metrics::counter!(metrics::MESSAGES, "action" => action, "outcome" => outcome).increment(1);
+}

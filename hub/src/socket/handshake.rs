@@ -1,0 +1,212 @@
+//! From an accepted TCP connection to an open WebSocket of a known station, or to a plain answer that
+//! says why not.
+//!
+//! The handshake is a task of its own, so that the task which stays for months is small; a permit
+//! bounds how many run at once.
+
+use std::sync::Arc;
+
+use model::{Admission, Protocol, Station, StationId};
+use store::Hydration;
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::{
+    Sockets,
+    link::{self, LinkHandle},
+    request::{Offer, Refused, UpgradeRequest, read_head},
+};
+use crate::{config::AdmissionPolicy, metrics};
+
+/// Shakes hands and, if all is well, leaves an open link behind.
+pub(crate) async fn shake(mut stream: TcpStream, sockets: Arc<Sockets>) {
+    let within = sockets.handshake_timeout();
+    let (request, behind) = match read_head(&mut stream, within).await {
+        Some(Ok(read)) => read,
+        Some(Err(refused)) => return turn_away(stream, &sockets, &refused).await,
+        None => {
+            ::metrics::counter!(metrics::HANDSHAKES, "outcome" => "gave_up").increment(1);
+            return;
+        }
+    };
+    match admit(&request, &sockets).await {
+        Ok(Admitted { protocol: Some(protocol), hydration }) => {
+            open(stream, behind, request, protocol, hydration, sockets).await;
+        }
+        Ok(Admitted { protocol: None, .. }) => {
+            // OCPP-J 1.6 §3.2, 2.0.1 Part 4 §3.3: complete without a subprotocol, then close.
+            ::metrics::counter!(metrics::HANDSHAKES, "outcome" => "no_common_protocol").increment(1);
+            tracing::info!(station = %request.station, "a station offers no protocol the hub speaks (ocpp1.6, ocpp2.0.1)");
+            let _ = timeout(within, close_at_once(stream, &request.key)).await;
+        }
+        Err(refused) => turn_away(stream, &sockets, &refused).await,
+    }
+}
+
+struct Admitted {
+    /// What will be spoken; absent when there is nothing in common.
+    protocol: Option<Protocol>,
+    hydration: Hydration,
+}
+
+async fn admit(request: &UpgradeRequest, sockets: &Sockets) -> Result<Admitted, Refused> {
+    let unavailable = |error: &dyn std::fmt::Display| {
+        tracing::warn!(station = %request.station, %error, "a station is told to come back later");
+        Refused::later("the hub cannot reach its store; try again", 30)
+    };
+    let mut hydration =
+        sockets.store.hydrate(&request.station).await.map_err(|error| unavailable(&error))?;
+    if hydration.station.is_none() {
+        let station = newcomer(&request.station, sockets)?;
+        sockets
+            .store
+            .create_station(station.clone())
+            .await
+            .map_err(|error| unavailable(&error))?;
+        hydration.station = Some(station);
+    }
+    let assume_16 = hydration.station.as_ref().is_some_and(|station| station.assume_16);
+    let admission = hydration.station.as_ref().map(|station| station.admission);
+    if admission == Some(Admission::Rejected) {
+        return Err(Refused::new(403, "an operator turned this station away"));
+    }
+    let protocol = match request.offer {
+        Offer::Speaks(protocol) => Some(protocol),
+        Offer::Nothing if assume_16 => Some(Protocol::Ocpp16),
+        Offer::Nothing | Offer::Foreign => None,
+    };
+    Ok(Admitted { protocol, hydration })
+}
+
+/// What the admission policy makes of a station the hub does not know.
+fn newcomer(id: &StationId, sockets: &Sockets) -> Result<Station, Refused> {
+    let admission = match sockets.config.admission {
+        AdmissionPolicy::Accept => Admission::Accepted,
+        AdmissionPolicy::Pending => Admission::Pending,
+        AdmissionPolicy::Known => {
+            return Err(Refused::new(
+                404,
+                "this station is not known; an operator has to create it first",
+            ));
+        }
+    };
+    tracing::info!(station = %id, ?admission, "a station connects for the first time");
+    Ok(Station {
+        id: id.clone(),
+        site: None,
+        admission,
+        assume_16: false,
+        note: String::new(),
+        boot: None,
+        protocol: None,
+        last_seen_at: None,
+        created_at: sockets.clock.now(),
+    })
+}
+
+async fn open(
+    mut stream: TcpStream,
+    behind: Vec<u8>,
+    request: UpgradeRequest,
+    protocol: Protocol,
+    hydration: Hydration,
+    sockets: Arc<Sockets>,
+) {
+    let handle = Arc::new(LinkHandle::new(sockets.config.max_waiting_calls, &sockets.liveness));
+    let link: Arc<dyn actors::Link> = handle.clone();
+    let connection = match sockets.actors.connect(&request.station, protocol, &link, &hydration) {
+        Ok(connection) => connection,
+        Err(quarantined) => {
+            let wait_s = quarantined.until.ms_since(sockets.clock.now()).max(1000) / 1000;
+            let refused = Refused::later(
+                "this station crashed its actor again and again and rests",
+                u32::try_from(wait_s).unwrap_or(u32::MAX),
+            );
+            return turn_away(stream, &sockets, &refused).await;
+        }
+    };
+    // A station that offered nothing must not be answered with a subprotocol (RFC 6455 §4.1).
+    let spoken = (request.offer != Offer::Nothing).then(|| protocol.subprotocol());
+    let answer = switching_protocols(&request.key, spoken);
+    let written = timeout(sockets.write_timeout(), stream.write_all(answer.as_bytes())).await;
+    if !matches!(written, Ok(Ok(()))) {
+        ::metrics::counter!(metrics::HANDSHAKES, "outcome" => "gave_up").increment(1);
+        return;
+    }
+    ::metrics::counter!(metrics::HANDSHAKES, "outcome" => "opened").increment(1);
+    sockets.liveness.watch(&handle);
+    link::spawn(stream, behind, handle, connection, request.station, protocol, sockets);
+}
+
+fn switching_protocols(key: &str, subprotocol: Option<&str>) -> String {
+    let accept = derive_accept_key(key.as_bytes());
+    let protocol = match subprotocol {
+        Some(name) => format!("Sec-WebSocket-Protocol: {name}\r\n"),
+        None => String::new(),
+    };
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n{protocol}\r\n"
+    )
+}
+
+async fn close_at_once(mut stream: TcpStream, key: &str) -> std::io::Result<()> {
+    stream.write_all(switching_protocols(key, None).as_bytes()).await?;
+    // An unmasked close frame, 1002 (protocol error): final, opcode 8, two bytes.
+    stream.write_all(&[0x88, 0x02, 0x03, 0xEA]).await?;
+    stream.shutdown().await
+}
+
+async fn turn_away(mut stream: TcpStream, sockets: &Sockets, refused: &Refused) {
+    let outcome = match refused.status {
+        403 => "rejected",
+        404 => "unknown",
+        503 => "unavailable",
+        _ => "malformed",
+    };
+    ::metrics::counter!(metrics::HANDSHAKES, "outcome" => outcome).increment(1);
+    let retry = match refused.retry_after_s {
+        Some(seconds) => format!("Retry-After: {seconds}\r\n"),
+        None => String::new(),
+    };
+    let answer = format!(
+        "HTTP/1.1 {} {}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+         {retry}Connection: close\r\n\r\n{}\n",
+        refused.status,
+        reason_of(refused.status),
+        refused.detail.len() + 1,
+        refused.detail,
+    );
+    let write = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await
+    };
+    // A peer that does not read its refusal misses it.
+    let _ = timeout(sockets.handshake_timeout(), write).await;
+}
+
+fn reason_of(status: u16) -> &'static str {
+    match status {
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        426 => "Upgrade Required",
+        431 => "Request Header Fields Too Large",
+        503 => "Service Unavailable",
+        _ => "Bad Request",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_accept_key_is_that_of_the_rfc() {
+        // RFC 6455 §1.3.
+        let answer = switching_protocols("dGhlIHNhbXBsZSBub25jZQ==", Some("ocpp1.6"));
+        assert!(answer.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+        assert!(answer.contains("Sec-WebSocket-Protocol: ocpp1.6\r\n"));
+        assert!(answer.ends_with("\r\n\r\n"));
+    }
+}

@@ -1,0 +1,502 @@
+//! One charger's open socket: the only file that knows how WebSocket frames are read and written.
+//!
+//! One small task per charger owns the socket and writes it itself. It takes one CALL at a time, in
+//! order, and answers it before it takes the next; the answers to the hub's own calls may come in
+//! between, so it never stops reading for long (OCPP-J: one outstanding CALL per direction). What a
+//! charger sends ahead of its answers waits here up to a bound, then in the kernel, then in the charger.
+//!
+//! What is not needed while a charger is silent is not held: the message in hand and the timer of a
+//! call are boxed, and freed with it.
+
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use actors::{CallOutcome, CloseReason, Connection, Link, OutgoingCall};
+use futures_util::{SinkExt, StreamExt, task::AtomicWaker};
+use model::{Direction, Protocol, StationId};
+use ocpp::frame::{self, Frame};
+use tokio::{
+    net::TcpStream,
+    time::{Sleep, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        self, Message, Utf8Bytes,
+        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
+
+use super::{
+    Sockets,
+    answer::{Answer, InHand},
+    calls::Calls,
+    liveness::{Liveness, Visit},
+};
+use crate::metrics;
+
+/// How many messages a charger may send ahead of its answers.
+const MAX_AHEAD: usize = 8;
+
+/// What others hold of a socket: they leave word and wake its task.
+pub(crate) struct LinkHandle {
+    word: Mutex<Word>,
+    waker: AtomicWaker,
+    max_waiting_calls: usize,
+    last_read_s: AtomicU32,
+    /// When the ping was sent that nothing has been read since; 0: none.
+    pinged_s: AtomicU32,
+    answers_pings: AtomicBool,
+}
+
+/// Word left for a socket's task.
+#[derive(Default)]
+struct Word {
+    calls: Calls,
+    ping: bool,
+    close: Option<Closing>,
+}
+
+/// Why a socket's task ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    Asked(CloseReason),
+    Dead,
+}
+
+impl LinkHandle {
+    pub(crate) fn new(max_waiting_calls: usize, liveness: &Liveness) -> Self {
+        Self {
+            word: Mutex::default(),
+            waker: AtomicWaker::new(),
+            max_waiting_calls,
+            last_read_s: AtomicU32::new(liveness.now_s()),
+            pinged_s: AtomicU32::new(0),
+            answers_pings: AtomicBool::new(false),
+        }
+    }
+
+    /// Looks at the socket once per ping interval; see [`super::liveness`].
+    pub(crate) fn visit(&self, now_s: u32, silence_most_s: u32) -> Visit {
+        let last_read_s = self.last_read_s.load(Ordering::Relaxed);
+        let pinged_s = self.pinged_s.load(Ordering::Relaxed);
+        let unanswered = pinged_s != 0 && last_read_s < pinged_s;
+        let silent_s = now_s.saturating_sub(last_read_s);
+        let answers_pings = self.answers_pings.load(Ordering::Relaxed);
+        if unanswered && (answers_pings || silent_s > silence_most_s) {
+            return Visit::Dead;
+        }
+        if silent_s == 0 {
+            return Visit::Alive;
+        }
+        if !unanswered {
+            self.pinged_s.store(now_s.max(1), Ordering::Relaxed);
+        }
+        Visit::Ping
+    }
+
+    pub(crate) fn ask_for_ping(&self) {
+        self.word().ping = true;
+        self.waker.wake();
+    }
+
+    pub(crate) fn declare_dead(&self) {
+        self.word().close = Some(Closing::Dead);
+        self.waker.wake();
+    }
+
+    fn word(&self) -> MutexGuard<'_, Word> {
+        // Nothing panics while it holds the lock.
+        self.word.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Link for LinkHandle {
+    fn call(&self, call: OutgoingCall) {
+        self.word().calls.push(call, self.max_waiting_calls, Instant::now());
+        self.waker.wake();
+    }
+
+    fn close(&self, reason: CloseReason) {
+        self.word().close.get_or_insert(Closing::Asked(reason));
+        self.waker.wake();
+    }
+}
+
+/// Starts the task of an open socket. `behind` is what came behind the upgrade request.
+pub(crate) fn spawn(
+    stream: TcpStream,
+    behind: Vec<u8>,
+    handle: Arc<LinkHandle>,
+    connection: Connection,
+    station: StationId,
+    protocol: Protocol,
+    sockets: Arc<Sockets>,
+) {
+    // tungstenite's defaults are 128 KiB of buffers a socket; these are what an idle charger costs.
+    let config = WebSocketConfig::default()
+        .read_buffer_size(1024)
+        .write_buffer_size(0)
+        .max_write_buffer_size(1024 * 1024)
+        .max_message_size(Some(sockets.config.max_message_bytes))
+        .max_frame_size(Some(sockets.config.max_message_bytes));
+    tokio::spawn(async move {
+        let socket = Box::pin(WebSocketStream::from_partially_read(
+            stream,
+            behind,
+            Role::Server,
+            Some(config),
+        ))
+        .await;
+        let task = LinkTask {
+            socket,
+            handle,
+            connection: Arc::new(connection),
+            station,
+            protocol,
+            sockets,
+            in_hand: None,
+            ahead: VecDeque::new(),
+            call_timer: None,
+        };
+        task.run().await;
+    });
+}
+
+struct LinkTask {
+    socket: WebSocketStream<TcpStream>,
+    handle: Arc<LinkHandle>,
+    connection: Arc<Connection>,
+    station: StationId,
+    protocol: Protocol,
+    sockets: Arc<Sockets>,
+    /// The CALL that is being answered.
+    in_hand: Option<Pin<Box<InHand>>>,
+    /// CALLs that came before their turn.
+    ahead: VecDeque<Utf8Bytes>,
+    /// Runs while the hub waits for an answer.
+    call_timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// What happens next on a socket.
+enum Next {
+    /// The CALL in hand has its answer.
+    Answered(Answer),
+    /// Something was read.
+    Read(Option<Result<Message, tungstenite::Error>>),
+    /// Word was left.
+    Word { close: Option<Closing>, ping: bool },
+    /// A call of the hub's ran out of time.
+    CallExpired,
+}
+
+/// How a socket came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The charger closed it, or it broke.
+    Gone,
+    /// The charger broke the rules of WebSocket.
+    Malformed(CloseCode),
+    /// The hub closes it.
+    Closing(Closing),
+}
+
+impl LinkTask {
+    async fn run(mut self) {
+        let end = loop {
+            let next = poll_fn(|cx| self.poll_next(cx)).await;
+            // Boxed: what a message needs is held only while there is one.
+            if let Err(end) = Box::pin(self.handle_next(next)).await {
+                break end;
+            }
+        };
+        self.handle.word().calls.gone();
+        Box::pin(self.say_goodbye(end)).await;
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        self.handle.waker.register(cx.waker());
+        if let Some(in_hand) = &mut self.in_hand
+            && let Poll::Ready(answer) = in_hand.as_mut().poll(cx)
+        {
+            self.in_hand = None;
+            return Poll::Ready(Next::Answered(answer));
+        }
+        if let Some(word) = self.take_word() {
+            return Poll::Ready(word);
+        }
+        if let Some(timer) = &mut self.call_timer
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            self.call_timer = None;
+            return Poll::Ready(Next::CallExpired);
+        }
+        if self.ahead.len() < MAX_AHEAD
+            && let Poll::Ready(read) = self.socket.poll_next_unpin(cx)
+        {
+            return Poll::Ready(Next::Read(read));
+        }
+        Poll::Pending
+    }
+
+    fn take_word(&self) -> Option<Next> {
+        let mut word = self.handle.word();
+        let (close, ping) = (word.close.take(), std::mem::take(&mut word.ping));
+        (close.is_some() || ping || word.calls.can_send()).then_some(Next::Word { close, ping })
+    }
+
+    async fn handle_next(&mut self, next: Next) -> Result<(), End> {
+        match next {
+            Next::Answered(answer) => {
+                self.give(answer).await?;
+                if let Some(text) = self.ahead.pop_front() {
+                    self.take_text(text).await?;
+                }
+                if self.ahead.is_empty() {
+                    self.ahead = VecDeque::new();
+                }
+            }
+            Next::Read(read) => self.on_read(read).await?,
+            Next::Word { close: Some(closing), .. } => return Err(End::Closing(closing)),
+            Next::Word { close: None, ping } => {
+                if ping {
+                    self.write(Message::Ping(tungstenite::Bytes::new())).await?;
+                }
+                self.send_next_call().await?;
+            }
+            Next::CallExpired => {
+                self.handle.word().calls.expire(Instant::now());
+                self.send_next_call().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_read(
+        &mut self,
+        read: Option<Result<Message, tungstenite::Error>>,
+    ) -> Result<(), End> {
+        let message = match read {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => return Err(end_of(&error)),
+            None => return Err(End::Gone),
+        };
+        // Any frame shows that the charger lives.
+        self.handle.last_read_s.store(self.sockets.liveness.now_s(), Ordering::Relaxed);
+        match message {
+            Message::Text(text) => self.take_text(text).await,
+            Message::Pong(_) => {
+                self.handle.answers_pings.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            // OCPP is text; some firmware marks it as binary all the same.
+            Message::Binary(bytes) => match Utf8Bytes::try_from(bytes) {
+                Ok(text) => self.take_text(text).await,
+                Err(_) => Err(End::Malformed(CloseCode::Invalid)),
+            },
+            // tungstenite has queued the pong; flushing is all that is left to do.
+            Message::Ping(_) => self.flush().await,
+            Message::Close(_) | Message::Frame(_) => Ok(()),
+        }
+    }
+
+    async fn take_text(&mut self, text: Utf8Bytes) -> Result<(), End> {
+        let at = self.sockets.clock.now();
+        let repaired;
+        let parsed = match frame::parse(&text) {
+            Ok(parsed) => Ok(parsed),
+            Err(bad) => {
+                repaired = frame::salvage(&text);
+                match &repaired {
+                    Some(repaired) => frame::parse(repaired),
+                    None => Err(bad),
+                }
+            }
+        };
+        match parsed {
+            Ok(Frame::Call { .. }) if self.in_hand.is_some() => {
+                self.ahead.push_back(text);
+                Ok(())
+            }
+            Ok(Frame::Call { id, action, payload }) => {
+                self.sockets.log.log(&self.station, at, Direction::In, &action, &text);
+                let (id, action) = (id.into_owned(), action.into_owned());
+                match InHand::begin(self.protocol, id, action, payload, at, &self.connection) {
+                    Ok(in_hand) => {
+                        self.in_hand = Some(Box::pin(in_hand));
+                        Ok(())
+                    }
+                    Err(answer) => self.give(answer).await,
+                }
+            }
+            Ok(Frame::CallResult { id, payload }) => {
+                self.take_outcome(&id, CallOutcome::Answered(payload.get().to_owned()), &text).await
+            }
+            Ok(Frame::CallError { id, code, description, .. }) => {
+                let (code, description) = (code.into_owned(), description.into_owned());
+                self.take_outcome(&id, CallOutcome::Failed { code, description }, &text).await
+            }
+            Ok(Frame::Unknown { message_type, id }) => {
+                self.sockets.log.log(&self.station, at, Direction::In, "", &text);
+                let answer = Answer::to_unknown_type(self.protocol, message_type, id.as_deref());
+                self.give(answer).await
+            }
+            Err(bad) => {
+                self.sockets.log.log(&self.station, at, Direction::In, "", &text);
+                self.give(Answer::to_bad_frame(self.protocol, &bad)).await
+            }
+        }
+    }
+
+    async fn take_outcome(&mut self, id: &str, outcome: CallOutcome, text: &str) -> Result<(), End> {
+        let at = self.sockets.clock.now();
+        let action = self.handle.word().calls.answered(id, outcome).unwrap_or_default();
+        self.sockets.log.log(&self.station, at, Direction::In, &action, text);
+        self.send_next_call().await
+    }
+
+    async fn send_next_call(&mut self) -> Result<(), End> {
+        let next = self.handle.word().calls.next_to_send();
+        if let Some(call) = next {
+            let frame = frame::call(&call.id, &call.action, &call.payload);
+            let at = self.sockets.clock.now();
+            self.sockets.log.log(&self.station, at, Direction::Out, &call.action, &frame);
+            self.write(Message::text(frame)).await?;
+        }
+        let deadline = self.handle.word().calls.next_deadline();
+        self.call_timer =
+            deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));
+        Ok(())
+    }
+
+    async fn give(&mut self, answer: Answer) -> Result<(), End> {
+        match answer {
+            Answer::Frame { action, frame } => {
+                let at = self.sockets.clock.now();
+                self.sockets.log.log(&self.station, at, Direction::Out, &action, &frame);
+                self.write(Message::text(frame)).await
+            }
+            Answer::Nothing => Ok(()),
+            Answer::Close => Err(End::Closing(Closing::Asked(CloseReason::NotDurable))),
+        }
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), End> {
+        // A charger that does not read must not hold its task for ever.
+        match timeout(self.sockets.write_timeout(), self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(end_of(&error)),
+            Err(_) => Err(End::Closing(Closing::Dead)),
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        match timeout(self.sockets.write_timeout(), self.socket.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(end_of(&error)),
+            Err(_) => Err(End::Closing(Closing::Dead)),
+        }
+    }
+
+    /// Closes politely, where there is anybody left to be polite to.
+    async fn say_goodbye(self, end: End) {
+        let Self { mut socket, connection, sockets, station, .. } = self;
+        // The actor learns of it first; the goodbye may take its time.
+        drop(connection);
+        let (label, goodbye) = goodbye_to(end);
+        ::metrics::counter!(metrics::SOCKETS_CLOSED, "reason" => label).increment(1);
+        tracing::debug!(%station, reason = label, "a station's socket is closed");
+        if let Some((code, reason)) = goodbye {
+            let close = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+            let polite = async {
+                socket.close(Some(close)).await?;
+                // Until the peer closes too, so that what it still sends does not reset the
+                // connection before it has read the close frame.
+                while socket.next().await.is_some_and(|read| read.is_ok()) {}
+                Ok::<_, tungstenite::Error>(())
+            };
+            let _ = timeout(sockets.write_timeout().min(GOODBYE_MOST), polite).await;
+        }
+    }
+}
+
+const GOODBYE_MOST: std::time::Duration = std::time::Duration::from_secs(5);
+
+fn end_of(error: &tungstenite::Error) -> End {
+    match error {
+        tungstenite::Error::Capacity(_) => End::Malformed(CloseCode::Size),
+        tungstenite::Error::Utf8(_) => End::Malformed(CloseCode::Invalid),
+        tungstenite::Error::Protocol(
+            tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        ) => End::Gone,
+        tungstenite::Error::Protocol(_) => End::Malformed(CloseCode::Protocol),
+        _ => End::Gone,
+    }
+}
+
+/// The metric label, and what to say to the peer.
+fn goodbye_to(end: End) -> (&'static str, Option<(CloseCode, &'static str)>) {
+    match end {
+        End::Gone => ("gone", None),
+        End::Malformed(code) => ("malformed", Some((code, "not a WebSocket message the hub takes"))),
+        End::Closing(Closing::Dead) => ("dead", None),
+        End::Closing(Closing::Asked(reason)) => match reason {
+            CloseReason::Replaced => {
+                ("replaced", Some((CloseCode::Policy, "replaced by a newer connection")))
+            }
+            CloseReason::Removed => ("removed", Some((CloseCode::Policy, "turned away"))),
+            CloseReason::NotDurable => {
+                ("not_durable", Some((CloseCode::Again, "cannot keep this now; send it again")))
+            }
+            CloseReason::Draining => ("draining", Some((CloseCode::Restart, "restarting"))),
+            CloseReason::Quarantined => {
+                ("quarantined", Some((CloseCode::Again, "resting; come back later")))
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> LinkHandle {
+        LinkHandle::new(1, &Liveness::new(60, 300))
+    }
+
+    #[test]
+    fn a_socket_that_answered_pings_and_stops_is_dead_at_the_next_visit() {
+        let link = link();
+        link.answers_pings.store(true, Ordering::Relaxed);
+        assert_eq!(link.visit(60, 900), Visit::Ping);
+        link.last_read_s.store(60, Ordering::Relaxed);
+        assert_eq!(link.visit(120, 900), Visit::Ping);
+        assert_eq!(link.visit(180, 900), Visit::Dead);
+    }
+
+    #[test]
+    fn quirk_25_a_socket_that_never_answers_pings_lives_by_its_messages() {
+        let link = link();
+        for visit in 1..=10 {
+            assert_eq!(link.visit(visit * 60, 900), Visit::Ping);
+        }
+        link.last_read_s.store(630, Ordering::Relaxed);
+        assert_eq!(link.visit(660, 900), Visit::Ping);
+        assert_eq!(link.visit(630 + 901, 900), Visit::Dead);
+    }
+
+    #[test]
+    fn what_an_idle_socket_holds_is_small() {
+        let bytes = size_of::<LinkTask>() - size_of::<WebSocketStream<TcpStream>>();
+        assert!(bytes <= 160, "{bytes} bytes besides the WebSocket");
+    }
+}

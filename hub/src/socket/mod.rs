@@ -1,0 +1,51 @@
+//! The chargers' side: a listener, a handshake, and one small task per open socket.
+
+mod accept;
+mod answer;
+mod calls;
+mod handshake;
+mod link;
+mod liveness;
+mod request;
+
+use std::{sync::Arc, time::Duration};
+
+use actors::{Actors, Clock};
+use store::Store;
+
+pub use accept::{Listening, listen};
+
+use crate::{config::ChargersConfig, message_log::MessageLog};
+use liveness::Liveness;
+
+/// What every socket shares.
+pub struct Sockets {
+    pub(crate) actors: Actors,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) log: MessageLog,
+    pub(crate) config: ChargersConfig,
+    liveness: Liveness,
+}
+
+impl Sockets {
+    /// What every socket of this hub shares.
+    pub fn new(
+        actors: Actors,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        log: MessageLog,
+        config: ChargersConfig,
+    ) -> Self {
+        let liveness = Liveness::new(config.ping_interval_s, actors.settings().heartbeat_interval_s);
+        Self { actors, store, clock, log, config, liveness }
+    }
+
+    fn handshake_timeout(&self) -> Duration {
+        Duration::from_secs(self.config.handshake_timeout_s)
+    }
+
+    fn write_timeout(&self) -> Duration {
+        Duration::from_secs(self.config.write_timeout_s)
+    }
+}
