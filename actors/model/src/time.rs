@@ -46,7 +46,13 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = chrono::ParseError;
     fn from_str(text: &str) -> Result<Self, chrono::ParseError> {
-        DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc).into())
+        // RFC 3339 ends with the year 9999; what `Display` writes beyond it must be readable too:
+        // 9999-12-31T23:59:59-01:00, which a station may send, lies there.
+        let at = match text.as_bytes().first() {
+            Some(b'+' | b'-') => text.parse::<DateTime<Utc>>(),
+            _ => DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc)),
+        };
+        at.map(Self::from)
     }
 }
 
@@ -71,5 +77,15 @@ mod tests {
     fn a_time_is_written_and_read_back_to_the_millisecond() {
         let at = Timestamp(1_790_000_000_123);
         assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
+    }
+
+    #[test]
+    fn a_time_beyond_the_year_9999_is_read_back() {
+        let at: Timestamp = "9999-12-31T23:59:59-01:00".parse().unwrap();
+        assert_eq!(at.to_string(), "+10000-01-01T00:59:59.000Z");
+        assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
+        let before_christ = Timestamp(-63_000_000_000_000);
+        let read = before_christ.to_string().parse::<Timestamp>();
+        assert_eq!(read.unwrap(), before_christ);
     }
 }

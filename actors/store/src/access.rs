@@ -11,7 +11,7 @@ pub trait ApiKeyStore: Send + Sync + 'static {
     /// The key whose SHA-256, in lower-case hexadecimal, this is.
     async fn api_key(&self, sha256: &str) -> Result<Option<ApiKey>, ReadError>;
 
-    /// Keeps a new key.
+    /// Keeps a new key; [`WriteError::NotWritten`] when there is one of that hash.
     async fn create_api_key(&self, key: ApiKey) -> Result<(), WriteError>;
 
     /// Forgets the keys of that prefix; returns whether there was one.

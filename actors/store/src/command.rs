@@ -23,6 +23,7 @@ pub trait CommandStore: Send + Sync + 'static {
     ) -> Result<Page<CommandRecord>, ReadError>;
 
     /// Brings every command that was left unfinished by an earlier run to its end (`expired`, with
-    /// `error` as the reason); returns how many. Run once at start.
+    /// `error` as the reason, and without `finished_at`, as nobody saw it); returns how many. Run once
+    /// at start.
     async fn close_unfinished_commands(&self, error: &str) -> Result<u32, WriteError>;
 }

@@ -1,7 +1,8 @@
 //! What the hub remembers: one trait per kind of thing, an in-memory twin, and the contract that every
 //! implementation passes.
 //!
-//! Rules every implementation keeps (the contract suite, [`contract`], checks them):
+//! Rules every implementation keeps (the contract suite, module `contract` behind the feature of that
+//! name, checks them):
 //!
 //! 1. A write that returned `Ok` survives a kill -9 (the twin excepted: it has no disk).
 //! 2. A failed write says which of two failures it is: [`WriteError::NotWritten`] (certainly not
@@ -12,6 +13,7 @@
 
 mod access;
 mod command;
+#[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod error;
 mod memory;
@@ -29,7 +31,7 @@ pub use error::{ReadError, WriteError};
 pub use memory::MemoryStore;
 pub use message::{MessageFilter, MessageStore};
 pub use notice::{NoticeRecord, NoticeStore};
-pub use page::{Page, PageRequest};
+pub use page::{NoSuchPlace, Page, PageRequest, TimePlace};
 pub use session::{Committed, SessionCommit, SessionFilter, SessionStore};
 pub use site::SiteStore;
 pub use station::{Hydration, StationFilter, StationStore};

@@ -11,7 +11,7 @@ pub trait MessageStore: Send + Sync + 'static {
     /// Appends entries.
     async fn append_messages(&self, entries: Vec<MessageEntry>) -> Result<(), WriteError>;
 
-    /// A station's entries, the newest first.
+    /// A station's entries, the newest first (by `at`, then by when they were appended).
     async fn messages(
         &self,
         station: &StationId,

@@ -17,7 +17,7 @@ pub trait NoticeStore: Send + Sync + 'static {
         notice: NoticeRecord,
     ) -> Result<(), WriteError>;
 
-    /// A station's, the newest first; of one action where given.
+    /// A station's, the newest first (by `received_at`, then by when they were kept); of one action where given.
     async fn notices(
         &self,
         station: &StationId,

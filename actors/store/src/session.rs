@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use model::{
-    RetryKey, Session, SessionEventRecord, SessionId, SessionState, StationId, StoredReading,
-    TokenUid,
+    Protocol, RetryKey, Session, SessionEventRecord, SessionId, SessionState, StationId,
+    StoredReading, TokenUid,
 };
 
 use crate::{Page, PageRequest, ReadError, WriteError};
@@ -12,6 +12,11 @@ use crate::{Page, PageRequest, ReadError, WriteError};
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
     /// Writes a session's new snapshot and the log entry that led to it, both or neither.
+    ///
+    /// Asked in this order: does the station's log hold the key ([`Committed::Repeat`], whatever the
+    /// epoch: what is durable may be told to anyone); is the epoch too low ([`WriteError::Stale`]); is
+    /// the name of a new session taken ([`Committed::Taken`]). A session keeps its station and its
+    /// transaction name for life: a commit that changes either is [`WriteError::NotWritten`].
     async fn commit_session(&self, commit: SessionCommit) -> Result<Committed, WriteError>;
 
     /// The session of that id.
@@ -52,7 +57,8 @@ pub trait SessionStore: Send + Sync + 'static {
         reading: StoredReading,
     ) -> Result<(), WriteError>;
 
-    /// A station's readings outside sessions, the newest first.
+    /// A station's readings outside sessions, the newest first (by `received_at`, then by when they were
+    /// written).
     async fn readings(
         &self,
         station: &StationId,
@@ -70,6 +76,36 @@ pub struct SessionCommit {
     /// The epoch of the owner's claim on the station. A commit with a lower epoch than the session was
     /// last written with is [`WriteError::Stale`].
     pub epoch: i64,
+}
+
+impl SessionCommit {
+    /// Whether it can be kept and read back; implementations ask before they write.
+    ///
+    /// # Errors
+    /// [`WriteError::NotWritten`] where an energy is infinite or not a number (JSON has neither).
+    pub fn check(&self) -> Result<(), WriteError> {
+        let Session {
+            energy_wh,
+            energy_before_run_wh,
+            ..
+        } = self.session;
+        if energy_wh.is_finite() && energy_before_run_wh.is_finite() {
+            return Ok(());
+        }
+        Err(WriteError::NotWritten(format!(
+            "session {} has energies of {energy_wh} and {energy_before_run_wh} Wh, which are no numbers",
+            self.session.id
+        )))
+    }
+
+    /// The number the hub handed out for the transaction: of OCPP 1.6 sessions only, in 2.x the
+    /// station makes the name.
+    pub fn number(&self) -> Option<i32> {
+        match self.session.protocol {
+            Protocol::Ocpp16 => self.session.transaction.parse().ok(),
+            Protocol::Ocpp201 => None,
+        }
+    }
 }
 
 /// What became of a [`SessionCommit`].

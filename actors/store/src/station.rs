@@ -5,7 +5,8 @@ use model::{BootInfo, Connector, Protocol, Session, SiteId, Station, StationId, 
 
 use crate::{Page, PageRequest, ReadError, WriteError};
 
-/// Stations and their outlets.
+/// Stations and their outlets. Of a station that is not known, nothing is kept: neither a boot, nor a
+/// presence, nor an outlet (it may have been deleted while it was connected). That is no error.
 #[async_trait]
 pub trait StationStore: Send + Sync + 'static {
     /// The station of that identity.
@@ -54,7 +55,7 @@ pub trait StationStore: Send + Sync + 'static {
 pub struct StationFilter {
     /// Of this site only.
     pub site: Option<SiteId>,
-    /// Whose identity holds this text, without regard to case.
+    /// Whose identity holds this text, without regard to ASCII case. Walks the identities.
     pub search: Option<String>,
 }
 
@@ -67,7 +68,9 @@ pub struct Hydration {
     pub connectors: Vec<Connector>,
     /// Its open sessions.
     pub open_sessions: Vec<Session>,
-    /// The highest number it was handed out for a 1.6 transaction.
+    /// The highest number it was handed out for a 1.6 transaction ([`SessionCommit::number`]).
+    ///
+    /// [`SessionCommit::number`]: crate::SessionCommit::number
     pub last_number: Option<i32>,
     /// The highest epoch its sessions were written with: a new claim must be above it, whatever the
     /// clock says.

@@ -1,4 +1,0 @@
-//! Under construction.
-use crate::*;
-/// x
-pub struct MemoryStore;
