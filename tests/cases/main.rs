@@ -1,0 +1,11 @@
+//! The real binary over real sockets.
+
+mod admission;
+mod charging;
+mod commands;
+mod durability;
+mod handshake;
+mod quirks;
+mod rpc;
+mod starting;
+mod supervision;

@@ -1,0 +1,92 @@
+//! Starting: one clear line for whatever keeps the hub from it.
+
+use std::process::Output;
+
+use tests::HubProcess;
+
+fn run(hub: &HubProcess, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    let mut command = hub.command();
+    command.args(arguments);
+    for (key, value) in settings {
+        command.env(format!("SWITCHYARD_{key}"), value);
+    }
+    command.output().unwrap()
+}
+
+/// The one line on standard error of a hub that does not start.
+fn complaint(hub: &HubProcess, arguments: &[&str], settings: &[(&str, &str)]) -> String {
+    let ended = run(hub, arguments, settings);
+    assert!(!ended.status.success());
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(said.trim().lines().count(), 1, "{said}");
+    said
+}
+
+#[tokio::test]
+async fn what_keeps_the_hub_from_starting_is_said_in_one_line() {
+    let hub = HubProcess::start(&[]);
+    let in_use = complaint(&hub, &[], &[]);
+    assert!(
+        in_use.contains("chargers.listen") && in_use.contains(&hub.chargers),
+        "{in_use}"
+    );
+    let unknown = complaint(&hub, &[], &[("CHARGERS__LISTNE", "1")]);
+    assert!(unknown.contains("listne"), "{unknown}");
+    let bad = complaint(&hub, &[], &[("CHARGERS__PING_INTERVAL_S", "often")]);
+    assert!(bad.contains("ping_interval_s"), "{bad}");
+    let open = complaint(&hub, &[], &[("API__LISTEN", "0.0.0.0:0")]);
+    assert!(open.contains("api.allow_plaintext"), "{open}");
+    let unwritable = complaint(&hub, &[], &[("DATA__DIR", "/proc/hub")]);
+    assert!(
+        unwritable.contains("/proc/hub") && unwritable.contains("data.dir"),
+        "{unwritable}"
+    );
+    let missing = complaint(&hub, &["--config", "/nowhere.toml"], &[]);
+    assert!(missing.contains("/nowhere.toml"), "{missing}");
+}
+
+#[tokio::test]
+async fn check_config_prints_the_whole_configuration_and_starts_nothing() {
+    let hub = HubProcess::start(&[]);
+    let checked = run(&hub, &["check-config"], &[]);
+    assert!(checked.status.success());
+    let shown = String::from_utf8(checked.stdout).unwrap();
+    assert!(
+        shown.contains("[chargers]") && shown.contains("ping_interval_s = 60"),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn api_keys_are_made_listed_and_revoked_while_the_hub_runs() {
+    let hub = HubProcess::start(&[]);
+    let api = hub.api("viewer");
+    api.get("/stations").await;
+    let listed = String::from_utf8(run(&hub, &["api-key", "list"], &[]).stdout).unwrap();
+    let prefix = listed.split_whitespace().next().unwrap().to_owned();
+    assert!(listed.contains("Viewer"), "{listed}");
+    assert!(
+        run(&hub, &["api-key", "revoke", &prefix], &[])
+            .status
+            .success()
+    );
+    tests::until("a revoked key is refused", || async {
+        (api.ask(reqwest::Method::GET, "/stations", None).await.0 == 401).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_running_hub_is_live_ready_and_measured() {
+    let hub = HubProcess::start(&[]);
+    let api = hub.api("viewer");
+    assert_eq!(api.page("/live").await.0, 200);
+    assert_eq!(api.page("/ready").await.0, 200);
+    let _charger = tests::Charger::connect(&hub.chargers, "CP", tests::Dialect::V16).await;
+    let (status, metrics) = api.page("/metrics").await;
+    assert_eq!(status, 200);
+    assert!(
+        metrics.contains("switchyard_stations_connected 1"),
+        "{metrics}"
+    );
+}

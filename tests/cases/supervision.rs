@@ -1,0 +1,75 @@
+//! A panic costs at most one message, and nobody else anything. (The hub of the tests is built with
+//! hooks that panic on a token `!panic-…`; see `actors::chaos`.)
+
+use serde_json::{Value, json};
+use tests::{Charger, Dialect, HubProcess, until};
+
+fn start(tag: &str) -> Value {
+    json!({"connectorId": 1, "idTag": tag, "meterStart": 0, "timestamp": "2026-11-24T10:00:00Z"})
+}
+
+#[tokio::test]
+async fn a_panic_in_a_charger_actor_costs_one_message_and_no_socket() {
+    let hub = HubProcess::start(&[]);
+    let mut neighbour = Charger::connect(&hub.chargers, "NEXT", Dialect::V16).await;
+    let mut charger = Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
+    charger.boot(Dialect::V16).await;
+    let number = charger.call("StartTransaction", start("T")).await["transactionId"].clone();
+    let answer = charger
+        .ask("Authorize", json!({"idTag": "!panic-charger"}))
+        .await;
+    assert_eq!(
+        (&answer[0], &answer[2]),
+        (&json!(4), &json!("InternalError"))
+    );
+    neighbour.call("Heartbeat", json!({})).await;
+    // The same socket, and the actor knows its open session again.
+    let stop =
+        json!({"transactionId": number, "meterStop": 5, "timestamp": "2026-11-24T10:30:00Z"});
+    charger.call("StopTransaction", stop).await;
+    let sessions = hub.api("viewer").get("/sessions?station=CP").await;
+    assert_eq!(sessions["items"].as_array().unwrap().len(), 1);
+    assert_eq!(sessions["items"][0]["state"], "ended");
+}
+
+#[tokio::test]
+async fn a_panic_in_a_session_actor_does_not_even_cost_the_message() {
+    let hub = HubProcess::start(&[]);
+    let mut charger = Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
+    charger.boot(Dialect::V16).await;
+    let started = charger
+        .call("StartTransaction", start("!panic-session-once-1"))
+        .await;
+    assert!(started["transactionId"].as_i64().unwrap() > 0);
+    let sessions = hub.api("viewer").get("/sessions?station=CP").await;
+    assert_eq!(sessions["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_station_that_keeps_crashing_its_actor_rests_and_the_others_do_not_notice() {
+    let hub = HubProcess::start(&[]);
+    let mut neighbour = Charger::connect(&hub.chargers, "NEXT", Dialect::V16).await;
+    let mut charger = Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
+    for _ in 0..6 {
+        charger
+            .send(r#"[2,"p","Authorize",{"idTag":"!panic-charger"}]"#)
+            .await;
+        if let Some(Ok(message)) = charger.read_message().await
+            && message.is_close()
+        {
+            break;
+        }
+        neighbour.call("Heartbeat", json!({})).await;
+    }
+    until("the station is told to come back later", || async {
+        let tried = Charger::try_connect(&hub.chargers, "CP", Some("ocpp1.6")).await;
+        tried.is_err().then_some(())
+    })
+    .await;
+    neighbour.call("Heartbeat", json!({})).await;
+    let (_, metrics) = hub.api("viewer").page("/metrics").await;
+    assert!(
+        metrics.contains("switchyard_quarantines_total{kind=\"charger\"} 1"),
+        "{metrics}"
+    );
+}

@@ -1,0 +1,185 @@
+//! The real `hub` binary in a directory of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use crate::Api;
+
+/// A running hub.
+pub struct HubProcess {
+    child: Child,
+    dir: tempfile::TempDir,
+    settings: Vec<(String, String)>,
+    /// Where chargers connect, as `host:port`.
+    pub chargers: String,
+    /// Where the API is, as `host:port`.
+    pub api_address: String,
+}
+
+impl HubProcess {
+    /// Starts a hub with these settings (environment keys without `SWITCHYARD_`, as in
+    /// `CHARGERS__ADMISSION`) over the defaults, on free ports, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start(settings: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut all = vec![
+            ("CHARGERS__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
+            ("API__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
+            ("API__REQUESTS_PER_S".to_owned(), "10000".to_owned()),
+        ];
+        all.extend(
+            settings
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
+        );
+        let (child, chargers, api_address) = spawn(dir.path(), &all);
+        // From now on the same ports, so that chargers find the hub again when it was restarted.
+        all.retain(|(key, _)| !key.ends_with("__LISTEN"));
+        all.push(("CHARGERS__LISTEN".to_owned(), chargers.clone()));
+        all.push(("API__LISTEN".to_owned(), api_address.clone()));
+        Self {
+            child,
+            dir,
+            settings: all,
+            chargers,
+            api_address,
+        }
+    }
+
+    /// A client of the API, with a key of its own.
+    ///
+    /// # Panics
+    /// When no key can be made.
+    pub fn api(&self, role: &str) -> Api {
+        let made = self
+            .command()
+            .args(["api-key", "create", "--role", role])
+            .output();
+        let made = made.expect("hub api-key create runs");
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        let key = String::from_utf8(made.stdout)
+            .expect("a key is text")
+            .trim()
+            .to_owned();
+        Api::new(&self.api_address, &key)
+    }
+
+    /// The binary, with the settings and the data directory of this hub.
+    pub fn command(&self) -> Command {
+        command(self.dir.path(), &self.settings)
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// kill -9.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the hub can be killed");
+        self.child.wait().expect("the hub can be waited for");
+    }
+
+    /// Starts it again after it was killed or stopped: same data, same ports.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self) {
+        (self.child, self.chargers, self.api_address) = spawn(self.dir.path(), &self.settings);
+    }
+
+    /// SIGTERM; returns the exit code once it has ended.
+    ///
+    /// # Panics
+    /// When it cannot be signalled.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
+        self.child.wait().expect("the hub can be waited for").code()
+    }
+}
+
+impl Drop for HubProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(dir: &Path, settings: &[(String, String)]) -> (Child, String, String) {
+    let mut child = command(dir, settings)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the hub can be started");
+    let stdout = child.stdout.take().expect("stdout is piped");
+    let (mut chargers, mut api) = (None, None);
+    let mut lines = BufReader::new(stdout).lines();
+    // The welcome names both addresses; its last line is the one about the API key.
+    while let Some(Ok(line)) = lines.next() {
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("chargers"), Some(url)) => chargers = host_of(url),
+            (Some("API"), Some(url)) if url.starts_with("http") => api = host_of(url),
+            (Some("API"), Some("key")) => break,
+            _ => {}
+        }
+    }
+    // Whatever the hub prints later must find a reader.
+    std::thread::spawn(move || lines.for_each(drop));
+    match (chargers, api) {
+        (Some(chargers), Some(api)) => (child, chargers, api),
+        _ => panic!("the hub ended before it was ready: {:?}", child.wait()),
+    }
+}
+
+fn host_of(url: &str) -> Option<String> {
+    Some(url.split_once("://")?.1.split('/').next()?.to_owned())
+}
+
+fn command(dir: &Path, settings: &[(String, String)]) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .current_dir(dir)
+        .env("SWITCHYARD_DATA__DIR", dir.join("data"));
+    for (key, value) in settings {
+        command.env(format!("SWITCHYARD_{key}"), value);
+    }
+    command
+}
+
+/// The binary beside the test that runs: `target/<profile>/hub`.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let profile = test
+        .ancestors()
+        .nth(2)
+        .expect("tests run in target/<profile>/deps");
+    let binary = profile.join("hub");
+    assert!(
+        binary.is_file(),
+        "{} is missing; build it first: cargo build -p hub --features chaos",
+        binary.display()
+    );
+    binary
+}
