@@ -1,1 +1,153 @@
-//! The operator API.
+//! The operator API: `/api/v1`, its OpenAPI page, health and metrics.
+//!
+//! One file per resource holds its handlers, bodies and views. Around them, in the order a request
+//! meets them: [`gate`] (key, role, rate limit, known query parameters, all by the OpenAPI document of
+//! [`openapi`]), [`extract`] and [`page`] (path, query and body), the handler, and [`problem`] for
+//! whatever goes wrong on the way.
+//!
+//! What answers here stays: paths and fields are added, never renamed or taken away.
+
+pub mod auth;
+mod commands;
+mod events;
+mod extract;
+mod gate;
+mod health;
+mod keys;
+mod limits;
+mod messages;
+mod notices;
+mod openapi;
+mod page;
+mod problem;
+mod sessions;
+mod sites;
+mod stations;
+mod tokens;
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use actors::{Actors, Clock};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state, map_response},
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use store::Store;
+use tokio::sync::{Mutex, Semaphore};
+use tower_http::timeout::RequestBodyDeadlineLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+pub use limits::RateLimits;
+
+use crate::commands::Commands;
+
+/// The longest body a request may have.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the API works with.
+#[derive(Clone)]
+pub struct ApiState {
+    /// What the hub remembers.
+    pub store: Arc<dyn Store>,
+    /// What it decides with.
+    pub actors: Actors,
+    /// The way to the stations.
+    pub commands: Commands,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the hub takes chargers; false while it starts and while it drains.
+    pub ready: Arc<AtomicBool>,
+    /// Where the metrics are.
+    pub metrics: PrometheusHandle,
+    /// How much one may ask.
+    pub limits: RateLimits,
+}
+
+/// What handlers work with: the state, and what the API keeps for itself.
+struct Api {
+    state: ApiState,
+    document: openapi::Document,
+    keys: auth::KeyRing,
+    limiter: limits::Limiter,
+    streams: Arc<Semaphore>,
+    /// Held by whoever reads configuration, changes it and writes it back, so that of two who do so at
+    /// once neither is lost.
+    editing: Mutex<()>,
+}
+
+impl std::ops::Deref for Api {
+    type Target = ApiState;
+    fn deref(&self) -> &ApiState {
+        &self.state
+    }
+}
+
+/// All routes of the operator API.
+pub fn router(state: ApiState) -> Router {
+    gate::describe_metrics();
+    let (routes, generated) = routes().split_for_parts();
+    let api = Arc::new(Api {
+        document: openapi::Document::new(&generated),
+        keys: auth::KeyRing::new(state.store.clone(), state.clock.clone()),
+        limiter: limits::Limiter::new(&state.limits),
+        streams: Arc::new(Semaphore::new(state.limits.event_streams.max(1) as usize)),
+        editing: Mutex::default(),
+        state,
+    });
+    let page = SwaggerUi::new("/api/docs").config(Config::from("/api/v1/openapi.json"));
+    routes
+        .route_layer(from_fn_with_state(api.clone(), gate::gate))
+        .with_state(api)
+        .merge(page)
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(async || problem::Problem::method_not_allowed())
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(RequestBodyDeadlineLayer::new(BODY_TIMEOUT))
+        .layer(map_response(gate::harden))
+}
+
+fn routes() -> OpenApiRouter<Arc<Api>> {
+    let quick = OpenApiRouter::new()
+        .merge(stations::routes())
+        .merge(commands::routes())
+        .merge(messages::routes())
+        .merge(notices::routes())
+        .merge(sessions::routes())
+        .merge(tokens::routes())
+        .merge(sites::routes())
+        .merge(keys::routes())
+        .merge(health::routes())
+        .route_layer(from_fn(gate::in_time));
+    // These wait for a station, or for ever.
+    let waiting = OpenApiRouter::new()
+        .merge(commands::waiting_routes())
+        .merge(events::routes());
+    OpenApiRouter::with_openapi(openapi::Base::openapi())
+        .merge(quick)
+        .merge(waiting)
+}
+
+async fn no_such_route() -> problem::Problem {
+    problem::Problem::not_found("there is nothing at this path; /api/docs shows what there is")
+}
+
+/// A text as a segment of a path.
+fn path_segment(text: &str) -> impl std::fmt::Display {
+    // What RFC 3986 calls unreserved stays as it is.
+    const ENCODED: percent_encoding::AsciiSet = percent_encoding::NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    percent_encoding::utf8_percent_encode(text, &ENCODED)
+}
