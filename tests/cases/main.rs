@@ -9,3 +9,4 @@ mod quirks;
 mod rpc;
 mod starting;
 mod supervision;
+mod third_party;
