@@ -8,3 +8,5 @@ pub mod frame;
 mod salvage;
 
 pub use error_code::ErrorCode;
+// So that who speaks only frames needs no other crate.
+pub use model::Protocol;
