@@ -14,8 +14,6 @@ macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, max $max:literal, $what:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-        #[cfg_attr(feature = "openapi", schema(value_type = String))]
         #[serde(transparent)]
         pub struct $name(Arc<str>);
 

@@ -175,7 +175,7 @@ impl ChargerState {
         message: ChargerMsg,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ChargerMsg::Hydrate => self.hydrate().await?,
+            ChargerMsg::Hydrate => self.hydrate(myself).await?,
             ChargerMsg::Event(envelope) => self.on_event(myself, *envelope).await,
             ChargerMsg::Connected => self.on_connected().await,
             ChargerMsg::Disconnected(epoch) => self.on_disconnected(myself, epoch).await,
@@ -189,7 +189,7 @@ impl ChargerState {
         Ok(())
     }
 
-    async fn hydrate(&mut self) -> Result<(), ActorProcessingErr> {
+    async fn hydrate(&mut self, myself: &ActorRef<ChargerMsg>) -> Result<(), ActorProcessingErr> {
         let hydration = match self.slot.take_hydration() {
             Some(read_at_handshake) => *read_at_handshake,
             None => self.deps.store.hydrate(&self.slot.station).await?,
@@ -204,7 +204,6 @@ impl ChargerState {
             open.connector = session.connector;
             open.token = session.token.map(|token| token.uid);
             open.power_w = session.power_w;
-            ::metrics::gauge!(metrics::SESSIONS_ACTIVE).increment(1.0);
         }
         for connector in hydration.connectors {
             self.tell_site(StationNews::State(
@@ -215,6 +214,9 @@ impl ChargerState {
         self.announce();
         if self.slot.connection().is_some() {
             self.on_connected().await;
+        } else {
+            // It was started again and nobody is there any more.
+            self.retire_later(myself);
         }
         Ok(())
     }
@@ -252,8 +254,7 @@ impl ChargerState {
             station: station.clone(),
             at: now,
         });
-        let linger = Duration::from_millis(self.deps.settings.linger_ms);
-        myself.send_after(linger, || ChargerMsg::Retire);
+        self.retire_later(myself);
         self.note_presence(attached.protocol, now).await;
     }
 
@@ -268,14 +269,16 @@ impl ChargerState {
         }
     }
 
+    fn retire_later(&self, myself: &ActorRef<ChargerMsg>) {
+        let linger = Duration::from_millis(self.deps.settings.linger_ms);
+        myself.send_after(linger, || ChargerMsg::Retire);
+    }
+
     fn retire(&mut self, myself: &ActorRef<ChargerMsg>) {
-        if !self.deps.directory.retire(&self.slot) {
-            return;
-        }
         // An open session goes on without an actor: it is in the store, and the site keeps its power.
-        let open = self.sessions.iter().count();
-        ::metrics::gauge!(metrics::SESSIONS_ACTIVE).decrement(open as f64);
-        myself.stop(None);
+        if self.deps.directory.retire(&self.slot) {
+            myself.stop(None);
+        }
     }
 
     async fn on_configured(&mut self) {

@@ -7,7 +7,7 @@
 use model::{ConnectorRef, TokenUid};
 use ractor::ActorRef;
 
-use crate::session::SessionMsg;
+use crate::{metrics, session::SessionMsg};
 
 /// The open sessions of one station: few, so a list.
 #[derive(Default)]
@@ -91,14 +91,17 @@ impl OpenSessions {
     }
 
     pub(super) fn insert(&mut self, open: Open) -> &mut Open {
+        ::metrics::gauge!(metrics::SESSIONS_ACTIVE).increment(1.0);
         self.0.push(open);
         let last = self.0.len() - 1;
         &mut self.0[last]
     }
 
-    pub(super) fn remove(&mut self, transaction: &str) -> Option<Open> {
-        let position = self.position(|open| open.transaction == transaction)?;
-        Some(self.0.swap_remove(position))
+    pub(super) fn remove(&mut self, transaction: &str) {
+        if let Some(position) = self.position(|open| open.transaction == transaction) {
+            self.0.swap_remove(position);
+            ::metrics::gauge!(metrics::SESSIONS_ACTIVE).decrement(1.0);
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Open> {
@@ -111,6 +114,13 @@ impl OpenSessions {
 
     fn position(&self, wanted: impl Fn(&Open) -> bool) -> Option<usize> {
         self.0.iter().position(wanted)
+    }
+}
+
+impl Drop for OpenSessions {
+    /// Also when the actor that held them crashed.
+    fn drop(&mut self) {
+        ::metrics::gauge!(metrics::SESSIONS_ACTIVE).decrement(self.0.len() as f64);
     }
 }
 

@@ -8,7 +8,6 @@ use store::ReadError;
 
 use super::{ChargerMsg, ChargerState, Reply, SessionNews, open::Open};
 use crate::{
-    metrics,
     session::{
         Arguments, Envelope, Origin, SUPERSEDED, SessionActor, SessionMsg, core::SessionInput,
     },
@@ -229,9 +228,7 @@ impl ChargerState {
     pub(super) fn on_session_news(&mut self, myself: &ActorRef<ChargerMsg>, news: SessionNews) {
         let evse = news.connector.map(|connector| connector.evse);
         if !news.active {
-            if self.sessions.remove(&news.transaction).is_some() {
-                ::metrics::gauge!(metrics::SESSIONS_ACTIVE).decrement(1.0);
-            }
+            self.sessions.remove(&news.transaction);
             if let Some(evse) = evse {
                 self.tell_site(StationNews::Power(evse, None));
             }
@@ -242,7 +239,6 @@ impl ChargerState {
         }
         let is_new = self.sessions.named(&news.transaction).is_none();
         if is_new {
-            ::metrics::gauge!(metrics::SESSIONS_ACTIVE).increment(1.0);
             self.sessions.insert(Open::new(news.transaction.clone()));
         }
         if let Ok(number) = news.transaction.parse::<i32>() {
