@@ -41,7 +41,7 @@ struct NewCommand {
     /// An OCPP action of the version the station speaks (`GetConfiguration`), or a command that is
     /// written in the station's version: `remote_start`, `remote_stop`, `reset`, `unlock`,
     /// `change_availability`, `trigger`, `get_variables`, `set_variables`.
-    #[schema(max_length = 50, examples("reset"))]
+    #[schema(examples("reset"))]
     action: String,
     /// Its payload.
     #[serde(default)]
@@ -145,7 +145,7 @@ impl From<CommandRefused> for Problem {
     fn from(refused: CommandRefused) -> Self {
         match &refused {
             CommandRefused::UnknownStation(_) => Self::not_found(refused.to_string()),
-            CommandRefused::Invalid(_) => Self::unprocessable(refused.to_string()),
+            CommandRefused::Invalid(_) => Self::bad_request(refused.to_string()),
             CommandRefused::Store(error) => {
                 tracing::error!(%error, "a command could not be recorded");
                 Self::unavailable(

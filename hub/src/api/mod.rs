@@ -34,7 +34,9 @@ use actors::{Actors, Clock};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    http::StatusCode,
     middleware::{from_fn, from_fn_with_state, map_response},
+    response::{IntoResponse, Response},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use store::Store;
@@ -104,11 +106,10 @@ pub fn router(state: ApiState) -> Router {
         editing: Mutex::default(),
         state,
     });
-    let page = SwaggerUi::new("/api/docs").config(Config::from("/api/v1/openapi.json"));
     routes
         .route_layer(from_fn_with_state(api.clone(), gate::gate))
         .with_state(api)
-        .merge(page)
+        .merge(docs_page())
         .fallback(no_such_route)
         .method_not_allowed_fallback(async || problem::Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -135,6 +136,18 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(openapi::Base::openapi())
         .merge(quick)
         .merge(waiting)
+}
+
+/// The page that shows the OpenAPI document.
+fn docs_page() -> Router {
+    let page = SwaggerUi::new("/api/docs").config(Config::from("/api/v1/openapi.json"));
+    Router::from(page).layer(map_response(async |response: Response| {
+        // The page answers a file it does not have with a bare 404.
+        match response.status() {
+            StatusCode::NOT_FOUND => no_such_route().await.into_response(),
+            _ => response,
+        }
+    }))
 }
 
 async fn no_such_route() -> problem::Problem {

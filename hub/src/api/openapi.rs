@@ -153,7 +153,6 @@ fn complete(operation: &mut Value, path: &str, rule: &Rule) {
         ("404", path.contains('{')),
         ("413", has_body),
         ("415", has_body),
-        ("422", has_body),
         ("429", rule.role.is_some()),
         ("503", rule.role.is_some()),
     ];
@@ -164,7 +163,10 @@ fn complete(operation: &mut Value, path: &str, rule: &Rule) {
             .or_insert_with(|| json!({ "$ref": format!("#/components/responses/{status}") }));
     }
     // utoipa lets an optional parameter be null; a query has no null, a parameter is left out.
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+    let parameters = operation
+        .get_mut("parameters")
+        .and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
         not_null(&mut parameter["schema"]);
     }
 }
@@ -194,13 +196,12 @@ fn common_responses() -> Value {
         },
     });
     let mut responses = json!({
-        "400": problem("The path, the query or the body cannot be read."),
+        "400": problem("The path, the query or the body cannot be read or makes no sense; `detail` says where."),
         "401": problem("No API key, or one that is not known."),
         "403": problem("The key's role may not do this; `detail` names the role that may."),
         "404": problem("There is no such thing."),
         "413": problem("The body is too long."),
         "415": problem("The body is not declared to be JSON."),
-        "422": problem("The body can be read and makes no sense; `detail` says where."),
         "429": problem("Too many requests."),
         "503": problem("Not at the moment: the store cannot be used, or it takes too long."),
     });

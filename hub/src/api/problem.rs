@@ -60,7 +60,7 @@ impl Problem {
         }
     }
 
-    /// 400: the path or the query cannot be read.
+    /// 400: the path, the query or the body cannot be read, or makes no sense.
     pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
@@ -91,11 +91,6 @@ impl Problem {
     /// 409: it cannot be done as things are.
     pub(crate) fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, detail)
-    }
-
-    /// 422: the body can be read and makes no sense.
-    pub(crate) fn unprocessable(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
     /// 429: too many, for now.
@@ -196,7 +191,13 @@ impl From<JsonRejection> for Problem {
             }
             other => format!("the body cannot be read: {}", other.body_text()),
         };
-        Self::new(rejection.status(), detail)
+        // axum tells a body that is no JSON (400) from one that does not fit (422); whoever reads
+        // `detail` does not need to.
+        let status = match rejection.status() {
+            StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+            other => other,
+        };
+        Self::new(status, detail)
     }
 }
 

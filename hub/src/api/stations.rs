@@ -206,7 +206,7 @@ async fn show(
     security(("api_key" = ["operator"])),
     params(("identity" = StationId, Path, description = "The station's identity, percent-encoded.")),
     request_body = StationPatch,
-    responses((status = 200, description = "The station as it now is.", body = StationView)))]
+    responses((status = 200, description = "The station as it now is.", body = StationView), Conflict))]
 async fn change(
     State(api): State<Arc<Api>>,
     Path(id): Path<StationId>,
@@ -269,7 +269,7 @@ async fn site_exists(api: &Api, site: Option<&SiteId>) -> Result<(), Problem> {
     let Some(site) = site else { return Ok(()) };
     match api.store.site(site).await? {
         Some(_) => Ok(()),
-        None => Err(Problem::unprocessable(format!(
+        None => Err(Problem::conflict(format!(
             "there is no site {site:?}; create it with POST /api/v1/sites first"
         ))),
     }

@@ -44,6 +44,7 @@ struct NewToken {
     /// Refused with `Expired` from this time on.
     expires_at: Option<Timestamp>,
     /// How many sessions the token (its group, when it has one) may have at once; null: no limit.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295u32)]
     max_concurrent: Option<u32>,
     /// A note for operators.
     #[serde(default)]
@@ -65,6 +66,7 @@ struct TokenSettings {
     /// Refused with `Expired` from this time on.
     expires_at: Option<Timestamp>,
     /// How many sessions the token (its group, when it has one) may have at once; null: no limit.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295u32)]
     max_concurrent: Option<u32>,
     /// A note for operators.
     #[serde(default)]
