@@ -1,1 +1,49 @@
-//! Under construction.
+//! Simulated EV chargers with cars at them, for any OCPP-J 1.6 or 2.0.1 central system.
+//!
+//! [`SimCharger`] is one charger on one WebSocket: it boots, keeps its heartbeat, reports its connectors, lets cars come
+//! and charge, obeys the usual commands, and keeps what it has to say about sessions until it is acknowledged, as real
+//! firmware does. Start one with a [`Profile`] (shared by a fleet), an [`Observer`] and a channel of [`Orders`]:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use loadtest::{Orders, Pace, Profile, SimCharger, Target, Unobserved, Version};
+//!
+//! # fn start() -> Result<(), loadtest::TargetError> {
+//! let target = Target::new("ws://127.0.0.1:9220/ocpp/{id}", None)?;
+//! let profile = Arc::new(Profile { speed: 60.0, ..Profile::new(target, Version::V16) });
+//! let natural = Orders { pace: Pace::Natural, ..Orders::default() };
+//! let (orders, following) = tokio::sync::watch::channel(Orders::default());
+//! tokio::spawn(SimCharger::new(profile, "DEMO-1", 1, Arc::new(Unobserved), following).run());
+//! orders.send_replace(natural);
+//! // Chargers stop when `orders` is dropped.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The binary of this package runs the load scenarios.
+
+mod car;
+mod charger;
+mod closed_loop;
+mod connect;
+mod connector;
+mod desk;
+mod message;
+mod meter;
+mod obey;
+mod observer;
+mod profile;
+mod queue;
+mod settings;
+mod station;
+mod target;
+mod v16;
+mod v2;
+mod version;
+
+pub use charger::{Orders, SimCharger};
+pub use connect::{ConnectError, open as open_socket, small_buffers};
+pub use observer::{Event, Failure, Observer, Unobserved};
+pub use profile::{Backoff, Pace, Profile};
+pub use target::{Target, TargetError};
+pub use version::Version;

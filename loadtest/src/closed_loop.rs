@@ -1,0 +1,88 @@
+//! One session after the other, as fast as the answers come: Authorize, start, eight meter values, stop, status.
+//!
+//! The loop puts its next message on the desk only when nothing else waits there, so exactly one message is under way
+//! and the rate is what the central system can take.
+
+use crate::connector::Connector;
+use crate::desk::{Desk, Now, Purpose};
+use crate::message::{Status, StepKind, StopReason};
+
+/// Meter values of one session.
+const METER_VALUES: u8 = 8;
+/// Simulated seconds between two of them.
+const METER_SECONDS: f64 = 60.0;
+
+/// Where in the session the loop is.
+#[derive(Debug, Default)]
+pub(crate) struct ClosedLoop {
+    next: Next,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    #[default]
+    Authorize,
+    /// Authorize is under way.
+    Wait,
+    Start,
+    /// This many meter values are left.
+    Meter(u8),
+    Stop,
+    Status,
+}
+
+impl ClosedLoop {
+    /// Authorize was answered. The loop goes on whatever the answer: refusals are counted where they are seen.
+    pub(crate) fn authorised(&mut self) {
+        if self.next == Next::Wait {
+            self.next = Next::Start;
+        }
+    }
+
+    /// Authorize was not answered: ask again.
+    pub(crate) fn not_authorised(&mut self) {
+        if self.next == Next::Wait {
+            self.next = Next::Authorize;
+        }
+    }
+
+    /// Puts the next message on the desk, if this charger runs the loop and the desk is empty.
+    pub(crate) fn prepare(&mut self, desk: &mut Desk, connectors: &mut [Connector], now: Now) {
+        let Some(connector) = connectors.first_mut() else {
+            return;
+        };
+        if !desk.pace.loops(desk.number) || !desk.outbox.is_empty() || !desk.queue.is_empty() {
+            return;
+        }
+        self.next = match self.next {
+            Next::Authorize => {
+                let message = desk.dialect().authorize(&desk.token(connector.id()));
+                desk.say(message, Purpose::Authorize(0));
+                Next::Wait
+            }
+            Next::Wait => Next::Wait,
+            Next::Start => {
+                connector.begin(desk, None, None, now);
+                Next::Meter(METER_VALUES)
+            }
+            Next::Meter(left) => {
+                connector.advance(desk, METER_SECONDS);
+                connector.step(desk, StepKind::Sampled, now);
+                if left > 1 {
+                    Next::Meter(left - 1)
+                } else {
+                    Next::Stop
+                }
+            }
+            Next::Stop => {
+                connector.end(desk, StopReason::Local, now);
+                connector.clear();
+                Next::Status
+            }
+            Next::Status => {
+                desk.report_status(connector.id(), Status::Available, now);
+                Next::Authorize
+            }
+        };
+    }
+}

@@ -1,0 +1,427 @@
+//! A charger without its socket: frames and time in, frames out. Everything that OCPP asks of a station is decided here,
+//! so it can be tested without a network; `charger.rs` only carries the frames.
+//!
+//! Rules kept:
+//! - one CALL outstanding; a CALL of the central system is answered at once, also while we wait (crossing calls);
+//! - before the boot is accepted nothing but BootNotification is sent (2.0.1 B02, 1.6 §4.2);
+//! - then the outbox goes first, then the transaction queue in order, then the closed loop's next message.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ocpp::frame::{self, Frame};
+use serde_json::value::RawValue;
+
+use crate::closed_loop::ClosedLoop;
+use crate::connector::Connector;
+use crate::desk::{Desk, Now, Purpose};
+use crate::message::Message;
+use crate::observer::{Event, Failure, Observer};
+use crate::profile::{Pace, Profile};
+
+/// Pause before BootNotification is sent again when the central system names none.
+const BOOT_AGAIN: Duration = Duration::from_secs(10);
+/// Shortest heartbeat interval that is followed: an answer with 0 leaves the choice to us.
+const SHORTEST_HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// The state of one charger.
+pub(crate) struct Station {
+    pub(crate) desk: Desk,
+    pub(crate) connectors: Box<[Connector]>,
+    closed_loop: ClosedLoop,
+    pending: Option<Pending>,
+    accepted: bool,
+    /// When to send BootNotification; none when no boot is due.
+    pub(crate) boot_at: Option<Instant>,
+    heartbeat_at: Option<Instant>,
+    message_prefix: u32,
+    messages: u64,
+}
+
+/// The CALL that waits for its answer.
+struct Pending {
+    id: String,
+    action: &'static str,
+    purpose: Purpose,
+    sent_at: Instant,
+    deadline: Instant,
+}
+
+/// What the socket loop has to do after an input.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    /// To be sent, in this order.
+    pub(crate) frames: Vec<String>,
+    /// The charger restarts: close the socket and come back after a moment.
+    pub(crate) restart: bool,
+}
+
+impl Station {
+    pub(crate) fn new(
+        profile: Arc<Profile>,
+        observer: Arc<dyn Observer>,
+        identity: Box<str>,
+        number: u64,
+    ) -> Self {
+        let mut desk = Desk::new(profile, observer, identity, number);
+        let connectors = (0..desk.profile.connectors as usize)
+            .map(|i| Connector::new(i, &mut desk))
+            .collect();
+        Self {
+            desk,
+            connectors,
+            closed_loop: ClosedLoop::default(),
+            pending: None,
+            accepted: false,
+            boot_at: None,
+            heartbeat_at: None,
+            // 2.0.1 wants message ids unique over connections and restarts; the seed may be the same in two runs.
+            message_prefix: rand::random(),
+            messages: 0,
+        }
+    }
+
+    /// The socket is open.
+    pub(crate) fn connected(&mut self, now: Now, out: &mut Output) {
+        self.desk.online = true;
+        self.desk.queue.reconnected();
+        if self.accepted {
+            self.report_all(now);
+        } else {
+            self.boot_at = Some(now.instant);
+        }
+        self.send_next(now, out);
+    }
+
+    /// The socket is gone; what was not acknowledged will be sent again.
+    pub(crate) fn disconnected(&mut self, now: Now) {
+        self.desk.online = false;
+        self.desk.outbox.clear();
+        if let Some(pending) = self.pending.take() {
+            self.failed(pending, Failure::Disconnected, now);
+        }
+    }
+
+    /// The charger restarts: it boots again on the next socket.
+    pub(crate) fn restarted(&mut self) {
+        self.accepted = false;
+    }
+
+    /// The fleet has a new pace.
+    pub(crate) fn set_pace(&mut self, pace: Pace, now: Now, out: &mut Output) {
+        self.desk.pace = pace;
+        for connector in &mut self.connectors {
+            connector.pace_changed(&mut self.desk, now);
+        }
+        self.closed_loop = ClosedLoop::default();
+        self.send_next(now, out);
+    }
+
+    /// Sends MeterValues of at least `bytes` outside any session.
+    pub(crate) fn send_meter_values(&mut self, bytes: usize, now: Now, out: &mut Output) {
+        if let Some(connector) = self.connectors.first() {
+            let reading = connector.reading(&self.desk);
+            let message =
+                self.desk
+                    .dialect()
+                    .meter_values(connector.id(), &reading, now.wall, bytes);
+            self.desk.say(message, Purpose::Report);
+        }
+        self.send_next(now, out);
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let socket = match &self.pending {
+            Some(pending) => Some(pending.deadline),
+            None if !self.desk.online => None,
+            None if !self.accepted => self.boot_at,
+            None => self.desk.queue.retry_at(),
+        };
+        let heartbeat = self
+            .heartbeat_at
+            .filter(|_| self.desk.online && self.accepted);
+        let connectors = self.connectors.iter().filter_map(Connector::deadline);
+        socket.into_iter().chain(heartbeat).chain(connectors).min()
+    }
+
+    /// Does what time asks for.
+    pub(crate) fn tick(&mut self, now: Now, out: &mut Output) {
+        if let Some(pending) = self
+            .pending
+            .take_if(|pending| pending.deadline <= now.instant)
+        {
+            self.failed(pending, Failure::TimedOut, now);
+        }
+        if self.desk.online && self.heartbeat_at.is_some_and(|at| at <= now.instant) {
+            self.heartbeat_at = Some(now.instant + self.desk.settings.heartbeat);
+            self.queue_heartbeat();
+        }
+        for connector in &mut self.connectors {
+            connector.tick(&mut self.desk, now);
+        }
+        self.send_next(now, out);
+    }
+
+    /// A text frame came.
+    pub(crate) fn received(&mut self, text: &str, now: Now, out: &mut Output) {
+        match frame::parse(text) {
+            Ok(Frame::Call {
+                id,
+                action,
+                payload,
+            }) => {
+                let answer = self.obey(&id, &action, payload, now, out);
+                out.frames.push(answer);
+                self.desk.tell(&Event::Obeyed { action: &action });
+            }
+            Ok(Frame::CallResult { id, payload }) => match self.claim(&id) {
+                Some(pending) => self.answered(pending, payload, now),
+                None => self.desk.tell(&Event::Unexpected {
+                    problem: "an answer that nobody waits for",
+                }),
+            },
+            Ok(Frame::CallError { id, code, .. }) => match self.claim(&id) {
+                Some(pending) => self.failed(pending, Failure::CallError(&code), now),
+                None => self.desk.tell(&Event::Unexpected {
+                    problem: "an error that nobody waits for",
+                }),
+            },
+            Ok(Frame::Unknown { .. }) => {
+                self.desk.tell(&Event::Unexpected {
+                    problem: "an unknown message type",
+                });
+            }
+            Err(_) => self.desk.tell(&Event::Unexpected {
+                problem: "a frame that is no OCPP-J",
+            }),
+        }
+        self.send_next(now, out);
+    }
+
+    pub(crate) fn queue_heartbeat(&mut self) {
+        let waiting = self
+            .desk
+            .outbox
+            .iter()
+            .any(|(_, purpose)| *purpose == Purpose::Heartbeat);
+        if !waiting {
+            let message = self.desk.dialect().heartbeat();
+            self.desk.say(message, Purpose::Heartbeat);
+        }
+    }
+
+    fn claim(&mut self, id: &str) -> Option<Pending> {
+        self.pending.take_if(|pending| pending.id == id)
+    }
+
+    fn answered(&mut self, pending: Pending, payload: &RawValue, now: Now) {
+        let took = now.instant.saturating_duration_since(pending.sent_at);
+        let action = pending.action;
+        self.desk.tell(&Event::Answered { action, took });
+        match pending.purpose {
+            Purpose::Boot => self.boot_answered(payload, now),
+            Purpose::Authorize(index) => {
+                let status = self.desk.dialect().authorize_answer(payload);
+                let accepted = status.as_deref() == Some("Accepted");
+                match status.as_deref() {
+                    Some("Accepted") => {}
+                    Some(status) => self.desk.tell(&Event::Refused { action, status }),
+                    None => {
+                        let failure = Failure::BadAnswer("no token status");
+                        self.desk.tell(&Event::Failed { action, failure });
+                    }
+                }
+                if let Some(connector) = self.connectors.get_mut(index) {
+                    connector.authorised(&mut self.desk, accepted, now);
+                }
+                self.closed_loop.authorised();
+            }
+            Purpose::Transaction => self.transaction_answered(payload, now),
+            Purpose::Heartbeat | Purpose::Report => {}
+        }
+    }
+
+    fn boot_answered(&mut self, payload: &RawValue, now: Now) {
+        let action = "BootNotification";
+        let Some(answer) = self.desk.dialect().boot_answer(payload) else {
+            self.desk.tell(&Event::Failed {
+                action,
+                failure: Failure::BadAnswer("no status"),
+            });
+            self.boot_at = Some(now.instant + BOOT_AGAIN);
+            return;
+        };
+        let interval = Duration::from_secs(answer.interval_s);
+        if answer.status != "Accepted" {
+            self.desk.tell(&Event::Refused {
+                action,
+                status: &answer.status,
+            });
+            let pause = if interval.is_zero() {
+                BOOT_AGAIN
+            } else {
+                interval
+            };
+            self.boot_at = Some(now.instant + pause);
+            return;
+        }
+        self.accepted = true;
+        self.boot_at = None;
+        self.desk.tell(&Event::Booted);
+        if self.desk.profile.heartbeat.is_none() && interval >= SHORTEST_HEARTBEAT {
+            self.desk.settings.heartbeat = interval;
+        }
+        // The first heartbeat comes somewhere in the interval, as it does in a fleet that was not started in one minute.
+        let first = self
+            .desk
+            .settings
+            .heartbeat
+            .mul_f64(rand::RngExt::random(&mut self.desk.rng));
+        self.heartbeat_at = Some(now.instant + first.max(SHORTEST_HEARTBEAT));
+        self.report_all(now);
+    }
+
+    fn transaction_answered(&mut self, payload: &RawValue, now: Now) {
+        let Some(message) = self.desk.queue.acknowledge() else {
+            return;
+        };
+        let action = message.action;
+        self.desk.tell(&Event::Acknowledged {
+            action,
+            payload: &message.payload,
+            answer: payload.get(),
+        });
+        let answer = self.desk.dialect().transaction_answer(payload);
+        if action == "StartTransaction" {
+            if answer.transaction_id.is_none() {
+                let failure = Failure::BadAnswer("no transactionId");
+                self.desk.tell(&Event::Failed { action, failure });
+            }
+            // -1 is what firmware sends when it never learnt the id.
+            self.name_transaction(message.transaction, answer.transaction_id.unwrap_or(-1));
+        }
+        if let Some(status) = answer.token_status.filter(|status| status != "Accepted") {
+            self.desk.tell(&Event::Refused {
+                action,
+                status: &status,
+            });
+            self.deauthorise(message.transaction, now);
+        }
+    }
+
+    fn name_transaction(&mut self, number: u32, id: i64) {
+        self.desk.queue.resolve(number, id);
+        for connector in &mut self.connectors {
+            connector.named(number, id);
+        }
+    }
+
+    /// The token turned out to be bad: the session ends (1.6 StopTransactionOnInvalidId, 2.0.1 E05). A closed loop goes
+    /// on: it measures, and the refusal is counted.
+    fn deauthorise(&mut self, number: u32, now: Now) {
+        if self.desk.pace.loops(self.desk.number) {
+            return;
+        }
+        for connector in &mut self.connectors {
+            if connector
+                .session()
+                .is_some_and(|session| session.number() == number)
+            {
+                connector.end(
+                    &mut self.desk,
+                    crate::message::StopReason::DeAuthorized,
+                    now,
+                );
+            }
+        }
+    }
+
+    fn failed(&mut self, pending: Pending, failure: Failure<'_>, now: Now) {
+        let action = pending.action;
+        self.desk.tell(&Event::Failed { action, failure });
+        match pending.purpose {
+            Purpose::Boot => self.boot_at = Some(now.instant + BOOT_AGAIN),
+            Purpose::Authorize(index) => {
+                if let Some(connector) = self.connectors.get_mut(index) {
+                    connector.not_authorised_yet(&mut self.desk, now);
+                }
+                self.closed_loop.not_authorised();
+            }
+            Purpose::Transaction => self.transaction_failed(failure, now),
+            Purpose::Heartbeat | Purpose::Report => {}
+        }
+    }
+
+    fn transaction_failed(&mut self, failure: Failure<'_>, now: Now) {
+        let interval = self.desk.settings.retry_interval;
+        if !matches!(failure, Failure::CallError(_)) {
+            self.desk.queue.unanswered(now.instant, interval);
+            return;
+        }
+        let attempts = self.desk.settings.attempts;
+        if let Some(message) = self.desk.queue.refused(now.instant, attempts, interval) {
+            let action = message.action;
+            self.desk.tell(&Event::Discarded {
+                action,
+                payload: &message.payload,
+            });
+            if action == "StartTransaction" {
+                self.name_transaction(message.transaction, -1);
+            }
+        }
+    }
+
+    fn report_all(&mut self, now: Now) {
+        if !self.desk.profile.statuses {
+            return;
+        }
+        for connector in &mut self.connectors {
+            connector.repeat_status(&mut self.desk, now);
+        }
+    }
+
+    /// Sends the next CALL if none is outstanding.
+    fn send_next(&mut self, now: Now, out: &mut Output) {
+        if !self.desk.online || self.pending.is_some() {
+            return;
+        }
+        if self.boot_at.is_some_and(|at| at <= now.instant) {
+            self.boot_at = None;
+            let boot = self.desk.dialect().boot(&self.desk.identity);
+            return self.send(&boot, Purpose::Boot, now, out);
+        }
+        if !self.accepted {
+            return;
+        }
+        self.closed_loop
+            .prepare(&mut self.desk, &mut self.connectors, now);
+        if let Some((message, purpose)) = self.desk.outbox.pop_front() {
+            return self.send(&message, purpose, now, out);
+        }
+        if let Some(first) = self.desk.queue.due(now.instant) {
+            let message = Message {
+                action: first.action,
+                payload: first.payload.clone(),
+            };
+            self.send(&message, Purpose::Transaction, now, out);
+        }
+    }
+
+    fn send(&mut self, message: &Message, purpose: Purpose, now: Now, out: &mut Output) {
+        self.messages += 1;
+        let id = format!("{:08x}-{}", self.message_prefix, self.messages);
+        out.frames
+            .push(frame::call(&id, message.action, &message.payload));
+        self.desk.tell(&Event::Sent {
+            action: message.action,
+        });
+        self.pending = Some(Pending {
+            id,
+            action: message.action,
+            purpose,
+            sent_at: now.instant,
+            deadline: now.instant + self.desk.profile.answer_timeout,
+        });
+    }
+}
