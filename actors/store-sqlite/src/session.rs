@@ -1,0 +1,185 @@
+//! Session commits: a snapshot and the log entry that led to it.
+//!
+//! What a commit costs is what a meter value costs, so the common case (a session that goes on) is
+//! kept short: two look-ups, one insert, one update that touches no index.
+
+use model::{Session, SessionId, SessionState, TokenUid};
+use rusqlite::{Connection, OptionalExtension};
+use store::{Committed, SessionCommit, WriteError};
+
+use crate::{
+    identity, json,
+    names::Named,
+    session_read::{by_key, by_transaction},
+};
+
+/// A commit whose JSON is made already: by who asks, not by the one writer.
+pub(crate) struct Prepared {
+    commit: SessionCommit,
+    token: Option<String>,
+    snapshot: String,
+    samples: Option<String>,
+}
+
+/// What became of a commit; the inner error is a refusal, after which nothing has been written.
+pub(crate) type Outcome = Result<Committed, WriteError>;
+
+struct Kept {
+    no: i64,
+    station: i64,
+    transaction: String,
+    token: Option<String>,
+    open: bool,
+    epoch: i64,
+}
+
+impl Prepared {
+    pub(crate) fn new(commit: SessionCommit) -> Result<Self, WriteError> {
+        commit.check()?;
+        let samples = &commit.event.samples;
+        Ok(Self {
+            token: folded_token(&commit.session),
+            snapshot: json::write(&commit.session)?,
+            samples: (!samples.is_empty())
+                .then(|| json::write(samples))
+                .transpose()?,
+            commit,
+        })
+    }
+
+    pub(crate) fn write(&self, db: &Connection) -> rusqlite::Result<Outcome> {
+        let SessionCommit { session, event, .. } = &self.commit;
+        let identity = identity::find_or_make(db, session.station.as_str())?;
+        let station = identity.no;
+        let key = event.retry_key.0.as_str();
+        let repeat = || by_key(db, station, key);
+
+        match find(db, session.id)? {
+            None => {
+                if let Some(known) = repeat()? {
+                    return Ok(Ok(Committed::Repeat(Box::new(known))));
+                }
+                if let Some(holder) = by_transaction(db, station, &session.transaction)? {
+                    return Ok(Ok(Committed::Taken(Box::new(holder))));
+                }
+                let no = self.insert(db, station)?;
+                self.append(db, no, station)?;
+            }
+            Some(kept) => {
+                if let Err(refusal) = self.may_follow(&kept, station) {
+                    let known = repeat()?.map(|known| Committed::Repeat(Box::new(known)));
+                    return Ok(known.ok_or(refusal));
+                }
+                if !self.append(db, kept.no, station)?
+                    && let Some(known) = repeat()?
+                {
+                    return Ok(Ok(Committed::Repeat(Box::new(known))));
+                }
+                self.update(db, &kept)?;
+            }
+        }
+        identity.raise(db, self.commit.epoch, self.commit.number())?;
+        Ok(Ok(Committed::Written))
+    }
+
+    fn is_open(&self) -> bool {
+        self.commit.session.state == SessionState::Active
+    }
+
+    fn may_follow(&self, kept: &Kept, station: i64) -> Result<(), WriteError> {
+        if self.commit.epoch < kept.epoch {
+            return Err(WriteError::Stale);
+        }
+        if kept.station != station || kept.transaction != self.commit.session.transaction {
+            return Err(WriteError::NotWritten(format!(
+                "session {} cannot change its station or its transaction name",
+                self.commit.session.id
+            )));
+        }
+        Ok(())
+    }
+
+    fn insert(&self, db: &Connection, station: i64) -> rusqlite::Result<i64> {
+        db.prepare_cached(
+            "INSERT INTO sessions (id, station, transaction_name, token, open, epoch, snapshot)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .insert((
+            self.commit.session.id.0.as_bytes(),
+            station,
+            &self.commit.session.transaction,
+            &self.token,
+            self.is_open(),
+            self.commit.epoch,
+            &self.snapshot,
+        ))
+    }
+
+    fn update(&self, db: &Connection, kept: &Kept) -> rusqlite::Result<()> {
+        // Naming an indexed column makes SQLite rewrite its index entries, changed or not.
+        if kept.open == self.is_open() && kept.token == self.token {
+            db.prepare_cached("UPDATE sessions SET epoch = ?2, snapshot = ?3 WHERE no = ?1")?
+                .execute((kept.no, self.commit.epoch, &self.snapshot))
+        } else {
+            db.prepare_cached(
+                "UPDATE sessions SET epoch = ?2, snapshot = ?3, open = ?4, token = ?5 WHERE no = ?1",
+            )?
+            .execute((
+                kept.no,
+                self.commit.epoch,
+                &self.snapshot,
+                self.is_open(),
+                &self.token,
+            ))
+        }
+        .map(drop)
+    }
+
+    /// Appends to the log; `false` where the station's log holds the key.
+    fn append(&self, db: &Connection, session: i64, station: i64) -> rusqlite::Result<bool> {
+        let event = &self.commit.event;
+        let added = db
+            .prepare_cached(
+                "INSERT INTO session_events (session, station, retry_key, kind, seq, at,
+                     received_at, cause, offline, samples, raw)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                 ON CONFLICT (station, retry_key) DO NOTHING",
+            )?
+            .execute((
+                session,
+                station,
+                &event.retry_key.0,
+                event.kind.name(),
+                event.seq,
+                event.at.0,
+                event.received_at.0,
+                &event.trigger,
+                event.offline,
+                &self.samples,
+                &event.raw,
+            ))?;
+        Ok(added > 0)
+    }
+}
+
+fn folded_token(session: &Session) -> Option<String> {
+    let token = session.token.as_ref();
+    token.map(|token| TokenUid::folded(&token.uid))
+}
+
+fn find(db: &Connection, id: SessionId) -> rusqlite::Result<Option<Kept>> {
+    db.prepare_cached(
+        "SELECT no, station, transaction_name, token, open, epoch FROM sessions WHERE id = ?1",
+    )?
+    .query_row([id.0.as_bytes()], |row| {
+        Ok(Kept {
+            no: row.get(0)?,
+            station: row.get(1)?,
+            transaction: row.get(2)?,
+            token: row.get(3)?,
+            open: row.get(4)?,
+            epoch: row.get(5)?,
+        })
+    })
+    .optional()
+}
