@@ -23,6 +23,8 @@ mod problem;
 mod sessions;
 mod sites;
 mod stations;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use std::{
