@@ -5,6 +5,7 @@ mod charging;
 mod commands;
 mod durability;
 mod handshake;
+mod histories;
 mod quirks;
 mod rpc;
 mod starting;

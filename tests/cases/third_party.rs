@@ -31,16 +31,27 @@ async fn charges(version: &str) {
     api.post("/tokens", json!({"uid": "PYTAG"})).await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/third_party/charge_point.py");
     let mut charger = Command::new(python)
-        .args([script, &format!("ws://{}/ocpp/PY", hub.chargers), version, "PYTAG"])
+        .args([
+            script,
+            &format!("ws://{}/ocpp/PY", hub.chargers),
+            version,
+            "PYTAG",
+        ])
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(charger.stdout.take().unwrap()).lines();
-    assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("charging"));
+    assert_eq!(
+        lines.next_line().await.unwrap().as_deref(),
+        Some("charging")
+    );
     let session = &api.get("/sessions?station=PY&state=active").await["items"][0];
     assert_eq!(session["energy_wh"], 1500.0);
-    let stopped = api.post(&format!("/sessions/{}/stop", session["id"].as_str().unwrap()), json!({}));
+    let stopped = api.post(
+        &format!("/sessions/{}/stop", session["id"].as_str().unwrap()),
+        json!({}),
+    );
     assert_eq!(stopped.await["answer"]["status"], "Accepted");
     assert!(charger.wait().await.unwrap().success());
     let session = &api.get("/sessions?station=PY").await["items"][0];
@@ -48,7 +59,10 @@ async fn charges(version: &str) {
     assert_eq!(session["energy_wh"], 2000.0);
     assert_eq!(session["stop_reason"], "Remote");
     assert!(session["duration_s"].as_i64().unwrap() >= 0);
-    let values = api.get(&format!("/sessions/{}/meter-values", session["id"].as_str().unwrap()));
+    let values = api.get(&format!(
+        "/sessions/{}/meter-values",
+        session["id"].as_str().unwrap()
+    ));
     assert!(values.await["items"].as_array().unwrap().len() >= 3);
 }
 
@@ -66,20 +80,38 @@ async fn a_third_party_charge_point_charges_in_201() {
 async fn the_api_keeps_to_its_document_whatever_it_is_asked() {
     let Some(python) = python() else { return };
     let hub = HubProcess::start(&[]);
-    let made = hub.command().args(["api-key", "create", "--role", "admin"]).output().unwrap();
+    let made = hub
+        .command()
+        .args(["api-key", "create", "--role", "admin"])
+        .output()
+        .unwrap();
     let key = String::from_utf8(made.stdout).unwrap().trim().to_owned();
     let tested = Command::new(python)
         .args(["-m", "schemathesis.cli", "run"])
         .arg(format!("http://{}/api/v1/openapi.json", hub.api_address))
         .args(["--header", &format!("Authorization: Bearer {key}")])
-        .args(["--checks", "not_a_server_error,status_code_conformance,response_schema_conformance"])
+        .args([
+            "--checks",
+            "not_a_server_error,status_code_conformance,response_schema_conformance",
+        ])
         .args(["--exclude-path", "/api/v1/events"])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--seed", "1"])
+        .args([
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--max-examples",
+            "15",
+            "--seed",
+            "1",
+        ])
         .args(["--request-timeout", "10", "--no-color"])
         .current_dir(hub.data_dir())
         .output()
         .await
         .unwrap();
     let said = String::from_utf8_lossy(&tested.stdout).replace(&key, "(key)");
-    assert!(tested.status.success(), "{said}\n{}", String::from_utf8_lossy(&tested.stderr));
+    assert!(
+        tested.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&tested.stderr)
+    );
 }

@@ -6,6 +6,7 @@
 
 mod api;
 mod charger;
+pub mod histories;
 mod hub;
 mod until;
 

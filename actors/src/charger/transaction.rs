@@ -248,7 +248,12 @@ impl ChargerState {
             open.connector = news.connector;
             open.token = news.token;
             open.power_w = news.power_w;
-            open.actor = Some(news.actor);
+            let newcomer = news.actor;
+            match &open.actor {
+                // One actor a session: this one was started for a repeat of its start.
+                Some(actor) if actor.get_id() != newcomer.get_id() => newcomer.stop(None),
+                _ => open.actor = Some(newcomer),
+            }
         }
         if let (true, Some(connector)) = (is_new, news.connector) {
             self.supersede(myself, connector, &news.transaction);

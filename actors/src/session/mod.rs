@@ -109,7 +109,7 @@ impl Actor for SessionActor {
         }
         match state.step(&input, received_at, epoch, guessed).await {
             Ok(done) => {
-                state.announce(&myself, done.news);
+                state.announce(&myself, done.written);
                 answer(reply, Ok(done.reply));
                 if !state.is_active() {
                     myself.stop(None);
@@ -127,7 +127,8 @@ impl Actor for SessionActor {
 
 struct Done {
     reply: StationReply,
-    news: bool,
+    /// Something was written; otherwise the message was a repeat.
+    written: bool,
 }
 
 impl SessionState {
@@ -164,18 +165,17 @@ impl SessionState {
             match self.commit(decision, epoch).await? {
                 Committed::Written => {
                     let reply = self.reply(input, verdict);
-                    return Ok(Done { reply, news: true });
+                    return Ok(Done {
+                        reply,
+                        written: true,
+                    });
                 }
                 Committed::Repeat(session) => {
-                    let repeated = self
-                        .session
-                        .as_ref()
-                        .is_none_or(|held| held.id != session.id);
                     self.session = Some(session);
                     let reply = self.reply_to_repeat(input, verdict);
                     return Ok(Done {
                         reply,
-                        news: !repeated,
+                        written: false,
                     });
                 }
                 // The number is in use: the next one. Whatever else has the name is the same transaction.
@@ -308,9 +308,11 @@ impl SessionState {
             .is_some_and(|session| session.state == Phase::Active)
     }
 
-    /// Act: tell the charger's actor and those who watch. It may be lost; the store has it.
-    fn announce(&self, myself: &ActorRef<SessionMsg>, news: bool) {
-        let Some(session) = self.session.as_ref().filter(|_| news) else {
+    /// Act: tell the charger's actor and those who watch. It may be lost; the store has it. A repeat may
+    /// be the first that the charger's actor hears of the session: its first writing may have been
+    /// reported as unknown.
+    fn announce(&self, myself: &ActorRef<SessionMsg>, written: bool) {
+        let Some(session) = &self.session else {
             return;
         };
         let news = SessionNews {
@@ -322,14 +324,16 @@ impl SessionState {
             actor: myself.clone(),
         };
         let _ = self.given.charger.cast(ChargerMsg::Session(Box::new(news)));
-        self.given.deps.watchers.tell(|| LiveEvent::Session {
-            station: session.station.clone(),
-            session: session.id,
-            state: session.state,
-            energy_wh: session.energy_wh,
-            power_w: session.power_w,
-            at: session.updated_at,
-        });
+        if written {
+            self.given.deps.watchers.tell(|| LiveEvent::Session {
+                station: session.station.clone(),
+                session: session.id,
+                state: session.state,
+                energy_wh: session.energy_wh,
+                power_w: session.power_w,
+                at: session.updated_at,
+            });
+        }
     }
 }
 

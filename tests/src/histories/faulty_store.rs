@@ -1,0 +1,291 @@
+//! A store that is slow, refuses, or does not know whether it wrote, as the seed will have it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use model::{
+    ApiKey, BootInfo, CommandId, CommandRecord, Connector, MessageEntry, Protocol, RetryKey,
+    Session, SessionEventRecord, SessionId, Site, SiteId, Station, StationId, StoredReading,
+    Timestamp, Token, TokenUid,
+};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use store::{
+    ApiKeyStore, CommandStore, Committed, Hydration, MemoryStore, MessageFilter, MessageStore,
+    NoticeRecord, NoticeStore, Page, PageRequest, ReadError, SessionCommit, SessionFilter,
+    SessionStore, SiteStore, StationFilter, StationStore, TokenStore, WriteError,
+};
+
+/// How often what goes wrong, in percent of operations.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Faults {
+    unreadable: u32,
+    refused: u32,
+    unknown: u32,
+    slow_ms: u64,
+    /// Says "written" and writes later: what a hub that acknowledges early amounts to.
+    pub(super) early: bool,
+}
+
+impl Faults {
+    /// A store that does its job.
+    const NONE: Self = Self {
+        unreadable: 0,
+        refused: 0,
+        unknown: 0,
+        slow_ms: 1,
+        early: false,
+    };
+
+    /// None, but for a hub that acknowledges early.
+    pub(super) fn none(early: bool) -> Self {
+        Self {
+            early,
+            ..Self::NONE
+        }
+    }
+
+    pub(super) fn of(chance: &mut StdRng, early: bool) -> Self {
+        Self {
+            unreadable: chance.random_range(0..15),
+            refused: chance.random_range(0..20),
+            unknown: chance.random_range(0..20),
+            slow_ms: chance.random_range(1..30),
+            early,
+        }
+    }
+}
+
+/// What becomes of a write.
+enum Fate {
+    Written,
+    Refused,
+    WrittenUnknown,
+    LostUnknown,
+    /// It comes through after all, when everybody has given it up.
+    LateUnknown,
+}
+
+pub(super) struct FaultyStore {
+    truth: Arc<MemoryStore>,
+    faults: Faults,
+    chance: Mutex<StdRng>,
+}
+
+impl FaultyStore {
+    pub(super) fn new(truth: Arc<MemoryStore>, faults: Faults, seed: u64) -> Self {
+        Self {
+            truth,
+            faults,
+            chance: Mutex::new(StdRng::seed_from_u64(!seed)),
+        }
+    }
+
+    fn draw<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
+        draw(&mut self.chance.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn dawdle(&self) {
+        let wait = self.draw(|chance| chance.random_range(0..=self.faults.slow_ms));
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+
+    async fn read(&self) -> Result<(), ReadError> {
+        self.dawdle().await;
+        match self.draw(|chance| chance.random_range(0..100)) < self.faults.unreadable {
+            true => Err(ReadError("the history says so".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn fate(&self) -> Fate {
+        let Faults {
+            refused, unknown, ..
+        } = self.faults;
+        self.draw(|chance| match chance.random_range(0..100) {
+            n if n < refused => Fate::Refused,
+            n if n < refused + unknown => match n % 3 {
+                0 => Fate::WrittenUnknown,
+                1 => Fate::LostUnknown,
+                _ => Fate::LateUnknown,
+            },
+            _ => Fate::Written,
+        })
+    }
+
+    async fn write(&self) -> Result<(), WriteError> {
+        self.dawdle().await;
+        match self.fate() {
+            Fate::Refused => Err(WriteError::NotWritten("the history says so".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn unknown() -> WriteError {
+    WriteError::Unknown("the history says so".to_owned())
+}
+
+#[async_trait]
+impl SessionStore for FaultyStore {
+    async fn commit_session(&self, commit: SessionCommit) -> Result<Committed, WriteError> {
+        if self.faults.early {
+            let truth = Arc::clone(&self.truth);
+            let wait = Duration::from_millis(self.draw(|chance| chance.random_range(1..100)));
+            tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                let _ = truth.commit_session(commit).await;
+            });
+            return Ok(Committed::Written);
+        }
+        self.dawdle().await;
+        match self.fate() {
+            Fate::Written => self.truth.commit_session(commit).await,
+            Fate::Refused => Err(WriteError::NotWritten("the history says so".to_owned())),
+            Fate::LostUnknown => Err(unknown()),
+            Fate::WrittenUnknown => {
+                let _ = self.truth.commit_session(commit).await;
+                Err(unknown())
+            }
+            Fate::LateUnknown => {
+                let truth = Arc::clone(&self.truth);
+                let wait = Duration::from_millis(self.draw(|chance| chance.random_range(1..200)));
+                tokio::spawn(async move {
+                    tokio::time::sleep(wait).await;
+                    let _ = truth.commit_session(commit).await;
+                });
+                Err(unknown())
+            }
+        }
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, ReadError> {
+        self.read().await?;
+        self.truth.session(id).await
+    }
+
+    async fn session_by_transaction(
+        &self,
+        station: &StationId,
+        transaction: &str,
+    ) -> Result<Option<Session>, ReadError> {
+        self.read().await?;
+        self.truth
+            .session_by_transaction(station, transaction)
+            .await
+    }
+
+    async fn session_by_key(
+        &self,
+        station: &StationId,
+        key: &RetryKey,
+    ) -> Result<Option<Session>, ReadError> {
+        self.read().await?;
+        self.truth.session_by_key(station, key).await
+    }
+
+    async fn sessions(
+        &self,
+        filter: SessionFilter,
+        page: PageRequest,
+    ) -> Result<Page<Session>, ReadError> {
+        self.read().await?;
+        self.truth.sessions(filter, page).await
+    }
+
+    async fn session_events(
+        &self,
+        id: SessionId,
+        page: PageRequest,
+    ) -> Result<Page<SessionEventRecord>, ReadError> {
+        self.read().await?;
+        self.truth.session_events(id, page).await
+    }
+
+    async fn record_reading(
+        &self,
+        station: &StationId,
+        reading: StoredReading,
+    ) -> Result<(), WriteError> {
+        self.write().await?;
+        self.truth.record_reading(station, reading).await
+    }
+
+    async fn readings(
+        &self,
+        station: &StationId,
+        page: PageRequest,
+    ) -> Result<Page<StoredReading>, ReadError> {
+        self.read().await?;
+        self.truth.readings(station, page).await
+    }
+}
+
+/// The rest fails as plainly as a read or a write may.
+macro_rules! passes_on {
+    ($trait:ident { $($kind:ident $name:ident($($given:ident: $type:ty),*) -> $out:ty;)* }) => {
+        #[async_trait]
+        impl $trait for FaultyStore {
+            $(async fn $name(&self, $($given: $type),*) -> $out {
+                self.$kind().await?;
+                self.truth.$name($($given),*).await
+            })*
+        }
+    };
+}
+
+passes_on!(StationStore {
+    read station(id: &StationId) -> Result<Option<Station>, ReadError>;
+    read hydrate(id: &StationId) -> Result<Hydration, ReadError>;
+    write create_station(station: Station) -> Result<bool, WriteError>;
+    write configure_station(station: Station) -> Result<bool, WriteError>;
+    write record_boot(id: &StationId, boot: BootInfo) -> Result<(), WriteError>;
+    write record_presence(id: &StationId, protocol: Protocol, at: Timestamp) -> Result<(), WriteError>;
+    write delete_station(id: &StationId) -> Result<bool, WriteError>;
+    read stations(filter: StationFilter, page: PageRequest) -> Result<Page<Station>, ReadError>;
+    read connectors(id: &StationId) -> Result<Vec<Connector>, ReadError>;
+    write put_connector(id: &StationId, connector: Connector) -> Result<(), WriteError>;
+});
+
+passes_on!(SiteStore {
+    read site(id: &SiteId) -> Result<Option<Site>, ReadError>;
+    write put_site(site: Site) -> Result<(), WriteError>;
+    write delete_site(id: &SiteId) -> Result<bool, WriteError>;
+    read sites(page: PageRequest) -> Result<Page<Site>, ReadError>;
+});
+
+passes_on!(TokenStore {
+    read token(uid: &TokenUid) -> Result<Option<Token>, ReadError>;
+    write put_token(token: Token) -> Result<(), WriteError>;
+    write delete_token(uid: &TokenUid) -> Result<bool, WriteError>;
+    read tokens(page: PageRequest) -> Result<Page<Token>, ReadError>;
+    read open_sessions_of(token: &Token) -> Result<u32, ReadError>;
+});
+
+passes_on!(NoticeStore {
+    write record_notice(station: &StationId, notice: NoticeRecord) -> Result<(), WriteError>;
+    read notices(station: &StationId, action: Option<String>, page: PageRequest) -> Result<Page<NoticeRecord>, ReadError>;
+    write prune_notices(before: Timestamp, most: u32) -> Result<u32, WriteError>;
+});
+
+passes_on!(CommandStore {
+    write put_command(record: CommandRecord) -> Result<(), WriteError>;
+    read command(id: CommandId) -> Result<Option<CommandRecord>, ReadError>;
+    read commands(station: &StationId, page: PageRequest) -> Result<Page<CommandRecord>, ReadError>;
+    write close_unfinished_commands(error: &str) -> Result<u32, WriteError>;
+});
+
+passes_on!(MessageStore {
+    write append_messages(entries: Vec<MessageEntry>) -> Result<(), WriteError>;
+    read messages(station: &StationId, filter: MessageFilter, page: PageRequest) -> Result<Page<MessageEntry>, ReadError>;
+    write prune_messages(before: Timestamp, most: u32) -> Result<u32, WriteError>;
+});
+
+passes_on!(ApiKeyStore {
+    read api_key(sha256: &str) -> Result<Option<ApiKey>, ReadError>;
+    write create_api_key(key: ApiKey) -> Result<(), WriteError>;
+    write delete_api_key(prefix: &str) -> Result<bool, WriteError>;
+    read api_keys() -> Result<Vec<ApiKey>, ReadError>;
+});
