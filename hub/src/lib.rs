@@ -157,7 +157,7 @@ pub fn open_store(config: &Config) -> Result<SqliteStore, HubError> {
             dir.display()
         ))
     })?;
-    SqliteStore::open(&dir.join("hub.sqlite"), store_sqlite::Options::default())
+    SqliteStore::open(&dir.join("hub.sqlite"), &store_sqlite::Options::default())
         .map_err(|error| HubError::Store(error.to_string()))
 }
 

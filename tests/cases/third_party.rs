@@ -48,22 +48,20 @@ async fn charges(version: &str) {
     );
     let session = &api.get("/sessions?station=PY&state=active").await["items"][0];
     assert_eq!(session["energy_wh"], 1500.0);
-    let stopped = api.post(
-        &format!("/sessions/{}/stop", session["id"].as_str().unwrap()),
-        json!({}),
+    let stop = format!("/sessions/{}/stop", session["id"].as_str().unwrap());
+    assert_eq!(
+        api.post(&stop, json!({})).await["answer"]["status"],
+        "Accepted"
     );
-    assert_eq!(stopped.await["answer"]["status"], "Accepted");
     assert!(charger.wait().await.unwrap().success());
     let session = &api.get("/sessions?station=PY").await["items"][0];
     assert_eq!(session["state"], "ended");
     assert_eq!(session["energy_wh"], 2000.0);
     assert_eq!(session["stop_reason"], "Remote");
     assert!(session["duration_s"].as_i64().unwrap() >= 0);
-    let values = api.get(&format!(
-        "/sessions/{}/meter-values",
-        session["id"].as_str().unwrap()
-    ));
-    assert!(values.await["items"].as_array().unwrap().len() >= 3);
+    let values = format!("/sessions/{}/meter-values", session["id"].as_str().unwrap());
+    let values = api.get(&values).await;
+    assert!(values["items"].as_array().unwrap().len() >= 3);
 }
 
 #[tokio::test]
