@@ -3,10 +3,13 @@
 use axum::{
     body::Body,
     http::{Request, header},
+    response::IntoResponse,
 };
 use serde_json::json;
+use store::{ReadError, WriteError};
 
 use super::TestApi;
+use crate::api::problem::Problem;
 
 #[tokio::test]
 async fn a_bad_query_is_told_what_is_wrong_with_it() {
@@ -125,4 +128,27 @@ async fn a_body_that_is_not_json_not_declared_or_too_long_is_refused() {
     assert!(answer.detail(415).contains("application/json"));
     let answer = send("application/json", vec![b' '; 256 * 1024 + 1]).await;
     assert!(answer.detail(413).contains("262144"));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_a_503_that_tells_what_is_known_and_not_what_the_store_said() {
+    let said = || "disk I/O error at /secret/place".to_owned();
+    for (problem, says) in [
+        (Problem::from(ReadError(said())), "cannot be read"),
+        (
+            Problem::from(WriteError::NotWritten(said())),
+            "nothing was changed",
+        ),
+        (
+            Problem::from(WriteError::Unknown(said())),
+            "may or may not have been made",
+        ),
+    ] {
+        let response = problem.into_response();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await;
+        let text = String::from_utf8(body.unwrap().to_vec()).unwrap();
+        assert!(text.contains(says) && !text.contains("secret"), "{text}");
+    }
 }
