@@ -15,8 +15,8 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::ErrorCode;
 pub use crate::salvage::salvage;
+use crate::{ErrorCode, wire::Text};
 
 /// A CALLERROR's description may hold this many characters (OCPP-J §4.2.3).
 const DESCRIPTION_CHARS_MAX: usize = 255;
@@ -222,13 +222,11 @@ fn frame_of<'a>(
 
 /// A string's text, or a number as written; nothing of any other type.
 fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
-    /// `Cow` alone would always copy.
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
     let text = raw.get();
     match text.as_bytes().first()? {
-        b'"' => serde_json::from_str::<Text<'_>>(text).ok().map(|t| t.0),
+        b'"' => serde_json::from_str::<Text<'_>>(text)
+            .ok()
+            .map(|text| text.0),
         b'-' | b'0'..=b'9' => Some(Cow::Borrowed(text)),
         _ => None,
     }

@@ -1,0 +1,258 @@
+//! From a station's CALL to what it says, free of versions.
+//!
+//! The happy path is one plain parse. Only when that fails, or a field is missing, a second look is taken: is it a 1.6
+//! message on a 2.0.1 socket (quirk 41)? Can its values be given the right types (`crate::repair`)? A transaction
+//! message comes out of it readable in any case; others are answered with a [`CallFault`] that says what is wrong.
+
+use model::{Notice, Protocol, StationEvent, Timestamp};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{
+    ErrorCode,
+    reading::{Reading, Unread},
+    repair::{self, Repair},
+    table::{self, Kind, Sender, Version},
+    v2, v16,
+};
+
+/// What a CALL says.
+#[derive(Debug, PartialEq)]
+pub struct Decoded {
+    /// Free of versions.
+    pub event: StationEvent,
+    /// What had to be repaired; empty for nearly all messages. Each is also a metric label.
+    pub repairs: Vec<Repair>,
+    /// Which version's answer it expects; [`crate::outbound::reply`] asks for it.
+    pub shape: Shape,
+}
+
+/// The version a message is shaped by. On a 2.0.1 socket it may be 1.6 (quirk 41).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// OCPP 1.6.
+    V16,
+    /// OCPP 2.0.1.
+    V2,
+}
+
+impl From<Shape> for Version {
+    fn from(shape: Shape) -> Self {
+        match shape {
+            Shape::V16 => Self::V16,
+            Shape::V2 => Self::V201,
+        }
+    }
+}
+
+/// Why a CALL is answered with a CALLERROR.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{description}")]
+pub struct CallFault {
+    /// The code.
+    pub code: ErrorCode,
+    /// What is wrong, where, and what may stand there.
+    pub description: String,
+}
+
+/// How one action is read.
+pub(crate) struct Handler {
+    pub(crate) action: &'static str,
+    /// A message that may not be lost: it is never answered with a fault, and all its fields may be missing.
+    pub(crate) is_transaction: bool,
+    pub(crate) read: fn(&str, &mut Reading<'_>) -> Result<StationEvent, Unread>,
+}
+
+/// What becomes of an action that a station sends.
+pub(crate) enum Route {
+    Handled(Shape, &'static Handler),
+    /// Kept and answered as it is.
+    Carried(Shape, &'static str),
+}
+
+/// # Errors
+/// The action is not one a station may send.
+pub(crate) fn route(protocol: Protocol, action: &str) -> Result<Route, CallFault> {
+    let own = match protocol {
+        Protocol::Ocpp16 => Shape::V16,
+        Protocol::Ocpp201 => Shape::V2,
+    };
+    if let Some(handler) = handler(own, action) {
+        return Ok(Route::Handled(own, handler));
+    }
+    match Version::from(own).named(action) {
+        Some((name, Sender::Station | Sender::Both)) => return Ok(Route::Carried(own, name)),
+        Some((name, Sender::Csms)) => {
+            return Err(CallFault {
+                code: ErrorCode::NotSupported,
+                description: format!("{name} is sent by the central system, not to it"),
+            });
+        }
+        None => {}
+    }
+    // Quirk 41: actions that only 1.6 has, on a 2.0.1 socket.
+    if let Some(handler) = handler(Shape::V16, action) {
+        return Ok(Route::Handled(Shape::V16, handler));
+    }
+    if let Some((name, Sender::Station)) = Version::V16.named(action) {
+        return Ok(Route::Carried(Shape::V16, name));
+    }
+    Err(CallFault {
+        code: ErrorCode::NotImplemented,
+        description: format!("{} has no action {action:?}", protocol.subprotocol()),
+    })
+}
+
+pub(crate) fn handler(shape: Shape, action: &str) -> Option<&'static Handler> {
+    let handled: &[Handler] = match shape {
+        Shape::V16 => &v16::HANDLED,
+        Shape::V2 => &v2::HANDLED,
+    };
+    handled.iter().find(|handler| handler.action == action)
+}
+
+/// Reads a CALL.
+///
+/// # Errors
+/// What to answer instead: the action is not one a station may send, or its payload cannot be read. Never for a
+/// transaction message: 1.6 StartTransaction, StopTransaction and MeterValues, 2.0.1 TransactionEvent and MeterValues.
+pub fn decode(
+    protocol: Protocol,
+    action: &str,
+    payload: &RawValue,
+    received_at: Timestamp,
+) -> Result<Decoded, CallFault> {
+    let payload = payload.get();
+    match route(protocol, action)? {
+        Route::Carried(shape, name) => carry(shape, name, payload),
+        Route::Handled(shape, handler) => {
+            let mut reading = Reading::first(payload, received_at);
+            match (handler.read)(payload, &mut reading) {
+                Ok(event) => {
+                    let mut repairs = reading.repairs;
+                    if shape == Shape::V16 && protocol == Protocol::Ocpp201 {
+                        repair::note(&mut repairs, repair::QUIRK_41_OTHER_VERSION);
+                    }
+                    Ok(Decoded {
+                        event,
+                        repairs,
+                        shape,
+                    })
+                }
+                Err(Unread::Fault(fault)) => Err(fault),
+                Err(Unread::LookCloser) => {
+                    look_closer(protocol, shape, handler, payload, received_at)
+                }
+            }
+        }
+    }
+}
+
+fn look_closer(
+    protocol: Protocol,
+    shape: Shape,
+    handler: &'static Handler,
+    payload: &str,
+    received_at: Timestamp,
+) -> Result<Decoded, CallFault> {
+    let mut repairs = Vec::new();
+    let value = repair::value_of(payload, &mut repairs);
+    let (shape, handler) = match (&value, self::handler(Shape::V16, handler.action)) {
+        (Some(Value::Object(members)), Some(older)) if shape == Shape::V2 && is_16(members) => {
+            (Shape::V16, older)
+        }
+        _ => (shape, handler),
+    };
+    if shape == Shape::V16 && protocol == Protocol::Ocpp201 {
+        repair::note(&mut repairs, repair::QUIRK_41_OTHER_VERSION);
+    }
+    let mut repaired = value.clone().unwrap_or_default();
+    repair::coerce_or_drop(shape.into(), handler.action, &mut repaired, &mut repairs);
+    let mut reading = Reading::after(payload, received_at, repairs);
+    let read = (handler.read)(&repaired.to_string(), &mut reading);
+    let read = match read {
+        Err(Unread::LookCloser) if handler.is_transaction => {
+            reading.note(repair::PAYLOAD_UNREADABLE);
+            (handler.read)("{}", &mut reading)
+        }
+        other => other,
+    };
+    match read {
+        Ok(event) => Ok(Decoded {
+            event,
+            repairs: reading.repairs,
+            shape,
+        }),
+        Err(Unread::Fault(fault)) => Err(fault),
+        Err(Unread::LookCloser) => Err(verdict(shape, handler.action, value.as_ref())),
+    }
+}
+
+/// Why a payload that nothing helped is refused.
+fn verdict(shape: Shape, action: &str, payload: Option<&Value>) -> CallFault {
+    let Some(payload) = payload else {
+        return CallFault {
+            code: ErrorCode::FormatViolation,
+            description: "the payload is not JSON".to_owned(),
+        };
+    };
+    match table::check_readable(shape.into(), action, Kind::Request, payload) {
+        Err(violation) => CallFault {
+            code: violation.code,
+            description: violation.to_string(),
+        },
+        Ok(()) => CallFault {
+            code: ErrorCode::FormatViolation,
+            description: format!("the payload cannot be read as {action}"),
+        },
+    }
+}
+
+/// Whether a payload that does not read as 2.0.1 is a 1.6 one: it has a field that 2.0.1 has in no message of that
+/// name, as `idTag` or `chargePointModel`.
+fn is_16(members: &Map<String, Value>) -> bool {
+    const ONLY_IN_16: [&str; 5] = [
+        "idTag",
+        "chargePointModel",
+        "chargePointVendor",
+        "errorCode",
+        "transactionId",
+    ];
+    let has = |name: &str| members.contains_key(name);
+    ONLY_IN_16.iter().any(|name| has(name))
+        || (has("connectorId") && !has("evseId") && (has("meterValue") || has("status")))
+}
+
+fn carry(shape: Shape, action: &'static str, payload: &str) -> Result<Decoded, CallFault> {
+    let mut repairs = Vec::new();
+    let Some(mut value) = repair::value_of(payload, &mut repairs) else {
+        return Err(verdict(shape, action, None));
+    };
+    let mut checked = table::check_readable(shape.into(), action, Kind::Request, &value);
+    if checked.is_err() {
+        repair::coerce(
+            shape.into(),
+            action,
+            Kind::Request,
+            &mut value,
+            &mut repairs,
+        );
+        checked = table::check_readable(shape.into(), action, Kind::Request, &value);
+    }
+    if checked.is_err() {
+        return Err(verdict(shape, action, Some(&value)));
+    }
+    let payload = if repairs.is_empty() {
+        payload.to_owned()
+    } else {
+        value.to_string()
+    };
+    let event = StationEvent::Notice(Box::new(Notice {
+        action: action.to_owned(),
+        payload,
+    }));
+    Ok(Decoded {
+        event,
+        repairs,
+        shape,
+    })
+}
