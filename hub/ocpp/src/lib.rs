@@ -34,8 +34,9 @@ mod v2;
 mod wire;
 
 pub use error_code::ErrorCode;
-// `frame::call_error` asks for it; the load test, which must not know our other crates, finds it here.
-pub use model::Protocol;
 pub use inbound::{CallFault, Decoded, Shape};
 pub use repair::Repair;
 pub use table::canonical_action;
+
+// `frame::call_error` asks for it; the load test, which must not know our other crates, finds it here.
+pub use model::Protocol;
