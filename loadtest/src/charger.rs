@@ -29,8 +29,9 @@ pub struct Orders {
     pub pace: Pace,
     /// Raised by one, each charger drops its socket without a closing handshake and connects again at once.
     pub drops: u64,
-    /// Raised by one, each charger sends MeterValues of at least [`Orders::meter_values_bytes`] outside any session.
-    pub meter_values: u64,
+    /// Raised past a charger's number, it sends MeterValues of at least [`Orders::meter_values_bytes`] once, outside any
+    /// session. Raise it step by step to spread the load.
+    pub meter_values_below: u64,
     /// How large those are.
     pub meter_values_bytes: usize,
     /// Each charger closes its socket and ends.
@@ -173,7 +174,9 @@ impl SimCharger {
                 let _ = tokio::time::timeout(RESTART, socket.close(None)).await;
             }
         }
-        self.station.disconnected(Now::read());
+        if !matches!(lost, Lost::Stop) {
+            self.station.disconnected(Now::read());
+        }
         lost
     }
 
@@ -221,7 +224,8 @@ impl SimCharger {
             ..orders
         };
         self.follow_pace(orders.pace, out);
-        if orders.meter_values > before.meter_values {
+        let number = self.station.desk.number;
+        if (before.meter_values_below..orders.meter_values_below).contains(&number) {
             self.station
                 .send_meter_values(orders.meter_values_bytes, Now::read(), out);
         }

@@ -1,0 +1,102 @@
+//! The chargers of one worker process, under one set of orders.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use loadtest::{Orders, Pace, SimCharger, TargetError};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::plan::Plan;
+use crate::recorder::Recorder;
+
+/// How long the last messages and answers may take when a run ends.
+const DRAIN: Duration = Duration::from_secs(60);
+/// How long chargers may take to close their sockets.
+const CLOSE: Duration = Duration::from_secs(10);
+
+/// Chargers that run in this process.
+pub(crate) struct Fleet {
+    pub(crate) plan: Plan,
+    pub(crate) recorder: Arc<Recorder>,
+    orders: watch::Sender<Orders>,
+    chargers: JoinSet<()>,
+}
+
+impl Fleet {
+    pub(crate) fn new(plan: Plan, recorder: Arc<Recorder>) -> Self {
+        Self {
+            plan,
+            recorder,
+            orders: watch::Sender::default(),
+            chargers: JoinSet::new(),
+        }
+    }
+
+    /// Starts all chargers, `rate` a second.
+    pub(crate) async fn start(&mut self) -> Result<(), TargetError> {
+        let profile = Arc::new(self.plan.profile()?);
+        let began = Instant::now();
+        for index in 0..self.plan.count {
+            let due = began + Duration::from_secs_f64(index as f64 / self.plan.rate);
+            if due > Instant::now() {
+                tokio::time::sleep_until(due.into()).await;
+            }
+            let number = self.plan.first + index;
+            let identity = self.plan.identity(number);
+            let orders = self.orders.subscribe();
+            let charger = SimCharger::new(
+                profile.clone(),
+                &identity,
+                number,
+                self.recorder.clone(),
+                orders,
+            );
+            self.chargers.spawn(charger.run());
+        }
+        Ok(())
+    }
+
+    /// Starts all chargers and waits until they are booted and have reported their connectors, `patience` at most.
+    pub(crate) async fn start_and_settle(
+        &mut self,
+        patience: Duration,
+    ) -> Result<bool, TargetError> {
+        self.start().await?;
+        let count = self.plan.count;
+        let reports = if self.plan.scenario.reports_status() {
+            count * u64::from(self.plan.traits.connectors)
+        } else {
+            0
+        };
+        let settled = self
+            .recorder
+            .wait(Instant::now() + patience, |tally| {
+                let reported = tally
+                    .actions
+                    .get("StatusNotification")
+                    .map_or(0, |it| it.answered);
+                tally.booted >= count && reported >= reports
+            })
+            .await;
+        Ok(settled)
+    }
+
+    /// Changes the orders of all chargers.
+    pub(crate) fn order(&self, change: impl FnOnce(&mut Orders)) {
+        self.orders.send_modify(change);
+    }
+
+    /// Ends all sessions, waits until everything about them is acknowledged, and closes all sockets.
+    pub(crate) async fn leave(mut self) {
+        self.order(|orders| orders.pace = Pace::Leaving);
+        // What is still missing after that counts as lost.
+        let drained =
+            |tally: &crate::tally::Tally| tally.queued == tally.acknowledged + tally.discarded;
+        self.recorder.wait(Instant::now() + DRAIN, drained).await;
+        self.order(|orders| orders.stop = true);
+        let all = async { while self.chargers.join_next().await.is_some() {} };
+        // A socket that does not close in time is closed by the end of this process.
+        let _ = tokio::time::timeout(CLOSE, all).await;
+    }
+}

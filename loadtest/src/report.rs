@@ -1,0 +1,269 @@
+//! What a run brought, for people and as JSON.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::conduct::Outcome;
+use crate::plan::Plan;
+use crate::scenario::{LARGE_MESSAGE_BYTES, Scenario};
+use crate::tally::{Counts, Percentiles, Tally};
+
+/// The report of one run. Times are microseconds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    scenario: &'static str,
+    url: String,
+    version: String,
+    chargers: u64,
+    workers: usize,
+    seed: u64,
+    passed: bool,
+    faults: Vec<String>,
+    seconds: f64,
+    messages: u64,
+    messages_per_second: f64,
+    connect: Option<Percentiles>,
+    connect_failures: Counts,
+    disconnects: Counts,
+    booted: u64,
+    actions: BTreeMap<String, Action>,
+    obeyed: Counts,
+    transaction_messages: TransactionMessages,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounds: Option<Percentiles>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hub: Option<Hub>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    echo: Option<Echo>,
+}
+
+#[derive(Debug, Serialize)]
+struct Action {
+    sent: u64,
+    answered: u64,
+    failures: Counts,
+    refusals: Counts,
+    latency: Option<Percentiles>,
+}
+
+#[derive(Debug, Serialize)]
+struct TransactionMessages {
+    queued: u64,
+    acknowledged: u64,
+    lost: u64,
+}
+
+/// The hub's process.
+#[derive(Debug, Serialize)]
+struct Hub {
+    memory_before: u64,
+    memory_ready: u64,
+    memory_measured: u64,
+    bytes_per_charger_ready: f64,
+    bytes_per_charger_measured: f64,
+    cpu_us_per_message: Option<f64>,
+}
+
+/// The raw echo server beside it.
+#[derive(Debug, Serialize)]
+struct Echo {
+    /// One for each run.
+    cpu_us_per_message: Vec<f64>,
+    messages_per_second: Vec<f64>,
+    /// The hub's CPU per message, over the mean of the echo's.
+    hub_to_echo: Option<f64>,
+}
+
+impl Report {
+    pub(crate) fn new(plans: &[Plan], outcome: &Outcome, echoes: &[Outcome]) -> Self {
+        let plan = &plans[0];
+        let tally = &outcome.tally;
+        let faults = plan.scenario.judge(plan.fleet, tally);
+        let chargers = plan.fleet as f64;
+        let hub = outcome.hub.map(|hub| {
+            let grown = |memory: u64| (memory as f64 - hub.before.memory as f64) / chargers;
+            Hub {
+                memory_before: hub.before.memory,
+                memory_ready: hub.ready.memory,
+                memory_measured: hub.measured.memory,
+                bytes_per_charger_ready: grown(hub.ready.memory),
+                bytes_per_charger_measured: grown(hub.measured.memory),
+                cpu_us_per_message: cpu_us_per_message(outcome),
+            }
+        });
+        let echo = (!echoes.is_empty()).then(|| {
+            let cpu: Vec<f64> = echoes.iter().filter_map(cpu_us_per_message).collect();
+            let mean = cpu.iter().sum::<f64>() / cpu.len().max(1) as f64;
+            Echo {
+                messages_per_second: echoes.iter().map(messages_per_second).collect(),
+                hub_to_echo: cpu_us_per_message(outcome).map(|hub| hub / mean),
+                cpu_us_per_message: cpu,
+            }
+        });
+        Self {
+            scenario: plan.scenario.name(),
+            url: plan.traits.url.clone(),
+            version: plan.traits.version.to_string(),
+            chargers: plan.fleet,
+            workers: plans.len(),
+            seed: plan.traits.seed,
+            passed: faults.is_empty(),
+            faults,
+            seconds: outcome.took.as_secs_f64(),
+            messages: outcome.answered,
+            messages_per_second: messages_per_second(outcome),
+            connect: tally.connects.percentiles(),
+            connect_failures: tally.connect_failures.clone(),
+            disconnects: tally.disconnects.clone(),
+            booted: tally.booted,
+            actions: actions(tally),
+            obeyed: tally.obeyed.clone(),
+            transaction_messages: TransactionMessages {
+                queued: tally.queued,
+                acknowledged: tally.acknowledged,
+                lost: tally.lost(),
+            },
+            rounds: matches!(plan.scenario, Scenario::DropReconnect { .. })
+                .then(|| tally.rounds.percentiles())
+                .flatten(),
+            hub,
+            echo,
+        }
+    }
+
+    pub(crate) fn passed(&self) -> bool {
+        self.passed
+    }
+
+    /// Writes the report for people.
+    pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "{}: {} chargers, OCPP {}, {} ({} worker processes, seed {})",
+            self.scenario, self.chargers, self.version, self.url, self.workers, self.seed
+        )?;
+        writeln!(
+            out,
+            "{:.1} s, {} messages answered, {:.0} a second; {} transaction messages, {} lost",
+            self.seconds,
+            self.messages,
+            self.messages_per_second,
+            self.transaction_messages.queued,
+            self.transaction_messages.lost
+        )?;
+        writeln!(
+            out,
+            "\n{:<24}{:>10}{:>9}{:>11}{:>10}{:>10}{:>10}{:>10}",
+            "milliseconds", "answered", "failed", "p50", "p90", "p99", "p99.9", "max"
+        )?;
+        row(
+            out,
+            "connect",
+            self.connect,
+            self.connect_failures.values().sum(),
+        )?;
+        for (name, action) in &self.actions {
+            row(out, name, action.latency, action.failures.values().sum())?;
+        }
+        if self.rounds.is_some() {
+            row(out, "round (all back)", self.rounds, 0)?;
+        }
+        self.print_hub(out)?;
+        writeln!(out)?;
+        for fault in &self.faults {
+            writeln!(out, "FAULT {fault}")?;
+        }
+        writeln!(out, "{}", if self.passed { "passed" } else { "FAILED" })
+    }
+
+    fn print_hub(&self, out: &mut impl Write) -> io::Result<()> {
+        let Some(hub) = &self.hub else { return Ok(()) };
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        writeln!(
+            out,
+            "\nhub memory (Anonymous + Swap): {:.1} MiB before, {:.1} MiB with the fleet ready, {:.1} MiB at the end",
+            mib(hub.memory_before),
+            mib(hub.memory_ready),
+            mib(hub.memory_measured)
+        )?;
+        if self.scenario == "idle" {
+            writeln!(
+                out,
+                "bytes per charger: {:.0} after boot, {:.0} after one message of {LARGE_MESSAGE_BYTES} bytes each",
+                hub.bytes_per_charger_ready, hub.bytes_per_charger_measured
+            )?;
+        }
+        if let Some(cpu) = hub.cpu_us_per_message {
+            writeln!(out, "hub CPU per message: {cpu:.1} µs")?;
+        }
+        if let Some(echo) = &self.echo {
+            let list = |numbers: &[f64]| {
+                numbers
+                    .iter()
+                    .map(|it| format!("{it:.1}"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            let ratio = echo.hub_to_echo.map_or_else(String::new, |it| {
+                format!("; the hub takes {it:.1} times as much")
+            });
+            writeln!(
+                out,
+                "raw echo CPU per message: {} µs (before, after) at {} messages a second{ratio}",
+                list(&echo.cpu_us_per_message),
+                list(&echo.messages_per_second)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn row(
+    out: &mut impl Write,
+    name: &str,
+    latency: Option<Percentiles>,
+    failed: u64,
+) -> io::Result<()> {
+    let ms = |micros: u64| format!("{:.2}", micros as f64 / 1_000.0);
+    let Some(it) = latency else {
+        return writeln!(out, "{name:<24}{:>10}{failed:>9}", 0);
+    };
+    writeln!(
+        out,
+        "{name:<24}{:>10}{failed:>9}{:>11}{:>10}{:>10}{:>10}{:>10}",
+        it.count,
+        ms(it.p50),
+        ms(it.p90),
+        ms(it.p99),
+        ms(it.p99_9),
+        ms(it.max)
+    )
+}
+
+fn actions(tally: &Tally) -> BTreeMap<String, Action> {
+    let report = |it: &crate::tally::ActionTally| Action {
+        sent: it.sent,
+        answered: it.answered,
+        failures: it.failures.clone(),
+        refusals: it.refusals.clone(),
+        latency: it.latency.percentiles(),
+    };
+    tally
+        .actions
+        .iter()
+        .map(|(name, it)| (name.to_string(), report(it)))
+        .collect()
+}
+
+fn messages_per_second(outcome: &Outcome) -> f64 {
+    outcome.answered as f64 / outcome.took.as_secs_f64().max(f64::EPSILON)
+}
+
+/// CPU time that the process took for each message answered while measuring.
+fn cpu_us_per_message(outcome: &Outcome) -> Option<f64> {
+    let hub = outcome.hub.filter(|_| outcome.answered > 0)?;
+    let spent = hub.measured.cpu.saturating_sub(hub.ready.cpu);
+    Some(spent.as_secs_f64() * 1e6 / outcome.answered as f64)
+}
