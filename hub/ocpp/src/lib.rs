@@ -17,6 +17,7 @@
 //! ```
 
 mod carried;
+pub mod command;
 mod error_code;
 pub mod frame;
 pub mod inbound;

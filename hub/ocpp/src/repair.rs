@@ -216,8 +216,7 @@ impl Pass<'_> {
 /// The integer a fraction stands for; one beyond 64 bits has none.
 fn integer_of(number: &Number) -> Option<i64> {
     let rounded = number.as_f64()?.round();
-    // 2^63: the first that i64 does not hold.
-    (rounded.abs() < 9.223_372_036_854_775_8e18).then_some(rounded as i64)
+    (rounded.abs() < 2f64.powi(63)).then_some(rounded as i64)
 }
 
 fn number_of(text: &str, only_integer: bool) -> Option<Number> {
