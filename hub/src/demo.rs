@@ -3,9 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::try_join_all;
 use loadtest::{Orders, Pace, Profile, SimCharger, Target, Unobserved, Version};
-use model::{Admission, Site, SiteId, Station, StationId, Token, TokenKind, TokenUid};
-use store::{SiteStore, StationStore, TokenStore};
+use model::{Admission, InvalidId, Site, SiteId, Station, StationId, Token, TokenKind, TokenUid};
 use tokio::sync::watch;
 
 use crate::Hub;
@@ -87,19 +87,27 @@ async fn furnish(hub: &Hub, chargers: u32) -> Result<(), Box<dyn std::error::Err
             note: "of the demo".to_owned(),
         })
         .await?;
-    for number in 0..chargers {
-        let station = Station {
-            id: StationId::new(&identity(number))?,
-            site: Some(site.clone()),
-            admission: Admission::Accepted,
-            assume_16: false,
-            note: "simulated".to_owned(),
-            boot: None,
-            protocol: None,
-            last_seen_at: None,
-            created_at,
-        };
-        store.create_station(station).await?;
-    }
+    let stations = (0..chargers)
+        .map(|number| {
+            Ok(Station {
+                id: StationId::new(&identity(number))?,
+                site: Some(site.clone()),
+                admission: Admission::Accepted,
+                assume_16: false,
+                note: "simulated".to_owned(),
+                boot: None,
+                protocol: None,
+                last_seen_at: None,
+                created_at,
+            })
+        })
+        .collect::<Result<Vec<_>, InvalidId>>()?;
+    // All at once, so that one commit takes many.
+    try_join_all(
+        stations
+            .into_iter()
+            .map(|station| store.create_station(station)),
+    )
+    .await?;
     Ok(())
 }

@@ -20,17 +20,29 @@ pub(crate) const SOCKETS_CLOSED: &str = "switchyard_sockets_closed_total";
 pub(crate) const MESSAGE_LOG_DROPPED: &str = "switchyard_message_log_dropped_total";
 
 /// Tells the recorder what the metrics mean.
-pub fn describe() {
+pub(crate) fn describe() {
     describe_counter!(HANDSHAKES, Unit::Count, "Handshakes, by outcome.");
-    describe_counter!(MESSAGES, Unit::Count, "Messages read from chargers, by action and outcome.");
+    describe_counter!(
+        MESSAGES,
+        Unit::Count,
+        "Messages read from chargers, by action and outcome."
+    );
     describe_histogram!(
         MESSAGE_SECONDS,
         Unit::Seconds,
         "From a message read to its answer written, by action."
     );
-    describe_counter!(REPAIRS, Unit::Count, "Payloads that had to be repaired to be read, by repair.");
+    describe_counter!(
+        REPAIRS,
+        Unit::Count,
+        "Payloads that had to be repaired to be read, by repair."
+    );
     describe_counter!(COMMANDS, Unit::Count, "Calls to chargers, by outcome.");
     describe_counter!(SOCKETS_DEAD, Unit::Count, "Sockets that were found dead.");
     describe_counter!(SOCKETS_CLOSED, Unit::Count, "Sockets closed, by reason.");
-    describe_counter!(MESSAGE_LOG_DROPPED, Unit::Count, "Entries of the message log that were dropped.");
+    describe_counter!(
+        MESSAGE_LOG_DROPPED,
+        Unit::Count,
+        "Entries of the message log that were dropped."
+    );
 }

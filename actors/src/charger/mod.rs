@@ -7,6 +7,7 @@
 
 mod ask;
 mod open;
+mod session_actors;
 mod transaction;
 
 use std::{sync::Arc, time::Duration};
@@ -20,7 +21,10 @@ use store::NoticeRecord;
 use tokio::sync::oneshot;
 
 pub use self::ask::Connection;
-use self::open::{Open, OpenSessions};
+use self::{
+    open::{Open, OpenSessions},
+    session_actors::SessionActors,
+};
 use crate::{
     CallOutcome, CloseReason, OutgoingCall,
     deps::Deps,
@@ -116,6 +120,7 @@ struct ChargerState {
     admission: Admission,
     site: Option<SiteId>,
     sessions: OpenSessions,
+    session_actors: SessionActors,
     last_number: i32,
 }
 
@@ -135,6 +140,7 @@ impl Actor for ChargerActor {
             admission: Admission::Pending,
             site: None,
             sessions: OpenSessions::default(),
+            session_actors: SessionActors::default(),
             last_number: 0,
         }))
     }
@@ -156,11 +162,13 @@ impl Actor for ChargerActor {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            SupervisionEvent::ActorTerminated(actor, _, _) => state.forget_actor(&actor),
+            SupervisionEvent::ActorTerminated(actor, _, _) => {
+                state.session_actors.ended(actor.get_id())
+            }
             SupervisionEvent::ActorFailed(actor, error) => {
                 ::metrics::counter!(metrics::ACTOR_CRASHES, "kind" => "session").increment(1);
                 tracing::warn!(station = %state.slot.station, %error, "a session's actor crashed; the next message reads the session back");
-                state.forget_actor(&actor);
+                state.session_actors.ended(actor.get_id());
             }
             _ => {}
         }
@@ -454,18 +462,6 @@ impl ChargerState {
     fn tell_site(&self, news: StationNews) {
         if let Some(site) = &self.site {
             self.deps.sites.tell(site, &self.slot.station, news);
-        }
-    }
-
-    fn forget_actor(&mut self, actor: &ActorCell) {
-        for open in self.sessions.iter_mut() {
-            if open
-                .actor
-                .as_ref()
-                .is_some_and(|held| held.get_id() == actor.get_id())
-            {
-                open.actor = None;
-            }
         }
     }
 }

@@ -5,9 +5,8 @@
 //! (protocol quirks 17, 18, 20, 21). What cannot be told by name is told by the outlet.
 
 use model::{ConnectorRef, TokenUid};
-use ractor::ActorRef;
 
-use crate::{metrics, session::SessionMsg};
+use crate::metrics;
 
 /// The open sessions of one station: few, so a list.
 #[derive(Default)]
@@ -19,8 +18,6 @@ pub(super) struct Open {
     pub(super) connector: Option<ConnectorRef>,
     pub(super) token: Option<TokenUid>,
     pub(super) power_w: Option<f64>,
-    /// Absent until a message needs it.
-    pub(super) actor: Option<ActorRef<SessionMsg>>,
     /// What the station calls it, where that is not its name.
     alias: Option<String>,
 }
@@ -32,7 +29,6 @@ impl Open {
             connector: None,
             token: None,
             power_w: None,
-            actor: None,
             alias: None,
         }
     }
@@ -106,10 +102,6 @@ impl OpenSessions {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Open> {
         self.0.iter()
-    }
-
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Open> {
-        self.0.iter_mut()
     }
 
     fn position(&self, wanted: impl Fn(&Open) -> bool) -> Option<usize> {

@@ -20,25 +20,16 @@ const NUMBERS_SINCE_S: i64 = 1_577_836_800;
 /// The session a message is for.
 struct Target {
     origin: Origin,
-    actor: Option<ActorRef<SessionMsg>>,
     guessed: bool,
 }
 
 impl Target {
     fn of(open: &Open, guessed: bool) -> Self {
-        Self {
-            origin: Origin::Named(open.transaction.clone()),
-            actor: open.actor.clone(),
-            guessed,
-        }
+        Self::new(Origin::Named(open.transaction.clone()), guessed)
     }
 
     fn new(origin: Origin, guessed: bool) -> Self {
-        Self {
-            origin,
-            actor: None,
-            guessed,
-        }
+        Self { origin, guessed }
     }
 }
 
@@ -164,11 +155,7 @@ impl ChargerState {
         received_at: Timestamp,
         reply: Option<Reply>,
     ) {
-        let Target {
-            origin,
-            actor,
-            guessed,
-        } = target;
+        let Target { origin, guessed } = target;
         let epoch = self.slot.connection().map_or(0, |attached| attached.epoch);
         let envelope = Box::new(Envelope {
             input,
@@ -177,7 +164,8 @@ impl ChargerState {
             guessed,
             reply,
         });
-        let unheard = match actor {
+        let name = origin.name().to_owned();
+        let unheard = match self.session_actors.of(&name) {
             Some(actor) => match actor.cast(SessionMsg::Input(envelope)) {
                 Ok(()) => return,
                 // It ended since; its successor reads the session back.
@@ -197,6 +185,7 @@ impl ChargerState {
         match Actor::spawn_linked(None, SessionActor, arguments, myself.get_cell()).await {
             Ok((actor, _)) => {
                 let _ = actor.cast(SessionMsg::Input(unheard));
+                self.session_actors.started(name, actor);
             }
             Err(error) => {
                 tracing::error!(station = %self.slot.station, %error, "a session's actor could not be started");
@@ -226,6 +215,8 @@ impl ChargerState {
     }
 
     pub(super) fn on_session_news(&mut self, myself: &ActorRef<ChargerMsg>, news: SessionNews) {
+        self.session_actors
+            .turned_out(&news.transaction, &news.actor);
         let evse = news.connector.map(|connector| connector.evse);
         if !news.active {
             self.sessions.remove(&news.transaction);
@@ -248,12 +239,6 @@ impl ChargerState {
             open.connector = news.connector;
             open.token = news.token;
             open.power_w = news.power_w;
-            let newcomer = news.actor;
-            match &open.actor {
-                // One actor a session: this one was started for a repeat of its start.
-                Some(actor) if actor.get_id() != newcomer.get_id() => newcomer.stop(None),
-                _ => open.actor = Some(newcomer),
-            }
         }
         if let (true, Some(connector)) = (is_new, news.connector) {
             self.supersede(myself, connector, &news.transaction);

@@ -55,6 +55,16 @@ pub(crate) enum Origin {
     Read(Box<Session>),
 }
 
+impl Origin {
+    /// What the session will be called, as far as can be told before it is read.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::New(name) | Self::Named(name) => name,
+            Self::Read(session) => &session.transaction,
+        }
+    }
+}
+
 /// What a session actor starts with.
 pub(crate) struct Arguments {
     pub(crate) station: StationId,
