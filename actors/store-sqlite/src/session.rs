@@ -3,7 +3,7 @@
 //! What a commit costs is what a meter value costs, so the common case (a session that goes on) is
 //! kept short: two look-ups, one insert, one update that touches no index.
 
-use model::{Session, SessionId, SessionState, TokenUid};
+use model::{SessionEventKind, SessionId, SessionState, StationId, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 use store::{Committed, SessionCommit, WriteError};
 
@@ -13,12 +13,30 @@ use crate::{
     session_read::{by_key, by_transaction},
 };
 
-/// A commit whose JSON is made already: by who asks, not by the one writer.
+/// A commit as the writer needs it: made by who asks, so that the one writer neither makes JSON nor frees
+/// what it does not need.
 pub(crate) struct Prepared {
-    commit: SessionCommit,
+    id: SessionId,
+    station: StationId,
+    transaction: String,
     token: Option<String>,
+    open: bool,
+    epoch: i64,
+    number: Option<i32>,
     snapshot: String,
+    event: PreparedEvent,
+}
+
+struct PreparedEvent {
+    retry_key: String,
+    kind: SessionEventKind,
+    seq: Option<i64>,
+    at: Timestamp,
+    received_at: Timestamp,
+    cause: Option<String>,
+    offline: bool,
     samples: Option<String>,
+    raw: Option<String>,
 }
 
 /// What became of a commit; the inner error is a refusal, after which nothing has been written.
@@ -36,30 +54,47 @@ struct Kept {
 impl Prepared {
     pub(crate) fn new(commit: SessionCommit) -> Result<Self, WriteError> {
         commit.check()?;
-        let samples = &commit.event.samples;
+        let number = commit.number();
+        let SessionCommit {
+            session,
+            event,
+            epoch,
+        } = commit;
+        let samples = (!event.samples.is_empty()).then(|| json::write(&event.samples));
         Ok(Self {
-            token: folded_token(&commit.session),
-            snapshot: json::write(&commit.session)?,
-            samples: (!samples.is_empty())
-                .then(|| json::write(samples))
-                .transpose()?,
-            commit,
+            snapshot: json::write(&session)?,
+            id: session.id,
+            token: session.token.as_ref().map(|token| token.uid.folded()),
+            open: session.state == SessionState::Active,
+            station: session.station,
+            transaction: session.transaction,
+            epoch,
+            number,
+            event: PreparedEvent {
+                retry_key: event.retry_key.0,
+                kind: event.kind,
+                seq: event.seq,
+                at: event.at,
+                received_at: event.received_at,
+                cause: event.trigger,
+                offline: event.offline,
+                samples: samples.transpose()?,
+                raw: event.raw,
+            },
         })
     }
 
     pub(crate) fn write(&self, db: &Connection) -> rusqlite::Result<Outcome> {
-        let SessionCommit { session, event, .. } = &self.commit;
-        let identity = identity::find_or_make(db, session.station.as_str())?;
+        let identity = identity::find_or_make(db, self.station.as_str())?;
         let station = identity.no;
-        let key = event.retry_key.0.as_str();
-        let repeat = || by_key(db, station, key);
+        let repeat = || by_key(db, station, &self.event.retry_key);
 
-        match find(db, session.id)? {
+        match find(db, self.id)? {
             None => {
                 if let Some(known) = repeat()? {
                     return Ok(Ok(Committed::Repeat(Box::new(known))));
                 }
-                if let Some(holder) = by_transaction(db, station, &session.transaction)? {
+                if let Some(holder) = by_transaction(db, station, &self.transaction)? {
                     return Ok(Ok(Committed::Taken(Box::new(holder))));
                 }
                 let no = self.insert(db, station)?;
@@ -78,22 +113,18 @@ impl Prepared {
                 self.update(db, &kept)?;
             }
         }
-        identity.raise(db, self.commit.epoch, self.commit.number())?;
+        identity.raise(db, self.epoch, self.number)?;
         Ok(Ok(Committed::Written))
     }
 
-    fn is_open(&self) -> bool {
-        self.commit.session.state == SessionState::Active
-    }
-
     fn may_follow(&self, kept: &Kept, station: i64) -> Result<(), WriteError> {
-        if self.commit.epoch < kept.epoch {
+        if self.epoch < kept.epoch {
             return Err(WriteError::Stale);
         }
-        if kept.station != station || kept.transaction != self.commit.session.transaction {
+        if kept.station != station || kept.transaction != self.transaction {
             return Err(WriteError::NotWritten(format!(
                 "session {} cannot change its station or its transaction name",
-                self.commit.session.id
+                self.id
             )));
         }
         Ok(())
@@ -105,30 +136,30 @@ impl Prepared {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .insert((
-            self.commit.session.id.0.as_bytes(),
+            self.id.0.as_bytes(),
             station,
-            &self.commit.session.transaction,
+            &self.transaction,
             &self.token,
-            self.is_open(),
-            self.commit.epoch,
+            self.open,
+            self.epoch,
             &self.snapshot,
         ))
     }
 
     fn update(&self, db: &Connection, kept: &Kept) -> rusqlite::Result<()> {
         // Naming an indexed column makes SQLite rewrite its index entries, changed or not.
-        if kept.open == self.is_open() && kept.token == self.token {
+        if kept.open == self.open && kept.token == self.token {
             db.prepare_cached("UPDATE sessions SET epoch = ?2, snapshot = ?3 WHERE no = ?1")?
-                .execute((kept.no, self.commit.epoch, &self.snapshot))
+                .execute((kept.no, self.epoch, &self.snapshot))
         } else {
             db.prepare_cached(
                 "UPDATE sessions SET epoch = ?2, snapshot = ?3, open = ?4, token = ?5 WHERE no = ?1",
             )?
             .execute((
                 kept.no,
-                self.commit.epoch,
+                self.epoch,
                 &self.snapshot,
-                self.is_open(),
+                self.open,
                 &self.token,
             ))
         }
@@ -137,7 +168,7 @@ impl Prepared {
 
     /// Appends to the log; `false` where the station's log holds the key.
     fn append(&self, db: &Connection, session: i64, station: i64) -> rusqlite::Result<bool> {
-        let event = &self.commit.event;
+        let event = &self.event;
         let added = db
             .prepare_cached(
                 "INSERT INTO session_events (session, station, retry_key, kind, seq, at,
@@ -148,23 +179,18 @@ impl Prepared {
             .execute((
                 session,
                 station,
-                &event.retry_key.0,
+                &event.retry_key,
                 event.kind.name(),
                 event.seq,
                 event.at.0,
                 event.received_at.0,
-                &event.trigger,
+                &event.cause,
                 event.offline,
-                &self.samples,
+                &event.samples,
                 &event.raw,
             ))?;
         Ok(added > 0)
     }
-}
-
-fn folded_token(session: &Session) -> Option<String> {
-    let token = session.token.as_ref();
-    token.map(|token| TokenUid::folded(&token.uid))
 }
 
 fn find(db: &Connection, id: SessionId) -> rusqlite::Result<Option<Kept>> {
