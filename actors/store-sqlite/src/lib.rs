@@ -19,6 +19,8 @@ mod metrics;
 mod names;
 mod notice;
 mod open_error;
+#[cfg(test)]
+mod plan_tests;
 mod reader;
 mod schema;
 mod select;

@@ -79,7 +79,7 @@ impl MessageStore for SqliteStore {
     }
 }
 
-fn select(station: &StationId, filter: MessageFilter) -> Select {
+pub(crate) fn select(station: &StationId, filter: MessageFilter) -> Select {
     let from = "SELECT no, at, direction, action, frame FROM messages";
     let mut select = Select::new(from, OF_STATION, station.to_string());
     select.and_if("at >= ?", filter.from.map(|from| from.0));

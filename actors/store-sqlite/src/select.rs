@@ -94,3 +94,19 @@ impl Select {
         })
     }
 }
+
+#[cfg(test)]
+impl Select {
+    /// How SQLite would find the rows, step by step.
+    pub(crate) fn plan(mut self, db: &Connection, order: &str) -> Vec<String> {
+        self.limit(order, &PageRequest::first(10));
+        let mut statement = db
+            .prepare(&format!("EXPLAIN QUERY PLAN {}", self.sql))
+            .expect("the statement is right");
+        statement
+            .query_map(params_from_iter(self.values), |row| row.get(3))
+            .expect("a plan")
+            .collect::<rusqlite::Result<_>>()
+            .expect("a plan")
+    }
+}

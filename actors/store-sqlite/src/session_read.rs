@@ -192,7 +192,7 @@ impl SessionStore for SqliteStore {
 
 /// Each filter has an index that brings its rows in order; with station and token it is the station's,
 /// as many may share a token (`NoAuthorization`) but a station has some thousands of sessions at most.
-fn select_sessions(filter: &SessionFilter) -> Select {
+pub(crate) fn select_sessions(filter: &SessionFilter) -> Select {
     let from = "SELECT snapshot FROM sessions";
     let token = filter.token.as_ref().map(TokenUid::folded);
     let mut select = match &filter.station {

@@ -231,3 +231,104 @@ fn roll_back(db: &Connection) {
 fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute([]).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn writer() -> Arc<Writer> {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)")
+            .unwrap();
+        Arc::new(Writer::start(db, 64).unwrap())
+    }
+
+    async fn insert(writer: Arc<Writer>, n: i64) -> Result<(), WriteError> {
+        let insert = move |db: &Connection| {
+            db.execute("INSERT INTO t VALUES (?1)", [n])?;
+            if n == 13 {
+                panic!("unlucky");
+            }
+            Ok(())
+        };
+        writer.write(insert).await
+    }
+
+    async fn count(writer: &Writer) -> i64 {
+        let count = |db: &Connection| db.query_row("SELECT count(*) FROM t", [], |row| row.get(0));
+        writer.write(count).await.unwrap()
+    }
+
+    /// Holds the writer up until all of `writes` are queued, so that they share a group.
+    async fn in_one_group(
+        writer: &Arc<Writer>,
+        writes: impl Iterator<Item = i64>,
+    ) -> Vec<Result<(), WriteError>> {
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let hold = tokio::spawn({
+            let writer = writer.clone();
+            async move {
+                // The sender is gone when all are queued; run again, there is nothing to wait for.
+                writer.write(move |_| Ok(wait.recv().is_err())).await
+            }
+        });
+        let tasks: Vec<_> = writes
+            .map(|n| tokio::spawn(insert(writer.clone(), n)))
+            .collect();
+        let deadline = Instant::now() + std::time::Duration::from_secs(10);
+        while writer.queue.max_capacity() - writer.queue.capacity() < tasks.len() {
+            assert!(Instant::now() < deadline, "the writes are not queued");
+            tokio::task::yield_now().await;
+        }
+        drop(go);
+        assert_eq!(hold.await.unwrap(), Ok(true));
+        let mut outcomes = Vec::new();
+        for task in tasks {
+            outcomes.push(task.await.unwrap());
+        }
+        outcomes
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_takes_no_other_along() {
+        let writer = writer();
+        insert(writer.clone(), 5).await.unwrap();
+        // 5 is there already; 13 panics after its insert.
+        let outcomes = in_one_group(&writer, 0..20).await;
+        for (n, outcome) in outcomes.iter().enumerate() {
+            match n {
+                5 | 13 => assert!(matches!(outcome, Err(WriteError::NotWritten(_))), "{n}"),
+                _ => assert_eq!(*outcome, Ok(()), "{n}"),
+            }
+        }
+        assert_eq!(count(&writer).await, 19);
+    }
+
+    #[tokio::test]
+    async fn the_writer_outlives_a_panic() {
+        let writer = writer();
+        let outcome = insert(writer.clone(), 13).await;
+        assert_eq!(
+            outcome,
+            Err(WriteError::NotWritten("the write panicked".into()))
+        );
+        assert_eq!(insert(writer.clone(), 14).await, Ok(()));
+        assert_eq!(count(&writer).await, 1);
+    }
+
+    #[test]
+    fn only_an_io_error_leaves_a_commit_unknown() {
+        let failure = |code| {
+            commit_outcome(&rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(code),
+                None,
+            ))
+        };
+        let not_written = |outcome| matches!(outcome, WriteError::NotWritten(_));
+        assert!(!not_written(failure(rusqlite::ffi::SQLITE_IOERR_FSYNC)));
+        assert!(not_written(failure(rusqlite::ffi::SQLITE_FULL)));
+        assert!(not_written(failure(rusqlite::ffi::SQLITE_BUSY)));
+    }
+}
