@@ -54,7 +54,11 @@ pub enum CommandRefused {
 impl Commands {
     /// Commands over these actors, recorded in this store.
     pub fn new(store: Arc<dyn Store>, actors: Actors, clock: Arc<dyn Clock>) -> Self {
-        Self { store, actors, clock }
+        Self {
+            store,
+            actors,
+            clock,
+        }
     }
 
     /// Sends a command and waits for its end. It goes on to its end, and is recorded, though whoever
@@ -83,7 +87,9 @@ impl Commands {
         self.keep(&record).await?;
         let this = self.clone();
         let to_its_end = tokio::spawn(async move { this.run(record, ask.timeout).await });
-        to_its_end.await.map_err(|error| CommandRefused::Store(error.to_string()))?
+        to_its_end
+            .await
+            .map_err(|error| CommandRefused::Store(error.to_string()))?
     }
 
     /// What the station speaks: now, or when it was last connected.
@@ -123,7 +129,9 @@ impl Commands {
         let label = label_of(record.state);
         ::metrics::counter!(metrics::COMMANDS, "outcome" => label).increment(1);
         self.keep(&record).await?;
-        self.actors.watchers().tell(|| LiveEvent::Command(record.clone()));
+        self.actors
+            .watchers()
+            .tell(|| LiveEvent::Command(record.clone()));
         Ok(record)
     }
 
@@ -142,12 +150,16 @@ fn in_version(
     let invalid = |error: &dyn std::fmt::Display| CommandRefused::Invalid(error.to_string());
     // OCPP's actions begin with a capital; the version-free ones do not.
     if action.starts_with(|first: char| first.is_ascii_lowercase()) {
-        let command: Command = serde_json::from_value(json!({ "action": action, "payload": payload }))
-            .map_err(|error| invalid(&format!("the command {action:?} cannot be read: {error}")))?;
-        let outgoing = ocpp::command::encode(protocol, &command).map_err(|fault| invalid(&fault))?;
+        let command: Command = serde_json::from_value(
+            json!({ "action": action, "payload": payload }),
+        )
+        .map_err(|error| invalid(&format!("the command {action:?} cannot be read: {error}")))?;
+        let outgoing =
+            ocpp::command::encode(protocol, &command).map_err(|fault| invalid(&fault))?;
         return Ok((outgoing.action.to_owned(), outgoing.payload));
     }
-    let action = ocpp::command::check(protocol, action, &payload).map_err(|fault| invalid(&fault))?;
+    let action =
+        ocpp::command::check(protocol, action, &payload).map_err(|fault| invalid(&fault))?;
     Ok((action.to_owned(), payload))
 }
 
@@ -160,16 +172,19 @@ fn take_outcome(record: &mut CommandRecord, outcome: CallOutcome) {
         CallOutcome::Failed { code, description } => {
             (CommandState::Failed, Some(format!("{code}: {description}")))
         }
-        CallOutcome::TimedOut => {
-            (CommandState::Expired, Some("the station did not answer in time".to_owned()))
-        }
+        CallOutcome::TimedOut => (
+            CommandState::Expired,
+            Some("the station did not answer in time".to_owned()),
+        ),
         CallOutcome::Gone => (
             CommandState::StationGone,
             Some("the station is not connected, or went before it answered".to_owned()),
         ),
         CallOutcome::Busy => (
             CommandState::Expired,
-            Some("too many commands wait for this station; try again when they are done".to_owned()),
+            Some(
+                "too many commands wait for this station; try again when they are done".to_owned(),
+            ),
         ),
         CallOutcome::NotAccepted => (
             CommandState::Failed,

@@ -160,13 +160,21 @@ impl Default for ApiConfig {
 
 impl Default for MessageLogConfig {
     fn default() -> Self {
-        Self { enabled: true, retention_days: 14, max_frame_bytes: 4096, backlog: 8192 }
+        Self {
+            enabled: true,
+            retention_days: 14,
+            max_frame_bytes: 4096,
+            backlog: 8192,
+        }
     }
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { filter: "info".into(), format: LogFormat::Text }
+        Self {
+            filter: "info".into(),
+            format: LogFormat::Text,
+        }
     }
 }
 
@@ -185,6 +193,7 @@ impl Config {
     /// A [`ConfigError`] for a missing file, an unknown key, or a value that cannot be.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let mut sources = Figment::from(figment::providers::Serialized::defaults(Self::default()));
+        let default = Path::new(Self::DEFAULT_FILE);
         match file {
             Some(file) if !file.is_file() => {
                 return Err(ConfigError(format!(
@@ -193,11 +202,17 @@ impl Config {
                 )));
             }
             Some(file) => sources = sources.merge(Toml::file_exact(file)),
-            None => sources = sources.merge(Toml::file_exact(Self::DEFAULT_FILE)),
+            None if default.is_file() => sources = sources.merge(Toml::file_exact(default)),
+            None => {}
         }
-        let environment = Env::prefixed("SWITCHYARD_").ignore(&["config"]).split("__");
-        let config: Self =
-            sources.merge(environment).extract().map_err(|error| ConfigError(one_line(&error)))?;
+        let environment = Env::prefixed("SWITCHYARD_")
+            .ignore(&["config"])
+            .filter(|key| !is_of_kubernetes(key.as_str()))
+            .split("__");
+        let config: Self = sources
+            .merge(environment)
+            .extract()
+            .map_err(|error| ConfigError(one_line(&error)))?;
         config.check()?;
         Ok(config)
     }
@@ -229,20 +244,38 @@ impl Config {
                 chargers.max_message_bytes < 1024 || chargers.max_message_bytes > 16 * 1024 * 1024,
                 "chargers.max_message_bytes must be from 1024 to 16777216",
             ),
-            (chargers.max_handshakes == 0, "chargers.max_handshakes must be at least 1"),
-            (chargers.handshake_timeout_s == 0, "chargers.handshake_timeout_s must be at least 1"),
-            (chargers.write_timeout_s == 0, "chargers.write_timeout_s must be at least 1"),
+            (
+                chargers.max_handshakes == 0,
+                "chargers.max_handshakes must be at least 1",
+            ),
+            (
+                chargers.handshake_timeout_s == 0,
+                "chargers.handshake_timeout_s must be at least 1",
+            ),
+            (
+                chargers.write_timeout_s == 0,
+                "chargers.write_timeout_s must be at least 1",
+            ),
             (
                 !(1..=3600).contains(&chargers.ping_interval_s),
                 "chargers.ping_interval_s must be from 1 to 3600",
             ),
-            (chargers.max_waiting_calls == 0, "chargers.max_waiting_calls must be at least 1"),
-            (self.api.requests_per_s == 0, "api.requests_per_s must be at least 1"),
+            (
+                chargers.max_waiting_calls == 0,
+                "chargers.max_waiting_calls must be at least 1",
+            ),
+            (
+                self.api.requests_per_s == 0,
+                "api.requests_per_s must be at least 1",
+            ),
             (
                 self.charging.heartbeat_interval_s == 0 || self.charging.boot_retry_s == 0,
                 "charging.heartbeat_interval_s and charging.boot_retry_s must be at least 1",
             ),
-            (self.charging.event_deadline_ms < 100, "charging.event_deadline_ms must be at least 100"),
+            (
+                self.charging.event_deadline_ms < 100,
+                "charging.event_deadline_ms must be at least 100",
+            ),
             (
                 !(1..=1_000_000).contains(&self.charging.live_backlog),
                 "charging.live_backlog must be from 1 to 1000000",
@@ -255,15 +288,31 @@ impl Config {
         if let Some((_, rule)) = rules.iter().find(|(broken, _)| *broken) {
             return Err(ConfigError((*rule).to_owned()));
         }
-        self.log.filter.parse::<tracing_subscriber::filter::EnvFilter>().map_err(|error| {
-            ConfigError(format!("log.filter {:?} cannot be read: {error}", self.log.filter))
-        })?;
+        self.log
+            .filter
+            .parse::<tracing_subscriber::filter::EnvFilter>()
+            .map_err(|error| {
+                ConfigError(format!(
+                    "log.filter {:?} cannot be read: {error}",
+                    self.log.filter
+                ))
+            })?;
         Ok(())
     }
 }
 
+/// Kubernetes sets these in every pod beside a service that is called `switchyard`.
+fn is_of_kubernetes(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key == "port" || key.starts_with("port_") || key.starts_with("service_")
+}
+
 fn one_line(error: &figment::Error) -> String {
-    let lines: Vec<String> = error.clone().into_iter().map(|error| error.to_string()).collect();
+    let lines: Vec<String> = error
+        .clone()
+        .into_iter()
+        .map(|error| error.to_string())
+        .collect();
     lines.join("; ").replace('\n', " ")
 }
 

@@ -18,7 +18,9 @@ impl Hub {
         self.listening.stop_accepting();
         let open = self.actors.disconnect_all(CloseReason::Draining);
         tracing::info!(open, "stopping: the chargers are asked to come back later");
-        while self.actors.disconnect_all(CloseReason::Draining) > 0 && started.elapsed() < CLOSING_MOST {
+        while self.actors.disconnect_all(CloseReason::Draining) > 0
+            && started.elapsed() < CLOSING_MOST
+        {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.serving.abort();

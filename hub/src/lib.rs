@@ -79,8 +79,7 @@ impl Hub {
     /// # Errors
     /// See [`HubError`]; nothing keeps running then.
     pub async fn start(config: Config) -> Result<Self, HubError> {
-        let metrics =
-            telemetry::metrics().map_err(|error| HubError::Metrics(error.to_string()))?;
+        let metrics = telemetry::metrics().map_err(|error| HubError::Metrics(error.to_string()))?;
         let sqlite = Arc::new(open_store(&config)?);
         let unfinished = "the hub stopped before the station answered";
         sqlite
@@ -91,9 +90,20 @@ impl Hub {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let actors = Actors::start(store.clone(), clock.clone(), config.charging).await?;
         let (log, logging) = MessageLog::start(&config.message_log, store.clone(), clock.clone());
-        let sockets =
-            Sockets::new(actors.clone(), store.clone(), clock.clone(), log, config.chargers.clone());
-        let listen_error = |name, address| move |error| HubError::Listen { name, address, error };
+        let sockets = Sockets::new(
+            actors.clone(),
+            store.clone(),
+            clock.clone(),
+            log,
+            config.chargers.clone(),
+        );
+        let listen_error = |name, address| {
+            move |error| HubError::Listen {
+                name,
+                address,
+                error,
+            }
+        };
         let listening = socket::listen(Arc::new(sockets))
             .map_err(listen_error("chargers.listen", config.chargers.listen))?;
         let api_listener = tokio::net::TcpListener::bind(config.api.listen)
@@ -137,7 +147,10 @@ impl Hub {
     /// Whether anybody may use the API yet.
     pub async fn has_api_keys(&self) -> bool {
         use store::ApiKeyStore;
-        self.store.api_keys().await.is_ok_and(|keys| !keys.is_empty())
+        self.store
+            .api_keys()
+            .await
+            .is_ok_and(|keys| !keys.is_empty())
     }
 
     fn not_ready(&self) {

@@ -69,7 +69,9 @@ fn main() -> ExitCode {
     let done = Config::load(arguments.config.as_deref())
         .map_err(|error| format!("configuration: {error}"))
         .and_then(|config| {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build();
             let runtime = runtime.map_err(|error| format!("threads cannot be started: {error}"))?;
             runtime.block_on(run(arguments, config))
         });
@@ -87,7 +89,9 @@ async fn run(arguments: Arguments, config: Config) -> Result<(), String> {
         None => serve(config, arguments.demo).await,
         Some(Command::CheckConfig) => {
             let shown = toml::to_string_pretty(&config).map_err(|error| error.to_string())?;
-            println(&format!("# The configuration is good. With what was not set:\n{shown}"));
+            println(&format!(
+                "# The configuration is good. With what was not set:\n{shown}"
+            ));
             Ok(())
         }
         Some(Command::ApiKey(command)) => api_key(command, &config).await,
@@ -98,7 +102,9 @@ async fn serve(config: Config, demo: Option<u32>) -> Result<(), String> {
     telemetry::start_log(&config.log);
     let mut interrupted = on(SignalKind::interrupt())?;
     let mut terminated = on(SignalKind::terminate())?;
-    let hub = Hub::start(config).await.map_err(|error| error.to_string())?;
+    let hub = Hub::start(config)
+        .await
+        .map_err(|error| error.to_string())?;
     println(&welcome(&hub).await);
     let _demo = match demo {
         Some(chargers) => Some(demo::start(&hub, chargers).await?),
@@ -140,18 +146,27 @@ async fn api_key(command: ApiKeyCommand, config: &Config) -> Result<(), String> 
     match command {
         ApiKeyCommand::Create { role, name } => {
             let (secret, key) = auth::new_key(role.into(), &name, hub::now());
-            store.create_api_key(key).await.map_err(|error| error.to_string())?;
+            store
+                .create_api_key(key)
+                .await
+                .map_err(|error| error.to_string())?;
             // The key alone on standard output, so that a script can take it.
             println(&secret);
             eprintln!("Keep it: only its hash is stored. Use it as: Authorization: Bearer {{key}}");
         }
         ApiKeyCommand::List => {
             for key in store.api_keys().await.map_err(|error| error.to_string())? {
-                println(&format!("{}  {:?}  {}  {}", key.prefix, key.role, key.created_at, key.name));
+                println(&format!(
+                    "{}  {:?}  {}  {}",
+                    key.prefix, key.role, key.created_at, key.name
+                ));
             }
         }
         ApiKeyCommand::Revoke { prefix } => {
-            let found = store.delete_api_key(&prefix).await.map_err(|error| error.to_string())?;
+            let found = store
+                .delete_api_key(&prefix)
+                .await
+                .map_err(|error| error.to_string())?;
             if !found {
                 return Err(format!("there is no key {prefix}; see: hub api-key list"));
             }

@@ -36,7 +36,13 @@ impl MessageLog {
         let retention_ms = i64::from(config.retention_days) * 86_400_000;
         let task = tokio::spawn(run(receiver, store, clock, retention_ms));
         let entries = config.enabled.then_some(sender);
-        (Self { entries, max_frame_bytes: config.max_frame_bytes }, task)
+        (
+            Self {
+                entries,
+                max_frame_bytes: config.max_frame_bytes,
+            },
+            task,
+        )
     }
 
     /// Logs a frame.
@@ -107,7 +113,9 @@ async fn prune_older(store: &dyn Store, before: Timestamp) {
     loop {
         let pruned = async {
             Ok::<_, store::WriteError>(
-                store.prune_messages(before, PRUNE_ROWS).await?
+                store
+                    .prune_messages(before, PRUNE_ROWS)
+                    .await?
                     .max(store.prune_notices(before, PRUNE_ROWS).await?),
             )
         };

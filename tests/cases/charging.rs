@@ -208,8 +208,11 @@ async fn a_site_shows_what_its_stations_draw() {
     let mut charger = Charger::connect(&hub.chargers, "CP1", Dialect::V201).await;
     charger.boot(Dialect::V201).await;
     let mut start = event("Started", 0, "2026-11-24T10:00:00Z", 500.0);
-    start["meterValue"][0]["sampledValue"][1] =
-        json!({"value": 11000, "measurand": "Power.Active.Import"});
+    let power = json!({"value": 11000, "measurand": "Power.Active.Import"});
+    start["meterValue"][0]["sampledValue"]
+        .as_array_mut()
+        .unwrap()
+        .push(power);
     charger.call("TransactionEvent", start).await;
     until("the site sums its stations' power", || async {
         let site = api.get("/sites/depot").await;

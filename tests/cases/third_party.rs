@@ -1,6 +1,6 @@
 //! Programs that are not ours against the hub: a charge point, and a tester of the API's document.
 //!
-//! They run in the Python environment that `./test` makes; `SWITCHYARD_PYTHON` names its interpreter.
+//! They run in the Python environment that `./test` makes; `TEST_PYTHON` names its interpreter.
 
 use std::{path::PathBuf, process::Stdio};
 
@@ -13,14 +13,14 @@ use tokio::{
 
 /// The interpreter; absent where nobody made the environment and nobody insists.
 fn python() -> Option<PathBuf> {
-    if let Some(python) = std::env::var_os("SWITCHYARD_PYTHON") {
+    if let Some(python) = std::env::var_os("TEST_PYTHON") {
         return Some(python.into());
     }
     assert!(
         std::env::var_os("CI").is_none(),
-        "SWITCHYARD_PYTHON is not set; run the tests with ./test, which makes the environment"
+        "TEST_PYTHON is not set; run the tests with ./test, which makes the environment"
     );
-    eprintln!("skipped: SWITCHYARD_PYTHON is not set; ./test makes the Python environment");
+    eprintln!("skipped: TEST_PYTHON is not set; ./test makes the Python environment");
     None
 }
 

@@ -15,7 +15,11 @@ impl Api {
     /// A client of the API at `address` (`host:port`).
     pub fn new(address: &str, key: &str) -> Self {
         Self {
-            client: Client::new(),
+            // No connection is kept: a hub that was killed and is back would not know it.
+            client: Client::builder()
+                .pool_max_idle_per_host(0)
+                .build()
+                .expect("a client needs nothing"),
             base: format!("http://{address}"),
             key: key.to_owned(),
         }

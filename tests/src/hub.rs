@@ -31,6 +31,7 @@ impl HubProcess {
             ("CHARGERS__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("API__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("API__REQUESTS_PER_S".to_owned(), "10000".to_owned()),
+            ("LOG__FILTER".to_owned(), "error".to_owned()),
         ];
         all.extend(
             settings

@@ -249,7 +249,7 @@ impl ChargerState {
     /// station never said so.
     fn supersede(&mut self, myself: &ActorRef<ChargerMsg>, connector: ConnectorRef, by: &str) {
         for transaction in self.sessions.others_at(connector, by) {
-            tracing::warn!(station = %self.slot.station, transaction, by, "a session is superseded; the hub closes it");
+            tracing::info!(station = %self.slot.station, transaction, by, "a session is superseded; the hub closes it");
             let _ = myself.cast(ChargerMsg::Supersede(transaction.into_boxed_str()));
         }
     }

@@ -46,11 +46,19 @@ pub fn listen(sockets: Arc<Sockets>) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     let watching = tokio::spawn(super::liveness::run(Arc::clone(&sockets)));
     let accepting = tokio::spawn(accept(listener, sockets));
-    Ok(Listening { address, accepting, watching })
+    Ok(Listening {
+        address,
+        accepting,
+        watching,
+    })
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

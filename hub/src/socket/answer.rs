@@ -77,7 +77,7 @@ impl InHand {
             let label = label_of(&action);
             let (outcome, frame) = match asked {
                 Ok(reply) => {
-                    let payload = outbound::reply(protocol, &action, shape, &reply);
+                    let payload = outbound::reply(shape, &action, &reply);
                     ("answered", frame::call_result(&id, &payload))
                 }
                 Err(Refusal::Close) => {
@@ -85,12 +85,19 @@ impl InHand {
                     return Answer::Close;
                 }
                 Err(Refusal::NotAccepted) => {
-                    let why = "this station has not been accepted; send a BootNotification and wait";
-                    ("refused", frame::call_error(&id, ErrorCode::SecurityError, protocol, why))
+                    let why =
+                        "this station has not been accepted; send a BootNotification and wait";
+                    (
+                        "refused",
+                        frame::call_error(&id, ErrorCode::SecurityError, protocol, why),
+                    )
                 }
                 Err(Refusal::Internal) => {
                     let why = "the hub could not answer this; try again";
-                    ("refused", frame::call_error(&id, ErrorCode::InternalError, protocol, why))
+                    (
+                        "refused",
+                        frame::call_error(&id, ErrorCode::InternalError, protocol, why),
+                    )
                 }
             };
             count(label, outcome);
@@ -116,7 +123,10 @@ impl Answer {
             _ => ErrorCode::FormatViolation,
         };
         let frame = frame::call_error(id, code, protocol, &bad.problem);
-        Self::Frame { action: String::new(), frame }
+        Self::Frame {
+            action: String::new(),
+            frame,
+        }
     }
 
     /// To a message of a type OCPP-J does not know: 1.6 ignores it (§4.1.3), 2.0.1 has an error for it
@@ -128,8 +138,12 @@ impl Answer {
             Protocol::Ocpp201 => {
                 let why = format!("there is no message type {message_type}; send 2, 3 or 4");
                 let id = id.unwrap_or("-1");
-                let frame = frame::call_error(id, ErrorCode::MessageTypeNotSupported, protocol, &why);
-                Self::Frame { action: String::new(), frame }
+                let frame =
+                    frame::call_error(id, ErrorCode::MessageTypeNotSupported, protocol, &why);
+                Self::Frame {
+                    action: String::new(),
+                    frame,
+                }
             }
         }
     }

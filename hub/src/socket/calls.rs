@@ -1,10 +1,7 @@
 //! The calls the hub makes to one charger: one outstanding at a time (OCPP-J 1.6 §4.1.1, 2.0.1 Part 4
 //! §4.1.1), a few waiting. Pure but for the ports the outcomes go to.
 
-use std::{
-    collections::VecDeque,
-    time::Instant,
-};
+use std::{collections::VecDeque, time::Instant};
 
 use actors::{CallOutcome, OutgoingCall};
 use uuid::Uuid;
@@ -62,16 +59,30 @@ impl Calls {
             return None;
         }
         let Waiting { call, deadline } = self.waiting.pop_front()?;
-        let OutgoingCall { action, payload, sent, outcome, .. } = call;
+        let OutgoingCall {
+            action,
+            payload,
+            sent,
+            outcome,
+            ..
+        } = call;
         let id = Uuid::new_v4().to_string();
         let _ = sent.send(());
-        self.on_the_wire =
-            Some(Box::new(OnTheWire { id: id.clone(), action: action.clone(), deadline, outcome }));
+        self.on_the_wire = Some(Box::new(OnTheWire {
+            id: id.clone(),
+            action: action.clone(),
+            deadline,
+            outcome,
+        }));
         if self.waiting.is_empty() {
             // Nothing is kept while there is nothing to keep.
             self.waiting = VecDeque::new();
         }
-        Some(ToSend { id, action, payload })
+        Some(ToSend {
+            id,
+            action,
+            payload,
+        })
     }
 
     /// The station answered; returns the action that was asked, or nothing when no call of that id is
@@ -85,7 +96,9 @@ impl Calls {
     /// When the next call runs out of time.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let waiting = self.waiting.iter().map(|waiting| waiting.deadline);
-        waiting.chain(self.on_the_wire.as_ref().map(|call| call.deadline)).min()
+        waiting
+            .chain(self.on_the_wire.as_ref().map(|call| call.deadline))
+            .min()
     }
 
     /// Ends the calls that have run out of time; returns how many were on the wire.
@@ -150,7 +163,10 @@ mod tests {
         assert_eq!(calls.next_to_send(), None);
         assert_eq!(calls.answered("not this", CallOutcome::Gone), None);
         let answer = CallOutcome::Answered("{}".into());
-        assert_eq!(calls.answered(&on_the_wire.id, answer.clone()).as_deref(), Some("Reset"));
+        assert_eq!(
+            calls.answered(&on_the_wire.id, answer.clone()).as_deref(),
+            Some("Reset")
+        );
         assert_eq!(first_told.try_recv().unwrap(), answer);
         assert_eq!(calls.next_to_send().unwrap().action, "ClearCache");
     }

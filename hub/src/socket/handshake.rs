@@ -30,12 +30,16 @@ pub(crate) async fn shake(mut stream: TcpStream, sockets: Arc<Sockets>) {
         }
     };
     match admit(&request, &sockets).await {
-        Ok(Admitted { protocol: Some(protocol), hydration }) => {
+        Ok(Admitted {
+            protocol: Some(protocol),
+            hydration,
+        }) => {
             open(stream, behind, request, protocol, hydration, sockets).await;
         }
         Ok(Admitted { protocol: None, .. }) => {
             // OCPP-J 1.6 §3.2, 2.0.1 Part 4 §3.3: complete without a subprotocol, then close.
-            ::metrics::counter!(metrics::HANDSHAKES, "outcome" => "no_common_protocol").increment(1);
+            ::metrics::counter!(metrics::HANDSHAKES, "outcome" => "no_common_protocol")
+                .increment(1);
             tracing::info!(station = %request.station, "a station offers no protocol the hub speaks (ocpp1.6, ocpp2.0.1)");
             let _ = timeout(within, close_at_once(stream, &request.key)).await;
         }
@@ -54,8 +58,11 @@ async fn admit(request: &UpgradeRequest, sockets: &Sockets) -> Result<Admitted, 
         tracing::warn!(station = %request.station, %error, "a station is told to come back later");
         Refused::later("the hub cannot reach its store; try again", 30)
     };
-    let mut hydration =
-        sockets.store.hydrate(&request.station).await.map_err(|error| unavailable(&error))?;
+    let mut hydration = sockets
+        .store
+        .hydrate(&request.station)
+        .await
+        .map_err(|error| unavailable(&error))?;
     if hydration.station.is_none() {
         let station = newcomer(&request.station, sockets)?;
         sockets
@@ -65,7 +72,10 @@ async fn admit(request: &UpgradeRequest, sockets: &Sockets) -> Result<Admitted, 
             .map_err(|error| unavailable(&error))?;
         hydration.station = Some(station);
     }
-    let assume_16 = hydration.station.as_ref().is_some_and(|station| station.assume_16);
+    let assume_16 = hydration
+        .station
+        .as_ref()
+        .is_some_and(|station| station.assume_16);
     let admission = hydration.station.as_ref().map(|station| station.admission);
     if admission == Some(Admission::Rejected) {
         return Err(Refused::new(403, "an operator turned this station away"));
@@ -75,7 +85,10 @@ async fn admit(request: &UpgradeRequest, sockets: &Sockets) -> Result<Admitted, 
         Offer::Nothing if assume_16 => Some(Protocol::Ocpp16),
         Offer::Nothing | Offer::Foreign => None,
     };
-    Ok(Admitted { protocol, hydration })
+    Ok(Admitted {
+        protocol,
+        hydration,
+    })
 }
 
 /// What the admission policy makes of a station the hub does not know.
@@ -112,9 +125,15 @@ async fn open(
     hydration: Hydration,
     sockets: Arc<Sockets>,
 ) {
-    let handle = Arc::new(LinkHandle::new(sockets.config.max_waiting_calls, &sockets.liveness));
+    let handle = Arc::new(LinkHandle::new(
+        sockets.config.max_waiting_calls,
+        &sockets.liveness,
+    ));
     let link: Arc<dyn actors::Link> = handle.clone();
-    let connection = match sockets.actors.connect(&request.station, protocol, &link, &hydration) {
+    let connection = match sockets
+        .actors
+        .connect(&request.station, protocol, &link, &hydration)
+    {
         Ok(connection) => connection,
         Err(quarantined) => {
             let wait_s = quarantined.until.ms_since(sockets.clock.now()).max(1000) / 1000;
@@ -135,7 +154,15 @@ async fn open(
     }
     ::metrics::counter!(metrics::HANDSHAKES, "outcome" => "opened").increment(1);
     sockets.liveness.watch(&handle);
-    link::spawn(stream, behind, handle, connection, request.station, protocol, sockets);
+    link::spawn(
+        stream,
+        behind,
+        handle,
+        connection,
+        request.station,
+        protocol,
+        sockets,
+    );
 }
 
 fn switching_protocols(key: &str, subprotocol: Option<&str>) -> String {
@@ -151,7 +178,9 @@ fn switching_protocols(key: &str, subprotocol: Option<&str>) -> String {
 }
 
 async fn close_at_once(mut stream: TcpStream, key: &str) -> std::io::Result<()> {
-    stream.write_all(switching_protocols(key, None).as_bytes()).await?;
+    stream
+        .write_all(switching_protocols(key, None).as_bytes())
+        .await?;
     // An unmasked close frame, 1002 (protocol error): final, opcode 8, two bytes.
     stream.write_all(&[0x88, 0x02, 0x03, 0xEA]).await?;
     stream.shutdown().await

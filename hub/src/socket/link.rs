@@ -122,7 +122,9 @@ impl LinkHandle {
 
 impl Link for LinkHandle {
     fn call(&self, call: OutgoingCall) {
-        self.word().calls.push(call, self.max_waiting_calls, Instant::now());
+        self.word()
+            .calls
+            .push(call, self.max_waiting_calls, Instant::now());
         self.waker.wake();
     }
 
@@ -266,7 +268,10 @@ impl LinkTask {
                 }
             }
             Next::Read(read) => self.on_read(read).await?,
-            Next::Word { close: Some(closing), .. } => return Err(End::Closing(closing)),
+            Next::Word {
+                close: Some(closing),
+                ..
+            } => return Err(End::Closing(closing)),
             Next::Word { close: None, ping } => {
                 if ping {
                     self.write(Message::Ping(tungstenite::Bytes::new())).await?;
@@ -291,7 +296,9 @@ impl LinkTask {
             None => return Err(End::Gone),
         };
         // Any frame shows that the charger lives.
-        self.handle.last_read_s.store(self.sockets.liveness.now_s(), Ordering::Relaxed);
+        self.handle
+            .last_read_s
+            .store(self.sockets.liveness.now_s(), Ordering::Relaxed);
         match message {
             Message::Text(text) => self.take_text(text).await,
             Message::Pong(_) => {
@@ -327,8 +334,14 @@ impl LinkTask {
                 self.ahead.push_back(text);
                 Ok(())
             }
-            Ok(Frame::Call { id, action, payload }) => {
-                self.sockets.log.log(&self.station, at, Direction::In, &action, &text);
+            Ok(Frame::Call {
+                id,
+                action,
+                payload,
+            }) => {
+                self.sockets
+                    .log
+                    .log(&self.station, at, Direction::In, &action, &text);
                 let (id, action) = (id.into_owned(), action.into_owned());
                 match InHand::begin(self.protocol, id, action, payload, at, &self.connection) {
                     Ok(in_hand) => {
@@ -339,28 +352,51 @@ impl LinkTask {
                 }
             }
             Ok(Frame::CallResult { id, payload }) => {
-                self.take_outcome(&id, CallOutcome::Answered(payload.get().to_owned()), &text).await
+                self.take_outcome(&id, CallOutcome::Answered(payload.get().to_owned()), &text)
+                    .await
             }
-            Ok(Frame::CallError { id, code, description, .. }) => {
+            Ok(Frame::CallError {
+                id,
+                code,
+                description,
+                ..
+            }) => {
                 let (code, description) = (code.into_owned(), description.into_owned());
-                self.take_outcome(&id, CallOutcome::Failed { code, description }, &text).await
+                self.take_outcome(&id, CallOutcome::Failed { code, description }, &text)
+                    .await
             }
             Ok(Frame::Unknown { message_type, id }) => {
-                self.sockets.log.log(&self.station, at, Direction::In, "", &text);
+                self.sockets
+                    .log
+                    .log(&self.station, at, Direction::In, "", &text);
                 let answer = Answer::to_unknown_type(self.protocol, message_type, id.as_deref());
                 self.give(answer).await
             }
             Err(bad) => {
-                self.sockets.log.log(&self.station, at, Direction::In, "", &text);
+                self.sockets
+                    .log
+                    .log(&self.station, at, Direction::In, "", &text);
                 self.give(Answer::to_bad_frame(self.protocol, &bad)).await
             }
         }
     }
 
-    async fn take_outcome(&mut self, id: &str, outcome: CallOutcome, text: &str) -> Result<(), End> {
+    async fn take_outcome(
+        &mut self,
+        id: &str,
+        outcome: CallOutcome,
+        text: &str,
+    ) -> Result<(), End> {
         let at = self.sockets.clock.now();
-        let action = self.handle.word().calls.answered(id, outcome).unwrap_or_default();
-        self.sockets.log.log(&self.station, at, Direction::In, &action, text);
+        let action = self
+            .handle
+            .word()
+            .calls
+            .answered(id, outcome)
+            .unwrap_or_default();
+        self.sockets
+            .log
+            .log(&self.station, at, Direction::In, &action, text);
         self.send_next_call().await
     }
 
@@ -369,7 +405,9 @@ impl LinkTask {
         if let Some(call) = next {
             let frame = frame::call(&call.id, &call.action, &call.payload);
             let at = self.sockets.clock.now();
-            self.sockets.log.log(&self.station, at, Direction::Out, &call.action, &frame);
+            self.sockets
+                .log
+                .log(&self.station, at, Direction::Out, &call.action, &frame);
             self.write(Message::text(frame)).await?;
         }
         let deadline = self.handle.word().calls.next_deadline();
@@ -382,7 +420,9 @@ impl LinkTask {
         match answer {
             Answer::Frame { action, frame } => {
                 let at = self.sockets.clock.now();
-                self.sockets.log.log(&self.station, at, Direction::Out, &action, &frame);
+                self.sockets
+                    .log
+                    .log(&self.station, at, Direction::Out, &action, &frame);
                 self.write(Message::text(frame)).await
             }
             Answer::Nothing => Ok(()),
@@ -409,14 +449,23 @@ impl LinkTask {
 
     /// Closes politely, where there is anybody left to be polite to.
     async fn say_goodbye(self, end: End) {
-        let Self { mut socket, connection, sockets, station, .. } = self;
+        let Self {
+            mut socket,
+            connection,
+            sockets,
+            station,
+            ..
+        } = self;
         // The actor learns of it first; the goodbye may take its time.
         drop(connection);
         let (label, goodbye) = goodbye_to(end);
         ::metrics::counter!(metrics::SOCKETS_CLOSED, "reason" => label).increment(1);
         tracing::debug!(%station, reason = label, "a station's socket is closed");
         if let Some((code, reason)) = goodbye {
-            let close = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+            let close = CloseFrame {
+                code,
+                reason: Utf8Bytes::from_static(reason),
+            };
             let polite = async {
                 socket.close(Some(close)).await?;
                 // Until the peer closes too, so that what it still sends does not reset the
@@ -447,20 +496,26 @@ fn end_of(error: &tungstenite::Error) -> End {
 fn goodbye_to(end: End) -> (&'static str, Option<(CloseCode, &'static str)>) {
     match end {
         End::Gone => ("gone", None),
-        End::Malformed(code) => ("malformed", Some((code, "not a WebSocket message the hub takes"))),
+        End::Malformed(code) => (
+            "malformed",
+            Some((code, "not a WebSocket message the hub takes")),
+        ),
         End::Closing(Closing::Dead) => ("dead", None),
         End::Closing(Closing::Asked(reason)) => match reason {
-            CloseReason::Replaced => {
-                ("replaced", Some((CloseCode::Policy, "replaced by a newer connection")))
-            }
+            CloseReason::Replaced => (
+                "replaced",
+                Some((CloseCode::Policy, "replaced by a newer connection")),
+            ),
             CloseReason::Removed => ("removed", Some((CloseCode::Policy, "turned away"))),
-            CloseReason::NotDurable => {
-                ("not_durable", Some((CloseCode::Again, "cannot keep this now; send it again")))
-            }
+            CloseReason::NotDurable => (
+                "not_durable",
+                Some((CloseCode::Again, "cannot keep this now; send it again")),
+            ),
             CloseReason::Draining => ("draining", Some((CloseCode::Restart, "restarting"))),
-            CloseReason::Quarantined => {
-                ("quarantined", Some((CloseCode::Again, "resting; come back later")))
-            }
+            CloseReason::Quarantined => (
+                "quarantined",
+                Some((CloseCode::Again, "resting; come back later")),
+            ),
         },
     }
 }

@@ -42,7 +42,9 @@ impl Liveness {
             started: Instant::now(),
             slots: (0..ping_interval_s).map(|_| Mutex::default()).collect(),
             next_slot: AtomicUsize::new(0),
-            silence_most_s: heartbeat_interval_s.saturating_mul(3).max(ping_interval_s * 2),
+            silence_most_s: heartbeat_interval_s
+                .saturating_mul(3)
+                .max(ping_interval_s * 2),
         }
     }
 
@@ -54,13 +56,17 @@ impl Liveness {
     /// Watches a socket from now on, until it is dropped.
     pub(crate) fn watch(&self, link: &Arc<LinkHandle>) {
         let slot = self.next_slot.fetch_add(1, Ordering::Relaxed) % self.slots.len();
-        let mut slot = self.slots[slot].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slots[slot]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         slot.push(Arc::downgrade(link));
     }
 
     fn visit_slot(&self, slot: usize) {
         let now_s = self.now_s();
-        let mut slot = self.slots[slot].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slots[slot]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         slot.retain(|link| {
             let Some(link) = link.upgrade() else {
                 return false;

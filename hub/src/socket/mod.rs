@@ -37,8 +37,18 @@ impl Sockets {
         log: MessageLog,
         config: ChargersConfig,
     ) -> Self {
-        let liveness = Liveness::new(config.ping_interval_s, actors.settings().heartbeat_interval_s);
-        Self { actors, store, clock, log, config, liveness }
+        let liveness = Liveness::new(
+            config.ping_interval_s,
+            actors.settings().heartbeat_interval_s,
+        );
+        Self {
+            actors,
+            store,
+            clock,
+            log,
+            config,
+            liveness,
+        }
     }
 
     fn handshake_timeout(&self) -> Duration {

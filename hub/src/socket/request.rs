@@ -52,12 +52,19 @@ pub(crate) struct Refused {
 
 impl Refused {
     pub(crate) fn new(status: u16, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after_s: None }
+        Self {
+            status,
+            detail: detail.into(),
+            retry_after_s: None,
+        }
     }
 
     /// 503: try again after so many seconds.
     pub(crate) fn later(detail: impl Into<String>, retry_after_s: u32) -> Self {
-        Self { retry_after_s: Some(retry_after_s), ..Self::new(503, detail) }
+        Self {
+            retry_after_s: Some(retry_after_s),
+            ..Self::new(503, detail)
+        }
     }
 }
 
@@ -83,14 +90,19 @@ pub(crate) async fn read_head(
         }
     });
     let Some(end) = end.await.ok()?? else {
-        return Some(Err(Refused::new(431, "the request head is longer than 8 KiB")));
+        return Some(Err(Refused::new(
+            431,
+            "the request head is longer than 8 KiB",
+        )));
     };
     let behind = head.split_off(end);
     Some(parse(&head).map(|request| (request, behind)))
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }
 
 fn parse(head: &[u8]) -> Result<UpgradeRequest, Refused> {
@@ -101,10 +113,14 @@ fn parse(head: &[u8]) -> Result<UpgradeRequest, Refused> {
         _ => return Err(Refused::new(400, "this is not an HTTP/1.1 request")),
     }
     if request.method != Some("GET") {
-        return Err(Refused::new(405, "connect with GET and a WebSocket upgrade"));
+        return Err(Refused::new(
+            405,
+            "connect with GET and a WebSocket upgrade",
+        ));
     }
     let station = station_of(request.path.unwrap_or_default())?;
-    let is_upgrade = lists(request.headers, "upgrade").any(|name| name.eq_ignore_ascii_case("websocket"));
+    let is_upgrade =
+        lists(request.headers, "upgrade").any(|name| name.eq_ignore_ascii_case("websocket"));
     if !is_upgrade {
         return Err(Refused::new(
             426,
@@ -117,14 +133,20 @@ fn parse(head: &[u8]) -> Result<UpgradeRequest, Refused> {
     let key = header(request.headers, "sec-websocket-key")
         .filter(|key| !key.is_empty() && key.len() <= 64)
         .ok_or_else(|| Refused::new(400, "the header Sec-WebSocket-Key is missing"))?;
-    Ok(UpgradeRequest { station, key: key.to_owned(), offer: offer_of(request.headers) })
+    Ok(UpgradeRequest {
+        station,
+        key: key.to_owned(),
+        offer: offer_of(request.headers),
+    })
 }
 
 /// The identity a request target names.
 fn station_of(target: &str) -> Result<StationId, Refused> {
     // `http://host/ocpp/CP1` is `/ocpp/CP1` (RFC 9112 §3.2.2).
     let path = match target.split_once("://") {
-        Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("", |at| &rest[at..]),
+        Some((scheme, rest)) if !scheme.contains('/') => {
+            rest.find('/').map_or("", |at| &rest[at..])
+        }
         _ => target,
     };
     let path = path.split(['?', '#']).next().unwrap_or_default();
@@ -144,11 +166,15 @@ fn offer_of(headers: &[httparse::Header<'_>]) -> Offer {
         return Offer::Nothing;
     }
     // The station's order of preference decides (OCPP 2.0.1 Part 4 §3.1.2).
-    offered.find_map(Protocol::from_subprotocol).map_or(Offer::Foreign, Offer::Speaks)
+    offered
+        .find_map(Protocol::from_subprotocol)
+        .map_or(Offer::Foreign, Offer::Speaks)
 }
 
 fn header<'h>(headers: &'h [httparse::Header<'_>], name: &str) -> Option<&'h str> {
-    let found = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+    let found = headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case(name))?;
     std::str::from_utf8(found.value).ok().map(str::trim)
 }
 
@@ -168,7 +194,9 @@ mod tests {
     use super::*;
 
     fn station(target: &str) -> Result<String, u16> {
-        station_of(target).map(|id| id.as_str().to_owned()).map_err(|refused| refused.status)
+        station_of(target)
+            .map(|id| id.as_str().to_owned())
+            .map_err(|refused| refused.status)
     }
 
     fn request(protocols: &str) -> String {
@@ -194,7 +222,10 @@ mod tests {
     #[test]
     fn quirk_02_absolute_targets_and_further_segments_are_accepted() {
         assert_eq!(station("ws://hub.example:9220/ocpp/CP1").unwrap(), "CP1");
-        assert_eq!(station("http://hub.example/ocpp/tenant/CP1//").unwrap(), "CP1");
+        assert_eq!(
+            station("http://hub.example/ocpp/tenant/CP1//").unwrap(),
+            "CP1"
+        );
         assert_eq!(station("/ocpp/ws://hub.example/ocpp/CP1").unwrap(), "CP1");
     }
 
@@ -211,7 +242,9 @@ mod tests {
     #[test]
     fn the_stations_first_choice_that_the_hub_speaks_is_taken() {
         assert_eq!(
-            offer("Sec-WebSocket-Protocol: ocpp2.1, ocpp2.0.1\r\nsec-websocket-protocol: ocpp1.6\r\n"),
+            offer(
+                "Sec-WebSocket-Protocol: ocpp2.1, ocpp2.0.1\r\nsec-websocket-protocol: ocpp1.6\r\n"
+            ),
             Offer::Speaks(Protocol::Ocpp201)
         );
         assert_eq!(offer("Sec-WebSocket-Protocol: ocpp1.5\r\n"), Offer::Foreign);
@@ -240,13 +273,20 @@ mod tests {
     #[tokio::test]
     async fn a_head_that_does_not_come_in_time_is_given_up() {
         let (mut here, _there) = tokio::io::duplex(64);
-        assert!(read_head(&mut here, Duration::from_millis(20)).await.is_none());
+        assert!(
+            read_head(&mut here, Duration::from_millis(20))
+                .await
+                .is_none()
+        );
     }
 
     #[tokio::test]
     async fn what_comes_behind_the_head_is_kept() {
         let bytes = [request("").as_bytes(), b"frame"].concat();
-        let (_, behind) = read_head(&mut &bytes[..], Duration::from_secs(5)).await.unwrap().unwrap();
+        let (_, behind) = read_head(&mut &bytes[..], Duration::from_secs(5))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(behind, b"frame");
     }
 }
