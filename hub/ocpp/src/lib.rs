@@ -26,6 +26,8 @@ pub mod outbound;
 mod reading;
 pub mod repair;
 mod salvage;
+#[cfg(test)]
+mod status;
 pub mod table;
 #[cfg(test)]
 mod testing;

@@ -38,9 +38,11 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn object(&self, id: ObjectId, value: &Value, path: Path<'_>) -> Result<(), Violation> {
         let Value::Object(members) = value else {
-            return self.wrong(ErrorCode::TypeConstraintViolation, path, || {
-                "must be an object".to_owned()
-            });
+            let code = match path {
+                Path::Root => ErrorCode::FormatViolation,
+                _ => ErrorCode::TypeConstraintViolation,
+            };
+            return self.wrong(code, path, || "must be an object".to_owned());
         };
         let object = self.table.object(id);
         for (name, member) in members {
@@ -290,7 +292,7 @@ mod tests {
             (
                 json!([]),
                 "the payload must be an object",
-                ErrorCode::TypeConstraintViolation,
+                ErrorCode::FormatViolation,
             ),
         ];
         for (payload, words, code) in cases {

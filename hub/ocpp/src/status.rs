@@ -1,0 +1,114 @@
+//! STATUS.md says what the code does: every action of every version, with the status the code gives it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{Command, Protocol, ResetKind, TokenKind, TokenRef, TokenUid, Variable};
+
+use crate::{
+    command,
+    inbound::{Route, route},
+    table::{Sender, Version},
+};
+
+const STATUS: &str = include_str!("../STATUS.md");
+
+/// Action -> (sent by, status), of the section under `heading`.
+fn told(heading: &str) -> BTreeMap<&'static str, (&'static str, &'static str)> {
+    let section = STATUS
+        .split("\n## ")
+        .find(|section| section.starts_with(heading));
+    let rows = section.expect("a version has its section").lines();
+    let rows = rows.filter(|line| line.starts_with("| ") && !line.starts_with("| Action"));
+    rows.map(|row| {
+        let mut cells = row.split('|').map(str::trim).skip(1);
+        let mut cell = || cells.next().expect("a row has four cells");
+        let (action, sender, status, words) = (cell(), cell(), cell(), cell());
+        assert!(!words.is_empty(), "{action} has no words");
+        (action, (sender, status))
+    })
+    .collect()
+}
+
+/// Every action that a typed command becomes.
+fn typed_commands(protocol: Protocol) -> BTreeSet<&'static str> {
+    let token = TokenRef {
+        uid: TokenUid::new("t").unwrap(),
+        kind: TokenKind::Unspecified,
+    };
+    let component = Some("OCPPCommCtrlr".to_owned());
+    let variable = Variable {
+        component,
+        name: "n".to_owned(),
+        value: Some("v".to_owned()),
+    };
+    let trigger = |message: &str| Command::Trigger {
+        message: message.to_owned(),
+        evse: None,
+    };
+    let every_kind = [
+        Command::RemoteStart { evse: None, token },
+        Command::RemoteStop {
+            transaction: "1".to_owned(),
+        },
+        Command::Reset {
+            kind: ResetKind::WhenIdle,
+        },
+        Command::Unlock {
+            evse: 1,
+            connector: None,
+        },
+        Command::ChangeAvailability {
+            evse: None,
+            operative: true,
+        },
+        trigger("Heartbeat"),
+        trigger("LogStatusNotification"),
+        Command::GetVariables {
+            variables: vec![variable.clone()],
+        },
+        Command::SetVariables {
+            variables: vec![variable],
+        },
+    ];
+    let encode = |command| command::encode(protocol, command).unwrap().action;
+    every_kind.iter().map(encode).collect()
+}
+
+#[test]
+fn the_status_file_tells_what_the_code_does() {
+    for (protocol, heading) in [
+        (Protocol::Ocpp16, "OCPP 1.6"),
+        (Protocol::Ocpp201, "OCPP 2.0.1"),
+    ] {
+        let commands = typed_commands(protocol);
+        let done = Version::from(protocol).actions().map(|(action, sender)| {
+            let handled = match sender {
+                Sender::Csms => commands.contains(action),
+                _ => matches!(route(protocol, action), Ok(Route::Handled(..))),
+            };
+            let status = if handled { "handled" } else { "carried" };
+            (action, (sent_by(sender), status))
+        });
+        assert_eq!(told(heading), done.collect(), "{heading}");
+    }
+}
+
+#[test]
+fn the_status_file_refuses_what_is_new_in_2_1() {
+    let new = Version::V21
+        .actions()
+        .filter(|(action, _)| Version::V201.sender(action).is_none());
+    let refused = new.map(|(action, sender)| {
+        assert!(route(Protocol::Ocpp201, action).is_err(), "{action}");
+        (action, (sent_by(sender), "refused"))
+    });
+    assert_eq!(told("OCPP 2.1"), refused.collect());
+}
+
+fn sent_by(sender: Sender) -> &'static str {
+    match sender {
+        Sender::Station => "station",
+        Sender::Csms => "csms",
+        Sender::Both => "both",
+    }
+}
