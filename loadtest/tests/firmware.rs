@@ -1,0 +1,578 @@
+//! Simulated chargers behave like real firmware, seen by a central system over real sockets.
+
+mod central_system;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use central_system::{CentralSystem, Reaction, Received, is_answer};
+use loadtest::{Backoff, Event, Observer, Orders, Pace, Profile, SimCharger, Target, Version};
+use serde_json::json;
+use tokio::sync::watch;
+
+const ID: &str = "CP-1";
+const BOTH: [Version; 2] = [Version::V16, Version::V201];
+
+/// Notes what is queued and what is acknowledged.
+#[derive(Debug, Default)]
+struct Notes {
+    queued: AtomicUsize,
+    acknowledged: Mutex<Vec<String>>,
+}
+
+impl Observer for Notes {
+    fn observe(&self, _identity: &str, event: &Event<'_>) {
+        match event {
+            Event::Queued { .. } => {
+                self.queued.fetch_add(1, Ordering::SeqCst);
+            }
+            Event::Acknowledged { payload, .. } => {
+                self.acknowledged
+                    .lock()
+                    .expect("no panic")
+                    .push((*payload).to_owned());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One charger, an hour of whose cars takes a second.
+struct Bench {
+    orders: watch::Sender<Orders>,
+    notes: Arc<Notes>,
+}
+
+impl Bench {
+    fn start(system: &CentralSystem, version: Version, pace: Pace) -> Self {
+        let target = Target::new(&system.url, None).expect("a good URL");
+        let profile = Profile {
+            speed: 3_600.0,
+            meter_interval: Duration::from_millis(20),
+            retry_interval: Duration::from_millis(20),
+            backoff: Backoff {
+                minimum: Duration::from_millis(20),
+                range: Duration::from_millis(20),
+                doublings: 2,
+            },
+            seed: 4,
+            ..Profile::new(target, version)
+        };
+        let notes = Arc::new(Notes::default());
+        let (orders, following) = watch::channel(Orders {
+            pace,
+            ..Orders::default()
+        });
+        let charger = SimCharger::new(Arc::new(profile), ID, 1, notes.clone(), following);
+        tokio::spawn(charger.run());
+        Self { orders, notes }
+    }
+}
+
+fn is_transaction_message(call: &Received) -> bool {
+    matches!(
+        call.action.as_str(),
+        "StartTransaction" | "StopTransaction" | "MeterValues" | "TransactionEvent"
+    )
+}
+
+fn ends_a_transaction(call: &Received) -> bool {
+    call.action == "StopTransaction" || call.payload["eventType"] == "Ended"
+}
+
+/// The meter register in a transaction message.
+fn register(call: &Received) -> f64 {
+    let payload = &call.payload;
+    let sample = &payload["meterValue"][0]["sampledValue"][0]["value"];
+    [sample, &payload["meterStart"], &payload["meterStop"]]
+        .into_iter()
+        .find_map(|value| value.as_f64().or_else(|| value.as_str()?.parse().ok()))
+        .expect("every transaction message has a register")
+}
+
+#[tokio::test]
+async fn a_car_comes_is_authorised_charges_and_leaves() {
+    for version in BOTH {
+        let system = CentralSystem::start(|_| Reaction::Usual).await;
+        let _bench = Bench::start(&system, version, Pace::Natural);
+        let calls = system
+            .until(ID, |calls| {
+                let end = calls.iter().position(ends_a_transaction)?;
+                Some(calls[..=end].to_vec())
+            })
+            .await;
+        let first = |action: &str| calls.iter().position(|call| call.action == action);
+        assert_eq!(first("BootNotification"), Some(0), "{version}: {calls:#?}");
+        assert!(
+            first("StatusNotification") < first("Authorize"),
+            "{version}: {calls:#?}"
+        );
+        let session: Vec<_> = calls
+            .iter()
+            .filter(|call| is_transaction_message(call))
+            .collect();
+        assert!(
+            session.len() > 2,
+            "{version}: a session has meter values: {session:#?}"
+        );
+        let registers: Vec<_> = session.iter().map(|call| register(call)).collect();
+        assert!(registers.is_sorted(), "{version}: {registers:?}");
+        assert!(
+            registers[0] < registers[registers.len() - 1],
+            "{version}: no energy: {registers:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn after_a_lost_socket_every_transaction_message_arrives_in_order_exactly_once() {
+    for version in BOTH {
+        // The 3rd, 6th and 7th transaction messages are received but not answered: the socket drops instead.
+        let seen = AtomicUsize::new(0);
+        let system = CentralSystem::start(move |call| {
+            let number = if is_transaction_message(call) {
+                seen.fetch_add(1, Ordering::SeqCst)
+            } else {
+                0
+            };
+            if matches!(number, 2 | 5 | 6) {
+                Reaction::Drop
+            } else {
+                Reaction::Usual
+            }
+        })
+        .await;
+        let bench = Bench::start(&system, version, Pace::Natural);
+        let started = |calls: &[Received]| calls.iter().any(is_transaction_message).then_some(());
+        system.until(ID, started).await;
+        // Offline for a while: the car goes on charging and the messages wait.
+        system.set_reachable(false);
+        let queued = bench.notes.queued.load(Ordering::SeqCst);
+        until(|| bench.notes.queued.load(Ordering::SeqCst) >= queued + 5).await;
+        system.set_reachable(true);
+        bench
+            .orders
+            .send_modify(|orders| orders.pace = Pace::Leaving);
+        until(|| {
+            let acknowledged = bench.notes.acknowledged.lock().expect("no panic");
+            let ended =
+                |payload: &String| payload.contains("Ended") || payload.contains("meterStop");
+            acknowledged.last().is_some_and(ended)
+                && acknowledged.len() == bench.notes.queued.load(Ordering::SeqCst)
+        })
+        .await;
+
+        let mut arrived: Vec<String> = Vec::new();
+        for call in system
+            .received(ID)
+            .iter()
+            .filter(|call| is_transaction_message(call))
+        {
+            let payload = call.payload.to_string();
+            // A message whose answer was lost comes again, unchanged and before any other.
+            if arrived.last() != Some(&payload) {
+                arrived.push(payload);
+            }
+        }
+        let known: Vec<String> = bench
+            .notes
+            .acknowledged
+            .lock()
+            .expect("no panic")
+            .iter()
+            .map(|text| {
+                serde_json::from_str::<serde_json::Value>(text)
+                    .expect("JSON")
+                    .to_string()
+            })
+            .collect();
+        assert_eq!(arrived, known, "{version}");
+        let transmissions = system
+            .received(ID)
+            .iter()
+            .filter(|it| is_transaction_message(it))
+            .count();
+        assert_eq!(
+            transmissions,
+            known.len() + 3,
+            "{version}: each drop costs one more transmission"
+        );
+        let calls = system.received(ID);
+        let registers: Vec<_> = calls
+            .iter()
+            .filter(|it| is_transaction_message(it))
+            .map(register)
+            .collect();
+        assert!(
+            registers.is_sorted(),
+            "{version}: out of order: {registers:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_begun_offline_gets_its_id_later() {
+    // The answer to StartTransaction comes only after meter values were queued: the first two tries time out by a drop.
+    let tries = AtomicUsize::new(0);
+    let system = CentralSystem::start(move |call| {
+        let drops = call.action == "StartTransaction" && tries.fetch_add(1, Ordering::SeqCst) < 2;
+        if drops {
+            Reaction::Drop
+        } else {
+            Reaction::Usual
+        }
+    })
+    .await;
+    let _bench = Bench::start(&system, Version::V16, Pace::Natural);
+    let calls = system
+        .until(ID, |calls| {
+            let end = calls.iter().position(ends_a_transaction)?;
+            Some(calls[..=end].to_vec())
+        })
+        .await;
+    let starts: Vec<_> = calls
+        .iter()
+        .filter(|call| call.action == "StartTransaction")
+        .collect();
+    assert_eq!(starts.len(), 3);
+    assert!(
+        starts
+            .iter()
+            .all(|start| start.payload == starts[0].payload),
+        "{starts:#?}"
+    );
+    assert!(starts[0].id != starts[1].id, "a retry has a new message id");
+    for call in calls
+        .iter()
+        .filter(|call| is_transaction_message(call) && call.action != "StartTransaction")
+    {
+        assert_eq!(call.payload["transactionId"], 1_000, "{call:#?}");
+    }
+}
+
+#[tokio::test]
+async fn in_2_0_1_the_sequence_has_no_gap_and_offline_messages_say_so() {
+    let system = CentralSystem::start(|_| Reaction::Usual).await;
+    let bench = Bench::start(&system, Version::V201, Pace::Natural);
+    system
+        .until(ID, |calls| {
+            calls.iter().any(is_transaction_message).then_some(())
+        })
+        .await;
+    system.set_reachable(false);
+    bench.orders.send_modify(|orders| orders.drops += 1);
+    let queued = bench.notes.queued.load(Ordering::SeqCst);
+    until(|| bench.notes.queued.load(Ordering::SeqCst) >= queued + 3).await;
+    system.set_reachable(true);
+    let calls = system
+        .until(ID, |calls| {
+            let end = calls.iter().position(ends_a_transaction)?;
+            Some(calls[..=end].to_vec())
+        })
+        .await;
+    let mut events: Vec<_> = calls.into_iter().filter(is_transaction_message).collect();
+    events.dedup_by(|later, earlier| later.payload == earlier.payload);
+    let numbers: Vec<_> = events
+        .iter()
+        .filter_map(|event| event.payload["seqNo"].as_u64())
+        .collect();
+    assert_eq!(numbers, (0..events.len() as u64).collect::<Vec<_>>());
+    assert!(
+        events.iter().any(|event| event.payload["offline"] == true),
+        "{events:#?}"
+    );
+    assert_eq!(events[0].payload["eventType"], "Started");
+}
+
+#[tokio::test]
+async fn a_refused_message_is_discarded_after_three_tries_and_the_next_one_goes() {
+    let system = CentralSystem::start(|call| match call.action.as_str() {
+        "MeterValues" => Reaction::Error("InternalError"),
+        _ => Reaction::Usual,
+    })
+    .await;
+    let _bench = Bench::start(&system, Version::V16, Pace::ClosedLoop { active: 1, of: 1 });
+    let calls = system
+        .until(ID, |calls| {
+            let end = calls.iter().position(ends_a_transaction)?;
+            Some(calls[..end].to_vec())
+        })
+        .await;
+    let meter_values: Vec<_> = calls
+        .iter()
+        .filter(|call| call.action == "MeterValues")
+        .collect();
+    assert_eq!(meter_values.len(), 8 * 3);
+    for tries in meter_values.chunks(3) {
+        assert!(
+            tries.iter().all(|it| it.payload == tries[0].payload),
+            "{tries:#?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_closed_loop_is_one_session_after_the_other() {
+    for version in BOTH {
+        let system = CentralSystem::start(|_| Reaction::Usual).await;
+        let _bench = Bench::start(&system, version, Pace::ClosedLoop { active: 1, of: 1 });
+        let calls = system
+            .until(ID, |calls| (calls.len() > 60).then(|| calls.to_vec()))
+            .await;
+        let begin = calls
+            .iter()
+            .position(|call| call.action == "Authorize")
+            .expect("a session");
+        let (start, meter, stop) = match version {
+            Version::V16 => ("StartTransaction", "MeterValues", "StopTransaction"),
+            Version::V201 => ("TransactionEvent", "TransactionEvent", "TransactionEvent"),
+        };
+        let mut session = vec!["Authorize", start];
+        session.extend([meter; 8]);
+        session.extend([stop, "StatusNotification"]);
+        for (call, expected) in calls[begin..].iter().zip(session.iter().cycle()) {
+            assert_eq!(&call.action, expected, "{version}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_crosses_ours_is_answered_at_once() {
+    let system = CentralSystem::start(|call| match call.action.as_str() {
+        "Authorize" => Reaction::CallFirst(
+            json!([2, "central-cross", "GetConfiguration", { "key": ["HeartbeatInterval"] }])
+                .to_string(),
+        ),
+        _ => Reaction::Usual,
+    })
+    .await;
+    let _bench = Bench::start(&system, Version::V16, Pace::Natural);
+    // The central system answers Authorize only after its own call was answered, so a session proves the crossing.
+    system
+        .until(ID, |calls| {
+            calls.iter().any(is_transaction_message).then_some(())
+        })
+        .await;
+    let calls = system.received(ID);
+    let answer = calls
+        .iter()
+        .find(|it| it.id == "central-cross")
+        .expect("answered");
+    assert_eq!(
+        answer.payload["configurationKey"][0]["value"], "300",
+        "{answer:#?}"
+    );
+}
+
+#[tokio::test]
+async fn commands_are_obeyed_in_1_6() {
+    let system = CentralSystem::start(|_| Reaction::Usual).await;
+    let _bench = Bench::start(&system, Version::V16, Pace::Quiet);
+    wait_for(&system, "StatusNotification").await;
+    let call = async |id: &str, action: &str, payload| {
+        system
+            .call(ID, &format!("central-{id}"), action, payload)
+            .await
+    };
+    let start = call(
+        "1",
+        "RemoteStartTransaction",
+        json!({ "idTag": "REMOTE", "connectorId": 1 }),
+    )
+    .await;
+    assert_eq!(start.payload["status"], "Accepted");
+    let started = wait_for(&system, "StartTransaction").await;
+    assert_eq!(started.payload["idTag"], "REMOTE");
+    wait_for(&system, "MeterValues").await;
+    let stop = call(
+        "2",
+        "RemoteStopTransaction",
+        json!({ "transactionId": 1_000 }),
+    )
+    .await;
+    assert_eq!(stop.payload["status"], "Accepted");
+    assert_eq!(
+        wait_for(&system, "StopTransaction").await.payload["reason"],
+        "Remote"
+    );
+    let wrong = call("3", "RemoteStopTransaction", json!({ "transactionId": 7 })).await;
+    assert_eq!(wrong.payload["status"], "Rejected");
+    let set = call(
+        "4",
+        "ChangeConfiguration",
+        json!({ "key": "HeartbeatInterval", "value": "77" }),
+    )
+    .await;
+    assert_eq!(set.payload["status"], "Accepted");
+    let bad = call(
+        "5",
+        "ChangeConfiguration",
+        json!({ "key": "HeartbeatInterval", "value": "soon" }),
+    )
+    .await;
+    assert_eq!(bad.payload["status"], "Rejected");
+    let get = call(
+        "6",
+        "GetConfiguration",
+        json!({ "key": ["HeartbeatInterval", "NoSuchKey"] }),
+    )
+    .await;
+    assert_eq!(get.payload["configurationKey"][0]["value"], "77");
+    assert_eq!(get.payload["unknownKey"], json!(["NoSuchKey"]));
+    let heartbeat = call(
+        "7",
+        "TriggerMessage",
+        json!({ "requestedMessage": "Heartbeat" }),
+    )
+    .await;
+    assert_eq!(heartbeat.payload["status"], "Accepted");
+    wait_for(&system, "Heartbeat").await;
+    let closed = call(
+        "8",
+        "ChangeAvailability",
+        json!({ "connectorId": 0, "type": "Inoperative" }),
+    )
+    .await;
+    assert_eq!(closed.payload["status"], "Accepted");
+    let refused = call("9", "RemoteStartTransaction", json!({ "idTag": "REMOTE" })).await;
+    assert_eq!(refused.payload["status"], "Rejected");
+    assert_eq!(
+        call("10", "ReserveNow", json!({})).await.action,
+        "NotSupported"
+    );
+    assert_eq!(
+        call("11", "FlyToTheMoon", json!({})).await.action,
+        "NotImplemented"
+    );
+    assert_eq!(
+        call("12", "UnlockConnector", json!({})).await.action,
+        "FormationViolation"
+    );
+    assert_eq!(
+        call("13", "Reset", json!({ "type": "Hard" })).await.payload["status"],
+        "Accepted"
+    );
+    let boots = |calls: &[Received]| {
+        (calls
+            .iter()
+            .filter(|it| it.action == "BootNotification")
+            .count()
+            == 2)
+            .then_some(())
+    };
+    system.until(ID, boots).await;
+}
+
+#[tokio::test]
+async fn commands_are_obeyed_in_2_0_1() {
+    let system = CentralSystem::start(|_| Reaction::Usual).await;
+    let _bench = Bench::start(&system, Version::V201, Pace::Quiet);
+    wait_for(&system, "StatusNotification").await;
+    let call = async |id: &str, action: &str, payload| {
+        system
+            .call(ID, &format!("central-{id}"), action, payload)
+            .await
+    };
+    let token = json!({ "idToken": "REMOTE", "type": "Central" });
+    let start = call(
+        "1",
+        "RequestStartTransaction",
+        json!({ "remoteStartId": 9, "idToken": token }),
+    )
+    .await;
+    assert_eq!(start.payload["status"], "Accepted");
+    let started = wait_for(&system, "TransactionEvent").await;
+    assert_eq!(started.payload["transactionInfo"]["remoteStartId"], 9);
+    let id = &started.payload["transactionInfo"]["transactionId"];
+    // No current at all: the charging state changes, and says why.
+    let profile = json!({ "chargingSchedule": [
+        { "chargingRateUnit": "A", "chargingSchedulePeriod": [{ "startPeriod": 0, "limit": 0 }] }] });
+    let limit = call(
+        "2",
+        "SetChargingProfile",
+        json!({ "evseId": 1, "chargingProfile": profile }),
+    )
+    .await;
+    assert_eq!(limit.payload["status"], "Accepted");
+    system
+        .until(ID, |calls| {
+            calls
+                .iter()
+                .find(|it| it.payload["transactionInfo"]["chargingState"] == "SuspendedEVSE")
+                .cloned()
+        })
+        .await;
+    let status = call("3", "GetTransactionStatus", json!({ "transactionId": id })).await;
+    assert_eq!(status.payload["ongoingIndicator"], true);
+    let stop = call(
+        "4",
+        "RequestStopTransaction",
+        json!({ "transactionId": id }),
+    )
+    .await;
+    assert_eq!(stop.payload["status"], "Accepted");
+    let ended = system
+        .until(ID, |calls| {
+            calls.iter().find(|it| ends_a_transaction(it)).cloned()
+        })
+        .await;
+    assert_eq!(ended.payload["triggerReason"], "RemoteStop");
+    let variable = |component: &str, name: &str| json!({ "component": { "name": component }, "variable": { "name": name } });
+    let asked = [
+        variable("OCPPCommCtrlr", "HeartbeatInterval"),
+        variable("OCPPCommCtrlr", "NoSuch"),
+        variable("NoSuch", "NoSuch"),
+    ];
+    let get = call("5", "GetVariables", json!({ "getVariableData": asked })).await;
+    let results = get.payload["getVariableResult"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    assert_eq!(results[0]["attributeValue"], "300");
+    let statuses: Vec<_> = results
+        .iter()
+        .filter_map(|it| it["attributeStatus"].as_str())
+        .collect();
+    assert_eq!(
+        statuses,
+        ["Accepted", "UnknownVariable", "UnknownComponent"]
+    );
+    let report = call(
+        "6",
+        "GetBaseReport",
+        json!({ "requestId": 5, "reportBase": "FullInventory" }),
+    )
+    .await;
+    assert_eq!(report.payload["status"], "Accepted");
+    assert_eq!(
+        wait_for(&system, "NotifyReport").await.payload["requestId"],
+        5
+    );
+    assert_eq!(call("7", "GetLog", json!({})).await.action, "NotSupported");
+    assert_eq!(
+        call("8", "RemoteStartTransaction", json!({})).await.action,
+        "NotImplemented"
+    );
+}
+
+async fn wait_for(system: &CentralSystem, action: &str) -> Received {
+    let find = |calls: &[Received]| {
+        calls
+            .iter()
+            .find(|it| it.action == action && !is_answer(it))
+            .cloned()
+    };
+    system.until(ID, find).await
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(central_system::PATIENCE, wait)
+        .await
+        .expect("not seen in time");
+}
