@@ -71,18 +71,29 @@ impl Measurand {
             Self::Other(name) => name,
         }
     }
-}
 
-impl From<String> for Measurand {
-    fn from(name: String) -> Self {
-        match name.as_str() {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
             "Energy.Active.Import.Register" => Self::EnergyImportRegister,
             "Power.Active.Import" => Self::PowerImport,
             "Current.Import" => Self::CurrentImport,
             "Voltage" => Self::Voltage,
             "SoC" => Self::StateOfCharge,
-            _ => Self::Other(name),
-        }
+            _ => return None,
+        })
+    }
+}
+
+impl From<&str> for Measurand {
+    /// Copies the name only where it is kept.
+    fn from(name: &str) -> Self {
+        Self::named(name).unwrap_or_else(|| Self::Other(name.to_owned()))
+    }
+}
+
+impl From<String> for Measurand {
+    fn from(name: String) -> Self {
+        Self::named(&name).unwrap_or(Self::Other(name))
     }
 }
 
@@ -106,13 +117,20 @@ pub enum Location {
     Other(String),
 }
 
-impl From<String> for Location {
-    fn from(name: String) -> Self {
+impl From<&str> for Location {
+    /// Copies the name only where it is kept.
+    fn from(name: &str) -> Self {
         if name == "Outlet" {
             Self::Outlet
         } else {
-            Self::Other(name)
+            Self::Other(name.to_owned())
         }
+    }
+}
+
+impl From<String> for Location {
+    fn from(name: String) -> Self {
+        Self::from(name.as_str())
     }
 }
 

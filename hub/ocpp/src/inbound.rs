@@ -207,19 +207,22 @@ fn verdict(shape: Shape, action: &str, payload: Option<&Value>) -> CallFault {
     }
 }
 
-/// Whether a payload that does not read as 2.0.1 is a 1.6 one: it has a field that 2.0.1 has in no message of that
-/// name, as `idTag` or `chargePointModel`.
+/// Whether a payload that does not read as 2.0.1 is a 1.6 one: it has a field that only 1.6 has in messages of that name,
+/// and none that only 2.0.1 has.
 fn is_16(members: &Map<String, Value>) -> bool {
-    const ONLY_IN_16: [&str; 5] = [
+    const ONLY_IN_16: [&str; 6] = [
         "idTag",
         "chargePointModel",
         "chargePointVendor",
         "errorCode",
+        "status",
         "transactionId",
     ];
-    let has = |name: &str| members.contains_key(name);
-    ONLY_IN_16.iter().any(|name| has(name))
-        || (has("connectorId") && !has("evseId") && (has("meterValue") || has("status")))
+    const ONLY_IN_2: [&str; 4] = ["idToken", "chargingStation", "connectorStatus", "evseId"];
+    let has_any = |names: &[&str]| names.iter().any(|name| members.contains_key(*name));
+    let measures_connector =
+        members.contains_key("connectorId") && members.contains_key("meterValue");
+    (has_any(&ONLY_IN_16) || measures_connector) && !has_any(&ONLY_IN_2)
 }
 
 fn carry(shape: Shape, action: &'static str, payload: &str) -> Result<Decoded, CallFault> {
@@ -255,4 +258,91 @@ fn carry(shape: Shape, action: &'static str, payload: &str) -> Result<Decoded, C
         repairs,
         shape,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{decoded_16, decoded_201, fault_16, fault_201};
+
+    #[test]
+    fn quirk_44_optional_messages_are_kept_and_answered() {
+        for (action, payload) in [
+            ("FirmwareStatusNotification", r#"{"status":"Installed"}"#),
+            (
+                "FirmwareStatusNotification",
+                r#"{"status":"SomethingNew","more":1}"#,
+            ),
+            ("DiagnosticsStatusNotification", r#"{"status":"Idle"}"#),
+            (
+                "LogStatusNotification",
+                r#"{"status":"Uploaded","requestId":1}"#,
+            ),
+            (
+                "SecurityEventNotification",
+                r#"{"type":"StartupOfTheDevice","timestamp":"2026-11-24T09:30:00Z"}"#,
+            ),
+        ] {
+            for decoded in [decoded_16(action, payload), decoded_201(action, payload)] {
+                let kept = Notice {
+                    action: action.to_owned(),
+                    payload: payload.to_owned(),
+                };
+                assert_eq!(decoded.event, StationEvent::Notice(Box::new(kept)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_carried_message_is_repaired_where_it_must_be_and_else_refused_by_path() {
+        let decoded = decoded_16(
+            "LogStatusNotification",
+            r#"{"status":"Uploaded","requestId":"7"}"#,
+        );
+        let StationEvent::Notice(notice) = decoded.event else {
+            panic!()
+        };
+        assert_eq!(notice.payload, r#"{"requestId":7,"status":"Uploaded"}"#);
+        assert_eq!(decoded.repairs, [repair::NUMBER_IN_QUOTES]);
+        let fault = fault_16(
+            "LogStatusNotification",
+            r#"{"status":"Uploaded","requestId":"x"}"#,
+        );
+        assert_eq!(fault.code, ErrorCode::TypeConstraintViolation);
+        assert_eq!(fault.description, "requestId: must be an integer");
+    }
+
+    #[test]
+    fn an_action_in_the_wrong_direction_is_told_from_one_that_is_not_known() {
+        assert_eq!(fault_16("Reset", "{}").code, ErrorCode::NotSupported);
+        assert_eq!(
+            fault_201("SetVariables", "{}").code,
+            ErrorCode::NotSupported
+        );
+        for action in ["TransactionEvent", "Frobnicate", "heartbeat", ""] {
+            assert_eq!(
+                fault_16(action, "{}").code,
+                ErrorCode::NotImplemented,
+                "{action}"
+            );
+        }
+        for action in ["NotifyDERAlarm", "RemoteStartTransaction", "Frobnicate"] {
+            assert_eq!(
+                fault_201(action, "{}").code,
+                ErrorCode::NotImplemented,
+                "{action}"
+            );
+        }
+    }
+
+    #[test]
+    fn quirk_41_a_2_0_1_message_with_an_odd_field_is_not_taken_for_1_6() {
+        let decoded = decoded_201(
+            "MeterValues",
+            r#"{"evseId":"1","transactionId":"t","connectorId":1,"meterValue":[]}"#,
+        );
+        assert_eq!(decoded.shape, Shape::V2);
+        let older = decoded_201("DiagnosticsStatusNotification", r#"{"status":"Idle"}"#);
+        assert_eq!(older.shape, Shape::V16);
+    }
 }

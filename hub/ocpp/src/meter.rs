@@ -14,7 +14,7 @@ pub(crate) struct Sent<'a> {
     /// 2.x: the number counts in 10^multiplier of its unit.
     pub(crate) multiplier: i64,
     pub(crate) phase: Option<String>,
-    pub(crate) location: Option<String>,
+    pub(crate) location: Option<&'a str>,
     pub(crate) context: Option<String>,
 }
 
@@ -31,9 +31,7 @@ const KILO_UNITS: [(&str, &str); 6] = [
 /// The value in its base unit: 1.234 kWh is 1234 Wh, 42 with multiplier −1 is 4.2.
 pub(crate) fn sampled(sent: Sent<'_>) -> SampledValue {
     let measurand = sent.measurand.filter(|name| !name.is_empty());
-    let measurand = measurand.map_or(Measurand::EnergyImportRegister, |name| {
-        name.to_owned().into()
-    });
+    let measurand = measurand.map_or(Measurand::EnergyImportRegister, Measurand::from);
     let (kilo, unit) = match sent.unit.filter(|unit| !unit.is_empty()) {
         None => (false, base_unit(&measurand)),
         Some(unit) => match KILO_UNITS
@@ -51,7 +49,10 @@ pub(crate) fn sampled(sent: Sent<'_>) -> SampledValue {
         measurand,
         value,
         unit: unit.to_owned(),
-        location: sent.location.map_or(Location::Outlet, Location::from),
+        location: sent
+            .location
+            .filter(|name| !name.is_empty())
+            .map_or(Location::Outlet, Location::from),
         context: sent.context,
         raw: sent.raw,
     }

@@ -62,7 +62,7 @@ fn the_table_and_the_schemas_give_the_same_verdict() {
             }) += 1;
         }
     }
-    println!("{valid_ones} valid and {invalid_ones} invalid payloads: the same verdicts");
+    eprintln!("{valid_ones} valid and {invalid_ones} invalid payloads: the same verdicts");
     assert!(
         valid_ones > 7000 && invalid_ones > 7000,
         "{valid_ones} {invalid_ones}"
@@ -137,7 +137,7 @@ impl Chance {
                 .elapsed()
                 .map_or(1, |since| since.as_nanos() as u64),
         };
-        println!("replay with SEED={seed}");
+        eprintln!("replay with SEED={seed}");
         Self(seed)
     }
 

@@ -70,7 +70,7 @@ fn sampled(value: SampledValue<'_>, reading: &mut Reading<'_>) -> Sampled {
         unit: value.unit.as_deref(),
         multiplier: 0,
         phase: said(value.phase),
-        location: said(value.location),
+        location: value.location.as_deref(),
         context: said(value.context),
     })
 }

@@ -83,7 +83,7 @@ fn sampled(value: SampledValue<'_>, reading: &mut Reading<'_>) -> Sampled {
         unit: unit.as_deref(),
         multiplier: multiplier.unwrap_or(0),
         phase: said(value.phase),
-        location: said(value.location),
+        location: value.location.as_deref(),
         context: said(value.context),
     })
 }
