@@ -28,7 +28,8 @@ const ANSWERS: [(Shape, &str, &str); 7] = [
     ),
 ];
 
-/// "Received", in an action that has a status for it and gives it no further meaning (OCPP 2.0.1 K15.FR.09).
+/// "Received", in an action that has a status for it and gives it no further meaning (OCPP 2.0.1
+/// K15.FR.09).
 const ACKNOWLEDGED: [(Shape, &str, &str); 1] = [(
     Shape::V2,
     "NotifyEVChargingSchedule",

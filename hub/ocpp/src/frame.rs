@@ -1,10 +1,10 @@
 //! OCPP-J arrays: `[2,"a17","Heartbeat",{}]` and the like, read and written.
 //!
-//! Reading allocates nothing on the happy path: ids and actions are borrowed from the text, the payload
-//! is a slice of it. What chargers get wrong about the array itself is read anyway: a message id or
-//! type of the other JSON type, a missing or null payload, CALLERRORs of three or four elements, a byte order
-//! mark, a trailing NUL, blanks around it. Text that is not JSON at all goes through [`salvage`]
-//! before it is given up.
+//! Reading allocates nothing on the happy path: ids and actions are borrowed from the text, the
+//! payload is a slice of it. What chargers get wrong about the array itself is read anyway: a
+//! message id or type of the other JSON type, a missing or null payload, CALLERRORs of three or
+//! four elements, a byte order mark, a trailing NUL, blanks around it. Text that is not JSON at all
+//! goes through [`salvage`] before it is given up.
 
 use std::{borrow::Cow, fmt};
 

@@ -1,8 +1,9 @@
 //! From a station's CALL to what it says, free of versions.
 //!
-//! The happy path is one plain parse. Only when that fails, or a field is missing, a second look is taken: is it a 1.6
-//! message on a 2.0.1 socket (quirk 41)? Can its values be given the right types (`crate::repair`)? A transaction
-//! message comes out of it readable in any case; others are answered with a [`CallFault`] that says what is wrong.
+//! The happy path is one plain parse. Only when that fails, or a field is missing, a second look is
+//! taken: is it a 1.6 message on a 2.0.1 socket (quirk 41)? Can its values be given the right types
+//! (`crate::repair`)? A transaction message comes out of it readable in any case; others are
+//! answered with a [`CallFault`] that says what is wrong.
 
 use model::{Notice, Protocol, StationEvent, Timestamp};
 use serde_json::{Map, Value, value::RawValue};
@@ -57,7 +58,8 @@ pub struct CallFault {
 /// How one action is read.
 pub(crate) struct Handler {
     pub(crate) action: &'static str,
-    /// A message that may not be lost: it is never answered with a fault, and all its fields may be missing.
+    /// A message that may not be lost: it is never answered with a fault, and all its fields may be
+    /// missing.
     pub(crate) is_transaction: bool,
     pub(crate) read: fn(&str, &mut Reading<'_>) -> Result<StationEvent, Unread>,
 }
@@ -112,9 +114,9 @@ pub(crate) fn handler(shape: Shape, action: &str) -> Option<&'static Handler> {
 
 /// Reads a CALL.
 ///
-/// # Errors
-/// What to answer instead: the action is not one a station may send, or its payload cannot be read. Never for a
-/// transaction message: 1.6 StartTransaction, StopTransaction and MeterValues, 2.0.1 TransactionEvent and MeterValues.
+/// # Errors What to answer instead: the action is not one a station may send, or its payload cannot
+/// be read. Never for a transaction message: 1.6 StartTransaction, StopTransaction and MeterValues,
+/// 2.0.1 TransactionEvent and MeterValues.
 pub fn decode(
     protocol: Protocol,
     action: &str,
@@ -207,8 +209,8 @@ fn verdict(shape: Shape, action: &str, payload: Option<&Value>) -> CallFault {
     }
 }
 
-/// Whether a payload that does not read as 2.0.1 is a 1.6 one: it has a field that only 1.6 has in messages of that name,
-/// and none that only 2.0.1 has.
+/// Whether a payload that does not read as 2.0.1 is a 1.6 one: it has a field that only 1.6 has in
+/// messages of that name, and none that only 2.0.1 has.
 fn is_16(members: &Map<String, Value>) -> bool {
     const ONLY_IN_16: [&str; 6] = [
         "idTag",

@@ -1,7 +1,7 @@
 //! The language of chargers: OCPP-J frames, and the messages of OCPP 1.6 and 2.0.1.
 //!
-//! Text in, [`model::StationEvent`] out; [`model::StationReply`] in, text out. Nothing here waits, opens a socket or
-//! remembers anything.
+//! Text in, [`model::StationEvent`] out; [`model::StationReply`] in, text out. Nothing here waits,
+//! opens a socket or remembers anything.
 //!
 //! ```
 //! use model::{Protocol, StationEvent, StationReply, Timestamp};
@@ -41,5 +41,6 @@ pub use inbound::{CallFault, Decoded, Shape};
 pub use repair::Repair;
 pub use table::canonical_action;
 
-// `frame::call_error` asks for it; the load test, which must not know our other crates, finds it here.
+// `frame::call_error` asks for it; the load test, which must not know our other crates, finds it
+// here.
 pub use model::Protocol;

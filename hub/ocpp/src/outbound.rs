@@ -4,7 +4,8 @@ use model::StationReply;
 
 use crate::{inbound::Shape, v2, v16};
 
-/// The answer to `action`, as JSON, in the version that [`crate::inbound::decode`] found the message to be shaped by.
+/// The answer to `action`, as JSON, in the version that [`crate::inbound::decode`] found the
+/// message to be shaped by.
 pub fn reply(shape: Shape, action: &str, reply: &StationReply) -> String {
     match shape {
         Shape::V16 => v16::reply(action, reply),

@@ -1,8 +1,9 @@
 //! One message while it is read: what it may lack, and what was odd about it.
 //!
-//! A handled message is read up to two times. The first time, the payload is parsed as it is, and a field that should be
-//! there and is not ends it with [`Unread::LookCloser`]. Then `crate::inbound` repairs the payload, and the second time
-//! what is still missing is noted (transaction messages) or answered with a fault (all others).
+//! A handled message is read up to two times. The first time, the payload is parsed as it is, and a
+//! field that should be there and is not ends it with [`Unread::LookCloser`]. Then `crate::inbound`
+//! repairs the payload, and the second time what is still missing is noted (transaction messages)
+//! or answered with a fault (all others).
 
 use model::{ConnectorRef, Timestamp, TokenKind, TokenRef, TokenUid};
 use serde::Deserialize;
@@ -128,8 +129,8 @@ impl<'a> Reading<'a> {
         Some(number.0)
     }
 
-    /// A token; nothing where its uid says nothing. Of garbage as much is kept as a uid may hold, so that the answer
-    /// is that the token is not known.
+    /// A token; nothing where its uid says nothing. Of garbage as much is kept as a uid may hold,
+    /// so that the answer is that the token is not known.
     pub(crate) fn token(&mut self, uid: &str, kind: TokenKind) -> Option<TokenRef> {
         if let Ok(uid) = TokenUid::new(uid) {
             return Some(TokenRef { uid, kind });

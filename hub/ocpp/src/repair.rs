@@ -1,9 +1,9 @@
-//! The second look at a payload that plain parsing refused: values of the wrong JSON type become what the table
-//! says they are, where one meaning is possible.
+//! The second look at a payload that plain parsing refused: values of the wrong JSON type become
+//! what the table says they are, where one meaning is possible.
 //!
-//! A number in quotes loses them, a bare number where text belongs gains them, `5.0` becomes 5, null becomes
-//! absent, one object where a list belongs becomes a list of one. Unknown values of lists, further fields and
-//! texts too long are none of its business: they stay.
+//! A number in quotes loses them, a bare number where text belongs gains them, `5.0` becomes 5,
+//! null becomes absent, one object where a list belongs becomes a list of one. Unknown values of
+//! lists, further fields and texts too long are none of its business: they stay.
 
 use serde_json::{Number, Value};
 
@@ -12,8 +12,8 @@ use crate::{
     table::{Field, Kind, ObjectId, Table, Type, Version},
 };
 
-/// What had to be repaired: a short name that is also a metric label. Those of the vendor quirks begin
-/// `quirk_NN_`.
+/// What had to be repaired: a short name that is also a metric label. Those of the vendor quirks
+/// begin `quirk_NN_`.
 pub type Repair = &'static str;
 
 /// A null was taken as absent.
@@ -72,7 +72,8 @@ pub(crate) fn value_of(text: &str, repairs: &mut Vec<Repair>) -> Option<Value> {
     Some(value)
 }
 
-/// Gives the values of `payload` the types that the table says; what cannot be given its type stays.
+/// Gives the values of `payload` the types that the table says; what cannot be given its type
+/// stays.
 pub(crate) fn coerce(
     version: Version,
     action: &str,

@@ -1,14 +1,16 @@
 //! The last resort before a message is given up: text that is not JSON is made JSON again.
 //!
 //! Only what firmware is known to write is repaired, and only where one reading is possible:
-//! `"transactionId":,` (quirk 6) becomes null, a backslash before a character that needs none (quirk 7) stands for
-//! itself, a raw control character in a string is escaped, a stray comma is dropped, `nan` is null.
-//! Text that was cut off is never completed: half a number is a wrong number. Of a CALL beyond repair the
-//! payload becomes one JSON string, so that a transaction message can still be recorded and answered.
+//! `"transactionId":,` (quirk 6) becomes null, a backslash before a character that needs none
+//! (quirk 7) stands for itself, a raw control character in a string is escaped, a stray comma is
+//! dropped, `nan` is null. Text that was cut off is never completed: half a number is a wrong
+//! number. Of a CALL beyond repair the payload becomes one JSON string, so that a transaction
+//! message can still be recorded and answered.
 
 use crate::frame::{self, Frame, push_string};
 
-/// The message `text` was meant to be, as JSON; nothing where not even a call's id and action can be read.
+/// The message `text` was meant to be, as JSON; nothing where not even a call's id and action can
+/// be read.
 pub fn salvage(text: &str) -> Option<String> {
     let text = frame::trimmed(text);
     if let Some(repaired) = repaired_json(text)

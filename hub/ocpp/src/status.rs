@@ -1,4 +1,5 @@
-//! STATUS.md says what the code does: every action of every version, with the status the code gives it.
+//! STATUS.md says what the code does: every action of every version, with the status the code gives
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,8 @@
 //! Times as chargers write them: RFC 3339, and what is found instead of it.
 //!
-//! `2026-11-24T09:30:00Z` is read, and so are no zone (taken as UTC, quirk 8), `+02` (quirk 9), `+0200`, a blank
-//! for the `T`, missing seconds and single digits. What is not plain RFC 3339 is told, so that it can be counted.
+//! `2026-11-24T09:30:00Z` is read, and so are no zone (taken as UTC, quirk 8), `+02` (quirk 9),
+//! `+0200`, a blank for the `T`, missing seconds and single digits. What is not plain RFC 3339 is
+//! told, so that it can be counted.
 
 use chrono::NaiveDate;
 use model::Timestamp;

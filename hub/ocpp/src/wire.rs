@@ -7,7 +7,8 @@ use serde::{
     de::{self, Visitor},
 };
 
-/// A string, borrowed from the message wherever it holds no escapes. (`Option<Cow<str>>` would always copy.)
+/// A string, borrowed from the message wherever it holds no escapes. (`Option<Cow<str>>` would
+/// always copy.)
 #[derive(Debug, Deserialize)]
 pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes the tables of facts (v16.facts, v201.facts, v21.facts) beside this file.
 
-    python3 hub/ocpp/table/generate.py [DIR]
+    python3 hub/ocpp/table/generate.py [--check] [DIR]
 
-DIR holds v16/schemas, v201/schemas and v21/schemas: the official JSON schema files as the PyPI package `ocpp`
+With --check nothing is written; it fails where the tables are not what it would write. DIR holds v16/schemas, v201/schemas and v21/schemas: the official JSON schema files as the PyPI package `ocpp`
 carries them. Without DIR that package is downloaded for the run. The schema files belong to the Open Charge
 Alliance (CC BY-ND) and are not part of this repository; the facts in them are nobody's.
 
@@ -48,9 +48,12 @@ STATION_SENDS = set(
 
 
 def main():
+    arguments = sys.argv[1:]
+    check_only = "--check" in arguments
+    directories = [argument for argument in arguments if argument != "--check"]
     here = Path(__file__).parent
     with tempfile.TemporaryDirectory() as scratch:
-        source = Path(sys.argv[1]) if len(sys.argv) > 1 else download(scratch)
+        source = Path(directories[0]) if directories else download(scratch)
         for version, name in VERSIONS.items():
             facts = Facts()
             for file in sorted((source / version / "schemas").glob("*.json")):
@@ -58,7 +61,10 @@ def main():
             if not facts.messages:
                 sys.exit(f"no schema files in {source / version / 'schemas'}")
             target = here / f"{version}.facts"
-            target.write_text(facts.text(name), encoding="utf-8")
+            if not check_only:
+                target.write_text(facts.text(name), encoding="utf-8")
+            elif target.read_text(encoding="utf-8") != facts.text(name):
+                sys.exit(f"{target} is not what the schemas say; run {Path(__file__).name} without --check")
             print(f"{target}: {len(facts.messages)} payloads, {len(facts.types)} types, {len(facts.enums)} enums")
 
 

@@ -1,4 +1,5 @@
-//! Whatever a stranger sends, nothing panics, a salvaged text is a message, and a transaction message is read.
+//! Whatever a stranger sends, nothing panics, a salvaged text is a message, and a transaction
+//! message is read.
 
 use std::{fs, path::Path};
 

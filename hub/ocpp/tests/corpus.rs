@@ -1,5 +1,5 @@
-//! Thousands of payloads, valid and as real chargers err: nothing valid is refused or loses anything, nothing mutated
-//! does harm, and no transaction message is ever answered with a fault.
+//! Thousands of payloads, valid and as real chargers err: nothing valid is refused or loses
+//! anything, nothing mutated does harm, and no transaction message is ever answered with a fault.
 
 mod samples;
 
@@ -44,7 +44,8 @@ fn the_table_allows_every_valid_payload() {
 fn the_table_refuses_what_the_schemas_refuse() {
     let mut refused = 0;
     for sample in mutated() {
-        // Two deviations, both named in tests/table_against_schemas.rs: times are checked, and 5.0 is an integer.
+        // Two deviations, both named in tests/table_against_schemas.rs: times are checked, and 5.0
+        // is an integer.
         if sample.category.starts_with("m_dt") || sample.category == "m_intfloat" {
             continue;
         }
@@ -66,7 +67,8 @@ fn every_valid_message_of_a_station_is_read_without_repair_or_loss() {
         let sent: Value = serde_json::from_str(&sample.payload).unwrap();
         let decoded = match decode(protocol, &sample) {
             Ok(decoded) => decoded,
-            // The schemas give connectors no lower bound; the text of OCPP does (1.6 §7.2x: connectorId ≥ 0).
+            // The schemas give connectors no lower bound; the text of OCPP does (1.6 §7.2x:
+            // connectorId ≥ 0).
             Err(fault) => {
                 assert!(names_a_negative_outlet(&sent), "{sample:?}: {fault}");
                 refused += 1;

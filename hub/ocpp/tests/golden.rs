@@ -1,4 +1,5 @@
-//! Plays the golden frames: each message of a station gets the very answer that is written beside it.
+//! Plays the golden frames: each message of a station gets the very answer that is written beside
+//! it.
 
 use std::{fs, path::Path};
 

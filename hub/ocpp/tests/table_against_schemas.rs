@@ -1,7 +1,9 @@
-//! The table of facts against the official JSON schema files: the same verdict on every sample and on fresh mutants.
+//! The table of facts against the official JSON schema files: the same verdict on every sample and
+//! on fresh mutants.
 //!
-//! The files belong to the Open Charge Alliance and are not part of this repository. `OCPP_SCHEMAS` names a directory that
-//! holds `v16/schemas`, `v201/schemas` and `v21/schemas`, as the PyPI package `ocpp` 2.1.0 carries them:
+//! The files belong to the Open Charge Alliance and are not part of this repository. `OCPP_SCHEMAS`
+//! names a directory that holds `v16/schemas`, `v201/schemas` and `v21/schemas`, as the PyPI
+//! package `ocpp` 2.1.0 carries them:
 //!
 //! ```sh
 //! pip install --no-deps --target /tmp/schemas ocpp==2.1.0
@@ -14,7 +16,13 @@
 
 mod samples;
 
-use std::{collections::HashMap, env, fs, path::Path, time::SystemTime};
+use std::{
+    collections::HashMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::SystemTime,
+};
 
 use jsonschema::Validator;
 use ocpp::table::{self, Kind, Version};
@@ -23,18 +31,38 @@ use serde_json::{Number, Value, json};
 
 const MUTANTS_PER_SAMPLE: usize = 3;
 
+/// Where the schema files lie; nothing where the comparison is to be skipped.
+fn schema_directory() -> Option<PathBuf> {
+    if let Ok(directory) = env::var("OCPP_SCHEMAS") {
+        return Some(directory.into());
+    }
+    let how = "set OCPP_SCHEMAS as tests/table_against_schemas.rs says";
+    assert!(
+        env::var("CI").is_err(),
+        "the table must be compared with the official schemas: {how}"
+    );
+    eprintln!("skipped: the official schemas are not part of this repository; {how}");
+    None
+}
+
 #[test]
-fn the_table_and_the_schemas_give_the_same_verdict() {
-    let Ok(directory) = env::var("OCPP_SCHEMAS") else {
-        let how = "set OCPP_SCHEMAS as tests/table_against_schemas.rs says";
-        assert!(
-            env::var("CI").is_err(),
-            "the table must be compared with the official schemas: {how}"
-        );
-        eprintln!("skipped: the official schemas are not part of this repository; {how}");
+fn the_table_is_what_its_generator_writes() {
+    let Some(directory) = schema_directory() else {
         return;
     };
-    let schemas = Schemas::read(Path::new(&directory));
+    let generator = Path::new(env!("CARGO_MANIFEST_DIR")).join("table/generate.py");
+    let mut command = Command::new("python3");
+    command.arg(generator).arg("--check").arg(directory);
+    let status = command.status().expect("python3 runs the generator");
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn the_table_and_the_schemas_give_the_same_verdict() {
+    let Some(directory) = schema_directory() else {
+        return;
+    };
+    let schemas = Schemas::read(&directory);
     let mut chance = Chance::from_env();
     let (mut valid_ones, mut invalid_ones) = (0, 0);
     for sample in valid().into_iter().chain(mutated()) {

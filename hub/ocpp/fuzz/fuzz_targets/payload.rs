@@ -1,4 +1,5 @@
-//! No payload panics a decoder, and a transaction message is always read. The first byte chooses the action.
+//! No payload panics a decoder, and a transaction message is always read. The first byte chooses
+//! the action.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -46,7 +46,8 @@ pub(super) fn unknown_action(protocol: Protocol, action: &str) -> String {
     }
 }
 
-/// How many letters have to be changed, added or left out to make one of the other (Levenshtein), without regard to case.
+/// How many letters have to be changed, added or left out to make one of the other (Levenshtein),
+/// without regard to case.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<u8> = other.bytes().map(|b| b.to_ascii_lowercase()).collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

@@ -1,5 +1,5 @@
-//! What the hub asks of a station: commands in the station's version, checked against the table before they go
-//! out, and a look at the answers.
+//! What the hub asks of a station: commands in the station's version, checked against the table
+//! before they go out, and a look at the answers.
 
 mod advice;
 mod v16;
@@ -29,8 +29,8 @@ pub struct CommandFault(pub String);
 
 /// The command in the station's version.
 ///
-/// Some stations overrun a buffer when a remote start's token has 20 characters (quirk 40): tokens of an app or partner
-/// are best at most 16 long.
+/// Some stations overrun a buffer when a remote start's token has 20 characters (quirk 40): tokens
+/// of an app or partner are best at most 16 long.
 ///
 /// # Errors
 /// The version cannot say it, or a value is not one the table allows.
@@ -43,11 +43,11 @@ pub fn encode(protocol: Protocol, command: &Command) -> Result<Outgoing, Command
     Ok(Outgoing { action, payload })
 }
 
-/// Checks a payload for any action that a station of that version takes; gives the action's own name.
+/// Checks a payload for any action that a station of that version takes; gives the action's own
+/// name.
 ///
-/// # Errors
-/// The version has no such action, a station does not take it, or the payload is not one the table allows: where,
-/// what is wrong, and what to do.
+/// # Errors The version has no such action, a station does not take it, or the payload is not one
+/// the table allows: where, what is wrong, and what to do.
 pub fn check(
     protocol: Protocol,
     action: &str,
@@ -81,8 +81,8 @@ pub fn check_answer(protocol: Protocol, action: &str, payload: &Value) -> Result
         .map_err(|violation| CommandFault(format!("the answer to {action}: {violation}")))
 }
 
-/// Gives the values of a station's answer the types they should have (quirk 16: configuration values as numbers,
-/// `readonly` as 0 or 1); what has no one meaning stays as it was sent.
+/// Gives the values of a station's answer the types they should have (quirk 16: configuration
+/// values as numbers, `readonly` as 0 or 1); what has no one meaning stays as it was sent.
 pub fn coerce_answer(protocol: Protocol, action: &str, payload: &mut Value) -> Vec<Repair> {
     let mut repairs = Vec::new();
     repair::coerce(

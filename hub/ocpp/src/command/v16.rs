@@ -1,5 +1,5 @@
-//! Commands in the words of OCPP 1.6. Connectors are numbered only; the configuration is keys, not variables of
-//! components.
+//! Commands in the words of OCPP 1.6. Connectors are numbered only; the configuration is keys, not
+//! variables of components.
 
 use model::{Command, ResetKind};
 use serde_json::{Value, json};

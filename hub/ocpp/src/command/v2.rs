@@ -100,8 +100,8 @@ fn variable_and_value(set: &Variable) -> Result<Value, CommandFault> {
     Ok(data)
 }
 
-/// Tells this request's transaction from others' (OCPP 2.0.1 F01.FR.25); a random one needs no memory. 31 bits, as
-/// stations read it into an i32.
+/// Tells this request's transaction from others' (OCPP 2.0.1 F01.FR.25); a random one needs no
+/// memory. 31 bits, as stations read it into an i32.
 fn fresh_remote_start_id() -> u32 {
     // Every RandomState has fresh keys, which is all the chance this needs.
     (RandomState::new().build_hasher().finish() >> 33) as u32

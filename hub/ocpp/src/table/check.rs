@@ -17,7 +17,8 @@ pub struct Violation {
     pub path: String,
     /// What is wrong there and what may stand there.
     pub words: String,
-    /// The payload can be read in spite of it: a value not of its list, a further field, a text too long …
+    /// The payload can be read in spite of it: a value not of its list, a further field, a text too
+    /// long …
     pub tolerable: bool,
 }
 
@@ -174,8 +175,8 @@ impl Walk<'_> {
         let Some((step, value)) = step.zip(number.as_f64()) else {
             return Ok(());
         };
-        // In decimal, not in binary: 3.3 is a multiple of 0.1, though 3.3 % 0.1 is not 0. The nearest multiple
-        // must be the very number that was written.
+        // In decimal, not in binary: 3.3 is a multiple of 0.1, though 3.3 % 0.1 is not 0. The
+        // nearest multiple must be the very number that was written.
         let steps_per_one = (1.0 / step).round();
         if (value * steps_per_one).round() / steps_per_one == value {
             return Ok(());

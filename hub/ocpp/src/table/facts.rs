@@ -1,4 +1,5 @@
-//! The text of the facts, read into a form that can be walked. `table/generate.py` says how the text is written.
+//! The text of the facts, read into a form that can be walked. `table/generate.py` says how the
+//! text is written.
 
 use std::collections::HashMap;
 
@@ -68,8 +69,8 @@ pub(crate) enum Type {
 }
 
 impl Table {
-    /// Reads a version's facts. The text is part of this crate and a test reads all of it, so a line that
-    /// cannot be read is a bug of ours.
+    /// Reads a version's facts. The text is part of this crate and a test reads all of it, so a
+    /// line that cannot be read is a bug of ours.
     pub(super) fn read(text: &'static str) -> Self {
         let mut names = HashMap::new();
         let mut table = Self {

@@ -1,8 +1,8 @@
 //! The table of facts: what every message of OCPP 1.6, 2.0.1 and 2.1 may hold.
 //!
-//! `table/*.facts` say it in text; a version's text is read once, when first asked for. One interpreter answers
-//! everything that is asked of it: the verdict on a payload, with path and error code, here; the repair of one in
-//! `crate::repair`.
+//! `table/*.facts` say it in text; a version's text is read once, when first asked for. One
+//! interpreter answers everything that is asked of it: the verdict on a payload, with path and
+//! error code, here; the repair of one in `crate::repair`.
 
 mod check;
 mod facts;
@@ -102,7 +102,8 @@ pub fn check(version: Version, action: &str, kind: Kind, payload: &Value) -> Res
     check_with(version, action, kind, payload, Strictness::Full)
 }
 
-/// Whether `payload` can at least be read: what is tolerable ([`Violation::tolerable`]) is passed over.
+/// Whether `payload` can at least be read: what is tolerable ([`Violation::tolerable`]) is passed
+/// over.
 pub(crate) fn check_readable(
     version: Version,
     action: &str,

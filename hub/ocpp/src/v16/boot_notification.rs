@@ -1,5 +1,5 @@
-//! BootNotification (OCPP 1.6 §4.2): the station says what it is. Nothing in it is needed to serve a station, so
-//! nothing missing or too long in it is refused (quirks 4, 5).
+//! BootNotification (OCPP 1.6 §4.2): the station says what it is. Nothing in it is needed to serve
+//! a station, so nothing missing or too long in it is refused (quirks 4, 5).
 
 use model::{BootInfo, BootStatus, StationEvent, Timestamp};
 use serde::{Deserialize, Serialize};

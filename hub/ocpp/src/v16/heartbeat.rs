@@ -1,5 +1,5 @@
-//! Heartbeat (OCPP 1.6 §4.6, OCPP 2.0.1 G02; both in the same words): asks for the time. Whatever its payload holds
-//! means nothing.
+//! Heartbeat (OCPP 1.6 §4.6, OCPP 2.0.1 G02; both in the same words): asks for the time. Whatever
+//! its payload holds means nothing.
 
 use model::{StationEvent, Timestamp};
 

@@ -1,4 +1,5 @@
-//! MeterValue and SampledValue (OCPP 1.6 §7.33, §7.43), as MeterValues and StopTransaction carry them.
+//! MeterValue and SampledValue (OCPP 1.6 §7.33, §7.43), as MeterValues and StopTransaction carry
+//! them.
 
 use model::{MeterSample, SampledValue as Sampled};
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! MeterValues (OCPP 1.6 §4.7): readings of an outlet, in a transaction or out of one. A transaction message: it is
-//! always read and answered.
+//! MeterValues (OCPP 1.6 §4.7): readings of an outlet, in a transaction or out of one. A
+//! transaction message: it is always read and answered.
 
 use model::{ConnectorRef, MeterReading, RetryKey, StationEvent};
 use serde::Deserialize;

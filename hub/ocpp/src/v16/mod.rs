@@ -17,8 +17,8 @@ use crate::{
     inbound::{Handler, Shape},
 };
 
-/// Every action that is acted on; all others are carried. The most frequent come first, as they are looked
-/// for one after another.
+/// Every action that is acted on; all others are carried. The most frequent come first, as they are
+/// looked for one after another.
 pub(crate) const HANDLED: [Handler; 7] = [
     meter_values::HANDLER,
     status_notification::HANDLER,

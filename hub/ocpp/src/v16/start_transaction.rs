@@ -1,4 +1,5 @@
-//! StartTransaction (OCPP 1.6 §4.8): a transaction began, and wants a number. It is always read and answered.
+//! StartTransaction (OCPP 1.6 §4.8): a transaction began, and wants a number. It is always read and
+//! answered.
 
 use model::{RetryKey, StationEvent, TokenKind, TokenVerdict, TransactionEvent, TransactionPhase};
 use serde::{Deserialize, Serialize};
@@ -53,8 +54,8 @@ fn read(payload: &str, reading: &mut Reading<'_>) -> Result<StationEvent, Unread
     })))
 }
 
-/// Connector, token, time and meter make a start recognisable when it is sent again; a start that lacks one of them is
-/// recognised by all it says.
+/// Connector, token, time and meter make a start recognisable when it is sent again; a start that
+/// lacks one of them is recognised by all it says.
 fn retry_key(request: &Request<'_>, sent: &str) -> RetryKey {
     match request {
         Request {

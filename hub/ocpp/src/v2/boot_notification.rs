@@ -1,4 +1,5 @@
-//! BootNotification (OCPP 2.0.1 B01): the station says what it is. It is answered in the words of 1.6.
+//! BootNotification (OCPP 2.0.1 B01): the station says what it is. It is answered in the words of
+//! 1.6.
 
 use model::{BootInfo, StationEvent};
 use serde::Deserialize;

@@ -1,4 +1,5 @@
-//! IdTokenType and IdTokenInfoType (OCPP 2.0.1 part 2, §2.29, §2.28): a token, and what it is answered.
+//! IdTokenType and IdTokenInfoType (OCPP 2.0.1 part 2, §2.29, §2.28): a token, and what it is
+//! answered.
 
 use model::{Authorization, Timestamp, TokenKind, TokenRef, TokenVerdict};
 use serde::{Deserialize, Serialize};
@@ -15,8 +16,8 @@ pub(super) struct IdToken<'a> {
 }
 
 impl IdToken<'_> {
-    /// The token; nothing where its uid says nothing. `NoAuthorization` has an empty uid (OCPP 2.0.1 C02.FR.03), and
-    /// is called what it is.
+    /// The token; nothing where its uid says nothing. `NoAuthorization` has an empty uid (OCPP
+    /// 2.0.1 C02.FR.03), and is called what it is.
     pub(super) fn token(self, reading: &mut Reading<'_>) -> Option<TokenRef> {
         let kind = self
             .kind

@@ -1,4 +1,5 @@
-//! MeterValueType and SampledValueType (OCPP 2.0.1 part 2, §2.32, §2.43), as TransactionEvent and MeterValues carry them.
+//! MeterValueType and SampledValueType (OCPP 2.0.1 part 2, §2.32, §2.43), as TransactionEvent and
+//! MeterValues carry them.
 
 use model::{MeterSample, SampledValue as Sampled, Timestamp};
 use serde::Deserialize;
@@ -40,7 +41,8 @@ struct UnitOfMeasure<'a> {
     multiplier: Option<i64>,
 }
 
-/// The readings; those without a readable time were taken at `at`, the time of the message that carries them.
+/// The readings; those without a readable time were taken at `at`, the time of the message that
+/// carries them.
 pub(super) fn samples(
     values: Vec<MeterValue<'_>>,
     at: Option<Timestamp>,

@@ -1,5 +1,5 @@
-//! MeterValues (OCPP 2.0.1 J01): readings of an EVSE outside a transaction. A transaction message: it is always read and
-//! answered.
+//! MeterValues (OCPP 2.0.1 J01): readings of an EVSE outside a transaction. A transaction message:
+//! it is always read and answered.
 
 use model::{ConnectorRef, MeterReading, RetryKey, StationEvent};
 use serde::Deserialize;

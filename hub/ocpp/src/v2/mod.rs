@@ -16,8 +16,8 @@ use crate::{
     v16,
 };
 
-/// Every action that is acted on; all others are carried. The most frequent come first, as they are looked
-/// for one after another.
+/// Every action that is acted on; all others are carried. The most frequent come first, as they are
+/// looked for one after another.
 pub(crate) const HANDLED: [Handler; 6] = [
     transaction_event::HANDLER,
     meter_values::HANDLER,

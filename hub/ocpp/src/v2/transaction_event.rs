@@ -1,4 +1,5 @@
-//! TransactionEvent (OCPP 2.0.1 E01–E08): a transaction began, goes on, or ended. It is always read and answered.
+//! TransactionEvent (OCPP 2.0.1 E01–E08): a transaction began, goes on, or ended. It is always read
+//! and answered.
 
 use model::{
     ConnectorRef, RetryKey, StationEvent, TokenVerdict, TransactionEvent, TransactionPhase,
@@ -106,8 +107,8 @@ fn phase(event_type: Option<&str>, reading: &mut Reading<'_>) -> TransactionPhas
     }
 }
 
-/// Which step of which transaction: a repeat may differ in all else, as in `offline`. An event that does not say is
-/// recognised by all it says.
+/// Which step of which transaction: a repeat may differ in all else, as in `offline`. An event that
+/// does not say is recognised by all it says.
 fn retry_key(
     transaction: Option<&str>,
     seq: Option<i64>,
