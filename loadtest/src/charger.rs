@@ -22,7 +22,7 @@ const RESTART: Duration = Duration::from_secs(2);
 /// How far away a deadline is when there is none.
 const FAR: Duration = Duration::from_secs(86_400);
 
-/// What all chargers of a fleet are told; each follows the changes. When the sender goes, they stop.
+/// What all chargers of a fleet are told; each follows the changes. When the sender goes, they end at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Orders {
     /// What the fleet does.
@@ -34,7 +34,7 @@ pub struct Orders {
     pub meter_values_below: u64,
     /// How large those are.
     pub meter_values_bytes: usize,
-    /// Each charger closes its socket and ends.
+    /// Each charger ends its sessions, waits until all it has said is answered, closes its socket and ends.
     pub stop: bool,
 }
 
@@ -137,13 +137,16 @@ impl SimCharger {
     async fn live_through<F: Future>(&mut self, event: F) -> Option<F::Output> {
         tokio::pin!(event);
         loop {
+            if self.done.stop && self.station.has_said_all() {
+                return None;
+            }
             let mut out = Output::default();
             tokio::select! {
                 done = &mut event => return Some(done),
                 () = until(self.station.deadline()) => self.station.tick(Now::read(), &mut out),
                 changed = self.orders.changed() => {
                     let orders = *self.orders.borrow_and_update();
-                    if changed.is_err() || orders.stop {
+                    if changed.is_err() {
                         return None;
                     }
                     // Without a socket there is nothing to drop and nothing to send.
@@ -195,6 +198,9 @@ impl SimCharger {
             if out.restart {
                 return Lost::Restart;
             }
+            if self.done.stop && self.station.has_said_all() {
+                return Lost::Stop;
+            }
             tokio::select! {
                 message = socket.next() => match message {
                     Some(Ok(Message::Text(text))) => self.station.received(&text, Now::read(), &mut out),
@@ -206,7 +212,7 @@ impl SimCharger {
                 () = until(self.station.deadline()) => self.station.tick(Now::read(), &mut out),
                 changed = self.orders.changed() => {
                     let orders = *self.orders.borrow_and_update();
-                    if changed.is_err() || orders.stop {
+                    if changed.is_err() {
                         return Lost::Stop;
                     }
                     if let Some(lost) = self.follow(orders, &mut out) {

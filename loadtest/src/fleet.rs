@@ -10,10 +10,8 @@ use tokio::task::JoinSet;
 use crate::plan::Plan;
 use crate::recorder::Recorder;
 
-/// How long the last messages and answers may take when a run ends.
+/// How long the last messages, answers and closings may take when a run ends.
 const DRAIN: Duration = Duration::from_secs(60);
-/// How long chargers may take to close their sockets.
-const CLOSE: Duration = Duration::from_secs(10);
 
 /// Chargers that run in this process.
 pub(crate) struct Fleet {
@@ -87,16 +85,14 @@ impl Fleet {
         self.orders.send_modify(change);
     }
 
-    /// Ends all sessions, waits until everything about them is acknowledged, and closes all sockets.
+    /// Ends all sessions, waits until everything said is answered, and closes all sockets.
     pub(crate) async fn leave(mut self) {
-        self.order(|orders| orders.pace = Pace::Leaving);
-        // What is still missing after that counts as lost.
-        let drained =
-            |tally: &crate::tally::Tally| tally.queued == tally.acknowledged + tally.discarded;
-        self.recorder.wait(Instant::now() + DRAIN, drained).await;
-        self.order(|orders| orders.stop = true);
+        self.order(|orders| {
+            orders.pace = Pace::Leaving;
+            orders.stop = true;
+        });
         let all = async { while self.chargers.join_next().await.is_some() {} };
-        // A socket that does not close in time is closed by the end of this process.
-        let _ = tokio::time::timeout(CLOSE, all).await;
+        // What is missing after that counts as lost; the end of this process closes the sockets.
+        let _ = tokio::time::timeout(DRAIN, all).await;
     }
 }

@@ -130,6 +130,17 @@ impl Station {
         self.send_next(now, out);
     }
 
+    /// Whether no session runs and everything said so far was answered. Before the boot is accepted only what outlives
+    /// the socket counts.
+    pub(crate) fn has_said_all(&self) -> bool {
+        let answered = self.pending.is_none() && self.desk.outbox.is_empty();
+        let over = self
+            .connectors
+            .iter()
+            .all(|connector| connector.session().is_none());
+        over && self.desk.queue.is_empty() && (answered || !self.accepted)
+    }
+
     /// When [`Self::tick`] has something to do.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let socket = match &self.pending {

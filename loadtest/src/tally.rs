@@ -95,6 +95,13 @@ impl Tally {
     }
 }
 
+impl ActionTally {
+    /// CALLs of which no answer is awaited any more.
+    pub(crate) fn settled(&self) -> u64 {
+        self.answered + self.failures.values().sum::<u64>()
+    }
+}
+
 /// Adds one to the count of `name`.
 pub(crate) fn count(counts: &mut Counts, name: impl Into<Name>) {
     *counts.entry(name.into()).or_default() += 1;

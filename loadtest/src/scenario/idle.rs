@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 use crate::fleet::Fleet;
+use crate::tally::{ActionTally, Tally};
 
 /// Size of the large message.
 pub(crate) const LARGE_MESSAGE_BYTES: usize = 2_048;
@@ -34,12 +35,16 @@ async fn send_large_messages(fleet: &Fleet) {
             orders.meter_values_below = first + sent;
         });
     }
-    // Missing answers show in the report.
-    let answered = |tally: &crate::tally::Tally| {
-        tally.actions.get("MeterValues").map_or(0, |it| it.answered) >= count
+    // Failed ones show in the report.
+    let settled = |tally: &Tally| {
+        tally
+            .actions
+            .get("MeterValues")
+            .map_or(0, ActionTally::settled)
+            >= count
     };
     fleet
         .recorder
-        .wait(Instant::now() + PATIENCE, answered)
+        .wait(Instant::now() + PATIENCE, settled)
         .await;
 }
