@@ -11,16 +11,13 @@ pub(super) async fn measure(fleet: &Fleet, rounds: u64, deadline: Duration) {
     let reports = count * u64::from(fleet.plan.traits.connectors);
     for _ in 0..rounds {
         let began = Instant::now();
-        let (connects, answers) = (
-            connects(&fleet.recorder.tally()),
-            answers(&fleet.recorder.tally()),
-        );
+        let (connects, answers) = seen(&fleet.recorder.tally());
         fleet.order(|orders| orders.drops += 1);
         let back = fleet
             .recorder
             .wait(began + deadline, |tally| {
-                self::connects(tally) >= connects + count
-                    && self::answers(tally) >= answers + reports
+                let (now_connects, now_answers) = seen(tally);
+                now_connects >= connects + count && now_answers >= answers + reports
             })
             .await;
         let mut tally = fleet.recorder.tally();
@@ -49,13 +46,11 @@ pub(super) fn judge(rounds: u64, tally: &Tally) -> Vec<String> {
     faults
 }
 
-fn connects(tally: &Tally) -> u64 {
-    tally.connects.count()
-}
-
-fn answers(tally: &Tally) -> u64 {
-    tally
+/// Sockets opened and status reports answered so far.
+fn seen(tally: &Tally) -> (u64, u64) {
+    let answers = tally
         .actions
         .get("StatusNotification")
-        .map_or(0, |it| it.answered)
+        .map_or(0, |it| it.answered);
+    (tally.connects.count(), answers)
 }
