@@ -154,7 +154,7 @@ async fn open(
     }
     ::metrics::counter!(metrics::HANDSHAKES, "outcome" => "opened").increment(1);
     sockets.liveness.watch(&handle);
-    link::spawn(
+    link::open(
         stream,
         behind,
         handle,
@@ -162,7 +162,8 @@ async fn open(
         request.station,
         protocol,
         sockets,
-    );
+    )
+    .await;
 }
 
 fn switching_protocols(key: &str, subprotocol: Option<&str>) -> String {

@@ -134,8 +134,9 @@ impl Link for LinkHandle {
     }
 }
 
-/// Starts the task of an open socket. `behind` is what came behind the upgrade request.
-pub(crate) fn spawn(
+/// Opens the WebSocket on an upgraded connection and starts its task. `behind` is what came behind the
+/// upgrade request.
+pub(crate) async fn open(
     stream: TcpStream,
     behind: Vec<u8>,
     handle: Arc<LinkHandle>,
@@ -151,27 +152,20 @@ pub(crate) fn spawn(
         .max_write_buffer_size(1024 * 1024)
         .max_message_size(Some(sockets.config.max_message_bytes))
         .max_frame_size(Some(sockets.config.max_message_bytes));
-    tokio::spawn(async move {
-        let socket = Box::pin(WebSocketStream::from_partially_read(
-            stream,
-            behind,
-            Role::Server,
-            Some(config),
-        ))
-        .await;
-        let task = LinkTask {
-            socket,
-            handle,
-            connection: Arc::new(connection),
-            station,
-            protocol,
-            sockets,
-            in_hand: None,
-            ahead: VecDeque::new(),
-            call_timer: None,
-        };
-        task.run().await;
-    });
+    let socket =
+        WebSocketStream::from_partially_read(stream, behind, Role::Server, Some(config)).await;
+    let task = LinkTask {
+        socket,
+        handle,
+        connection: Arc::new(connection),
+        station,
+        protocol,
+        sockets,
+        in_hand: None,
+        ahead: VecDeque::new(),
+        call_timer: None,
+    };
+    tokio::spawn(run(Box::new(task)));
 }
 
 struct LinkTask {
@@ -212,19 +206,20 @@ enum End {
     Closing(Closing),
 }
 
-impl LinkTask {
-    async fn run(mut self) {
-        let end = loop {
-            let next = poll_fn(|cx| self.poll_next(cx)).await;
-            // Boxed: what a message needs is held only while there is one.
-            if let Err(end) = Box::pin(self.handle_next(next)).await {
-                break end;
-            }
-        };
-        self.handle.word().calls.gone();
-        Box::pin(self.say_goodbye(end)).await;
-    }
+/// A socket's life. The task is boxed because a future stores what it is given twice.
+async fn run(mut task: Box<LinkTask>) {
+    let end = loop {
+        let next = poll_fn(|cx| task.poll_next(cx)).await;
+        // Boxed: what a message needs is held only while there is one.
+        if let Err(end) = Box::pin(task.handle_next(next)).await {
+            break end;
+        }
+    };
+    task.handle.word().calls.gone();
+    Box::pin(task.say_goodbye(end)).await;
+}
 
+impl LinkTask {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         self.handle.waker.register(cx.waker());
         if let Some(in_hand) = &mut self.in_hand
@@ -448,14 +443,14 @@ impl LinkTask {
     }
 
     /// Closes politely, where there is anybody left to be polite to.
-    async fn say_goodbye(self, end: End) {
+    async fn say_goodbye(self: Box<Self>, end: End) {
         let Self {
             mut socket,
             connection,
             sockets,
             station,
             ..
-        } = self;
+        } = *self;
         // The actor learns of it first; the goodbye may take its time.
         drop(connection);
         let (label, goodbye) = goodbye_to(end);
@@ -551,7 +546,15 @@ mod tests {
 
     #[test]
     fn what_an_idle_socket_holds_is_small() {
-        let bytes = size_of::<LinkTask>() - size_of::<WebSocketStream<TcpStream>>();
-        assert!(bytes <= 160, "{bytes} bytes besides the WebSocket");
+        fn future_bytes<F>(_: fn(Box<LinkTask>) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(
+            future_bytes(run) <= 120,
+            "{} bytes of future",
+            future_bytes(run)
+        );
+        let besides = size_of::<LinkTask>() - size_of::<WebSocketStream<TcpStream>>();
+        assert!(besides <= 120, "{besides} bytes besides the WebSocket");
     }
 }
