@@ -3,7 +3,7 @@
 
 use std::io;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -26,6 +26,8 @@ pub(crate) struct Outcome {
     /// How long the measured part took.
     pub(crate) took: Duration,
     pub(crate) hub: Option<HubUsage>,
+    /// The hub's memory in bytes, every ten seconds of the measured part.
+    pub(crate) memory_meanwhile: Vec<u64>,
 }
 
 /// The hub's process at the turns of a run.
@@ -56,6 +58,9 @@ pub(crate) enum RunError {
     Hub(#[from] HubProcessError),
 }
 
+/// How often the hub's memory is looked at while measuring.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// Runs the plans, one worker process each.
 pub(crate) async fn conduct(plans: &[Plan], hub: Option<HubProcess>) -> Result<Outcome, RunError> {
     let look = || hub.map(HubProcess::usage).transpose();
@@ -65,13 +70,17 @@ pub(crate) async fn conduct(plans: &[Plan], hub: Option<HubProcess>) -> Result<O
         .all(|report| matches!(report, Report::Ready))
         .await?;
     let ready = look()?;
-    workers.display.measuring();
+    workers.measuring(hub);
     workers.step("go").await?;
     let mut outcome = Outcome::default();
     let measured_by_all = workers
         .all(|report| matches!(report, Report::Measured { .. }))
         .await?;
     let measured = look()?;
+    outcome.memory_meanwhile = workers
+        .watch
+        .take()
+        .map_or_else(Vec::new, |watch| watch.memory);
     for report in measured_by_all {
         if let Report::Measured { answered, took } = report {
             outcome.answered += answered;
@@ -104,6 +113,7 @@ struct Workers {
     reports: mpsc::Receiver<(usize, Result<Report, RunError>)>,
     progress: Vec<Progress>,
     display: ProgressDisplay,
+    watch: Option<Watch>,
     /// Killed when dropped.
     _children: Vec<Child>,
 }
@@ -140,8 +150,18 @@ impl Workers {
             reports,
             progress,
             display,
+            watch: None,
             _children: children,
         })
+    }
+
+    fn measuring(&mut self, hub: Option<HubProcess>) {
+        self.display.measuring();
+        self.watch = hub.map(|hub| Watch {
+            hub,
+            looked: Instant::now(),
+            memory: Vec::new(),
+        });
     }
 
     /// Waits for one such report of each worker.
@@ -153,6 +173,9 @@ impl Workers {
                 Report::Progress(progress) => {
                     self.progress[worker] = progress;
                     self.display.show(&self.progress);
+                    if let Some(watch) = &mut self.watch {
+                        watch.look()?;
+                    }
                 }
                 Report::Failed(problem) => return Err(RunError::Worker(problem)),
                 report if awaited(&report) => found.push(report),
@@ -170,6 +193,23 @@ impl Workers {
                 .write_all(line.as_bytes())
                 .await
                 .map_err(|_| RunError::WorkerDied)?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks at the hub's memory while the fleet is at work.
+struct Watch {
+    hub: HubProcess,
+    looked: Instant,
+    memory: Vec<u64>,
+}
+
+impl Watch {
+    fn look(&mut self) -> Result<(), HubProcessError> {
+        if self.looked.elapsed() >= LOOK_EVERY {
+            self.looked = Instant::now();
+            self.memory.push(self.hub.usage()?.memory);
         }
         Ok(())
     }

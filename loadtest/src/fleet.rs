@@ -87,6 +87,7 @@ impl Fleet {
 
     /// Ends all sessions, waits until everything said is answered, and closes all sockets.
     pub(crate) async fn leave(mut self) {
+        self.recorder.fleet_leaves();
         self.order(|orders| {
             orders.pace = Pace::Leaving;
             orders.stop = true;

@@ -30,7 +30,6 @@ mod connector;
 mod desk;
 mod message;
 mod meter;
-mod obey;
 mod observer;
 mod profile;
 mod queue;

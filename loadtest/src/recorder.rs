@@ -1,5 +1,6 @@
 //! The observer of a worker's fleet: it counts, and lets a scenario wait for a count.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ const LOOK: Duration = Duration::from_millis(1);
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     tally: Mutex<Tally>,
+    /// Latencies count no more: the fleet leaves, all at once, as no fleet does in life.
+    leaving: AtomicBool,
 }
 
 /// The few numbers to show while a run goes on.
@@ -30,6 +33,11 @@ impl Recorder {
     pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
         // Counts stay usable after a panic elsewhere.
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on answers are counted, but their latencies are not.
+    pub(crate) fn fleet_leaves(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -68,7 +76,9 @@ impl Observer for Recorder {
             Event::Answered { action, took } => {
                 let tally = tally.action(action);
                 tally.answered += 1;
-                tally.latency.record(*took);
+                if !self.leaving.load(Ordering::Relaxed) {
+                    tally.latency.record(*took);
+                }
             }
             Event::Failed { action, failure } => {
                 let kind = match failure {

@@ -61,6 +61,8 @@ struct Hub {
     memory_before: u64,
     memory_ready: u64,
     memory_measured: u64,
+    /// Every ten seconds of the measured part.
+    memory_meanwhile: Vec<u64>,
     bytes_per_charger_ready: f64,
     bytes_per_charger_measured: f64,
     cpu_us_per_message: Option<f64>,
@@ -88,6 +90,7 @@ impl Report {
                 memory_before: hub.before.memory,
                 memory_ready: hub.ready.memory,
                 memory_measured: hub.measured.memory,
+                memory_meanwhile: outcome.memory_meanwhile.clone(),
                 bytes_per_charger_ready: grown(hub.ready.memory),
                 bytes_per_charger_measured: grown(hub.measured.memory),
                 cpu_us_per_message: cpu_us_per_message(outcome),
@@ -141,7 +144,7 @@ impl Report {
     pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
-            "{}: {} chargers, OCPP {}, {} ({} worker processes, seed {})",
+            "{}: {} chargers, OCPP {}, {} (workers: {}, seed: {})",
             self.scenario, self.chargers, self.version, self.url, self.workers, self.seed
         )?;
         writeln!(
@@ -161,14 +164,21 @@ impl Report {
         row(
             out,
             "connect",
-            self.connect,
+            self.connect.map_or(0, |it| it.count),
             self.connect_failures.values().sum(),
+            self.connect,
         )?;
         for (name, action) in &self.actions {
-            row(out, name, action.latency, action.failures.values().sum())?;
+            row(
+                out,
+                name,
+                action.answered,
+                action.failures.values().sum(),
+                action.latency,
+            )?;
         }
-        if self.rounds.is_some() {
-            row(out, "round (all back)", self.rounds, 0)?;
+        if let Some(rounds) = self.rounds {
+            row(out, "round (all back)", rounds.count, 0, self.rounds)?;
         }
         self.print_hub(out)?;
         writeln!(out)?;
@@ -188,6 +198,14 @@ impl Report {
             mib(hub.memory_ready),
             mib(hub.memory_measured)
         )?;
+        if self.scenario == "steady" && !hub.memory_meanwhile.is_empty() {
+            let meanwhile: Vec<_> = hub
+                .memory_meanwhile
+                .iter()
+                .map(|it| format!("{:.1}", mib(*it)))
+                .collect();
+            writeln!(out, "every 10 s: {} MiB", meanwhile.join(", "))?;
+        }
         if self.scenario == "idle" {
             writeln!(
                 out,
@@ -195,7 +213,7 @@ impl Report {
                 hub.bytes_per_charger_ready, hub.bytes_per_charger_measured
             )?;
         }
-        if let Some(cpu) = hub.cpu_us_per_message {
+        if let Some(cpu) = hub.cpu_us_per_message.filter(|_| self.scenario != "idle") {
             writeln!(out, "hub CPU per message: {cpu:.1} µs")?;
         }
         if let Some(echo) = &self.echo {
@@ -223,23 +241,22 @@ impl Report {
 fn row(
     out: &mut impl Write,
     name: &str,
-    latency: Option<Percentiles>,
+    answered: u64,
     failed: u64,
+    latency: Option<Percentiles>,
 ) -> io::Result<()> {
-    let ms = |micros: u64| format!("{:.2}", micros as f64 / 1_000.0);
-    let Some(it) = latency else {
-        return writeln!(out, "{name:<24}{:>10}{failed:>9}", 0);
-    };
-    writeln!(
-        out,
-        "{name:<24}{:>10}{failed:>9}{:>11}{:>10}{:>10}{:>10}{:>10}",
-        it.count,
-        ms(it.p50),
-        ms(it.p90),
-        ms(it.p99),
-        ms(it.p99_9),
-        ms(it.max)
-    )
+    write!(out, "{name:<24}{answered:>10}{failed:>9}")?;
+    if let Some(it) = latency {
+        let ms = |micros: u64| format!("{:.2}", micros as f64 / 1_000.0);
+        let (p50, p90, p99) = (ms(it.p50), ms(it.p90), ms(it.p99));
+        write!(
+            out,
+            "{p50:>11}{p90:>10}{p99:>10}{:>10}{:>10}",
+            ms(it.p99_9),
+            ms(it.max)
+        )?;
+    }
+    writeln!(out)
 }
 
 fn actions(tally: &Tally) -> BTreeMap<String, Action> {

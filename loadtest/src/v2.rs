@@ -1,4 +1,4 @@
-//! OCPP 2.0.1: the payloads a charger sends, and the commands it reads. Field names as in part 2 of the specification.
+//! OCPP 2.0.1: the payloads a charger sends and the answers it reads. Field names as in part 2 of the specification.
 //! Each connector is an EVSE of its own, with one connector.
 
 use chrono::{DateTime, Utc};
@@ -6,43 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::message::{
-    Command, Denial, Key, Limit, Message, Status, Step, StepKind, StopReason, Trigger, timestamp,
-};
+use crate::message::{Message, Status, Step, StepKind, StopReason, timestamp};
 use crate::meter::Reading;
-use crate::settings::{Setting, Settings, Verdict};
+use crate::settings::{Setting, Settings};
 
-/// Actions of 2.0.1 that a central system sends and this charger does not know.
-const UNSUPPORTED: [&str; 28] = [
-    "CancelReservation",
-    "CertificateSigned",
-    "ClearCache",
-    "ClearDisplayMessage",
-    "ClearVariableMonitoring",
-    "CostUpdated",
-    "CustomerInformation",
-    "DataTransfer",
-    "DeleteCertificate",
-    "GetChargingProfiles",
-    "GetCompositeSchedule",
-    "GetDisplayMessages",
-    "GetInstalledCertificateIds",
-    "GetLocalListVersion",
-    "GetLog",
-    "GetMonitoringReport",
-    "GetReport",
-    "InstallCertificate",
-    "PublishFirmware",
-    "ReserveNow",
-    "SendLocalList",
-    "SetDisplayMessage",
-    "SetMonitoringBase",
-    "SetMonitoringLevel",
-    "SetNetworkProfile",
-    "SetVariableMonitoring",
-    "UnpublishFirmware",
-    "UpdateFirmware",
-];
+mod commands;
+
+pub(crate) use commands::{command, variables, variables_set};
 
 pub(crate) fn boot_notification(identity: &str) -> String {
     // 2.0.1 allows 25 characters of serial number.
@@ -354,168 +324,6 @@ pub(crate) fn token_status(payload: &RawValue) -> Option<String> {
         .ok()?
         .id_token_info
         .map(|info| info.status)
-}
-
-/// Reads a CALL of the central system.
-pub(crate) fn command(action: &str, payload: &RawValue) -> Result<Command, Denial> {
-    if UNSUPPORTED.contains(&action) {
-        return Err(Denial::NotSupported);
-    }
-    let fields: Value = serde_json::from_str(payload.get())
-        .map_err(|error| Denial::Malformed(error.to_string()))?;
-    let missing = |name: &str| Denial::Malformed(format!("{name} is missing"));
-    let text = |value: &Value, name: &str| {
-        value
-            .as_str()
-            .map(str::to_owned)
-            .ok_or_else(|| missing(name))
-    };
-    // EVSE 0 is the charging station as a whole.
-    let number = |value: &Value| {
-        value
-            .as_u64()
-            .and_then(|id| u32::try_from(id).ok())
-            .filter(|&id| id > 0)
-    };
-    match action {
-        "RequestStartTransaction" => Ok(Command::RemoteStart {
-            connector: number(&fields["evseId"]),
-            token: text(&fields["idToken"]["idToken"], "idToken")?,
-            remote_start_id: Some(
-                fields["remoteStartId"]
-                    .as_i64()
-                    .ok_or_else(|| missing("remoteStartId"))?,
-            ),
-            limit: limit(&fields["chargingProfile"]),
-        }),
-        "RequestStopTransaction" => Ok(Command::RemoteStop {
-            transaction: text(&fields["transactionId"], "transactionId")?,
-        }),
-        "Reset" => Ok(Command::Reset),
-        "UnlockConnector" => Ok(Command::Unlock {
-            connector: number(&fields["evseId"]).ok_or_else(|| missing("evseId"))?,
-        }),
-        "ChangeAvailability" => Ok(Command::ChangeAvailability {
-            connector: number(&fields["evse"]["id"]),
-            operative: text(&fields["operationalStatus"], "operationalStatus")? == "Operative",
-        }),
-        "TriggerMessage" => Ok(Command::Trigger {
-            message: trigger(&text(&fields["requestedMessage"], "requestedMessage")?),
-            connector: number(&fields["evse"]["id"]),
-        }),
-        "GetVariables" => {
-            let asked = fields["getVariableData"]
-                .as_array()
-                .ok_or_else(|| missing("getVariableData"))?;
-            Ok(Command::GetSettings(asked.iter().map(key).collect()))
-        }
-        "SetVariables" => {
-            let asked = fields["setVariableData"]
-                .as_array()
-                .ok_or_else(|| missing("setVariableData"))?;
-            let pair = |item| Ok((key(item), text(&item["attributeValue"], "attributeValue")?));
-            Ok(Command::SetSettings(
-                asked.iter().map(pair).collect::<Result<_, _>>()?,
-            ))
-        }
-        "SetChargingProfile" => {
-            let limit = limit(&fields["chargingProfile"]);
-            let limit = limit.ok_or_else(|| missing("a chargingSchedulePeriod with a limit"))?;
-            Ok(Command::SetLimit {
-                connector: number(&fields["evseId"]),
-                limit,
-            })
-        }
-        "ClearChargingProfile" => Ok(Command::ClearLimit {
-            connector: number(&fields["chargingProfileCriteria"]["evseId"]),
-        }),
-        "GetBaseReport" => Ok(Command::BaseReport {
-            request_id: fields["requestId"]
-                .as_i64()
-                .ok_or_else(|| missing("requestId"))?,
-        }),
-        "GetTransactionStatus" => Ok(Command::TransactionStatus {
-            transaction: fields["transactionId"].as_str().map(str::to_owned),
-        }),
-        _ => Err(Denial::NotImplemented),
-    }
-}
-
-fn trigger(name: &str) -> Trigger {
-    match name {
-        "BootNotification" => Trigger::Boot,
-        "Heartbeat" => Trigger::Heartbeat,
-        "StatusNotification" => Trigger::Status,
-        "MeterValues" => Trigger::MeterValues,
-        "TransactionEvent" => Trigger::TransactionEvent,
-        _ => Trigger::Unknown,
-    }
-}
-
-fn limit(profile: &Value) -> Option<Limit> {
-    let schedule = &profile["chargingSchedule"][0];
-    let limit = schedule["chargingSchedulePeriod"][0]["limit"].as_f64()?;
-    Some(if schedule["chargingRateUnit"] == "W" {
-        Limit::Watts(limit)
-    } else {
-        Limit::Amperes(limit)
-    })
-}
-
-fn key(item: &Value) -> Key {
-    let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
-    let (component, variable) = (name(&item["component"]), name(&item["variable"]));
-    let setting = Setting::by_variable(&component, &variable);
-    Key {
-        component,
-        variable,
-        setting,
-    }
-}
-
-/// The answer to GetVariables.
-pub(crate) fn variables(keys: &[Key], settings: &Settings) -> String {
-    let results: Vec<Value> = keys
-        .iter()
-        .map(|key| {
-            let status = match key.setting {
-                Some(_) => "Accepted",
-                None if Setting::has_component(&key.component) => "UnknownVariable",
-                None => "UnknownComponent",
-            };
-            let mut result = result_of(key, status);
-            if let Some(setting) = key.setting {
-                result["attributeValue"] = settings.get(setting).into();
-            }
-            result
-        })
-        .collect();
-    json!({ "getVariableResult": results }).to_string()
-}
-
-/// The answer to SetVariables.
-pub(crate) fn variables_set(outcomes: &[(Key, Verdict)]) -> String {
-    let results: Vec<Value> = outcomes
-        .iter()
-        .map(|(key, verdict)| {
-            let status = match verdict {
-                Verdict::Accepted => "Accepted",
-                Verdict::Rejected => "Rejected",
-                Verdict::UnknownComponent => "UnknownComponent",
-                Verdict::Unknown => "UnknownVariable",
-            };
-            result_of(key, status)
-        })
-        .collect();
-    json!({ "setVariableResult": results }).to_string()
-}
-
-fn result_of(key: &Key, status: &str) -> Value {
-    json!({
-        "attributeStatus": status,
-        "component": { "name": key.component },
-        "variable": { "name": key.variable },
-    })
 }
 
 fn to_text(payload: &impl Serialize) -> String {

@@ -4,16 +4,16 @@ use ocpp::{ErrorCode, Protocol, frame};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::{Output, Station};
 use crate::connector::Connector;
 use crate::desk::{Now, Purpose};
 use crate::message::{Command, Denial, Key, Limit, StepKind, StopReason, Trigger};
 use crate::settings::{Setting, Verdict};
-use crate::station::{Output, Station};
 use crate::version::Version;
 
 impl Station {
     /// Obeys a CALL and returns the answering frame.
-    pub(crate) fn obey(
+    pub(super) fn obey(
         &mut self,
         id: &str,
         action: &str,
