@@ -75,6 +75,12 @@ impl ConnectError {
         }
     }
 
+    /// Whether this machine has run out of something, so that the central system is not to blame.
+    #[must_use]
+    pub fn is_own_limit(&self) -> bool {
+        matches!(self, Self::TooManyOpenFiles | Self::NoLocalPort)
+    }
+
     fn io(address: SocketAddr, source: io::Error) -> Self {
         match source.raw_os_error() {
             Some(TOO_MANY_OPEN_FILES) => Self::TooManyOpenFiles,

@@ -18,6 +18,8 @@ pub(crate) struct Recorder {
     tally: Mutex<Tally>,
     /// Latencies count no more: the fleet leaves, all at once, as no fleet does in life.
     leaving: AtomicBool,
+    /// A limit of this machine that the fleet has hit: the run says nothing about the central system.
+    own_limit: Mutex<Option<String>>,
 }
 
 /// The few numbers to show while a run goes on.
@@ -33,6 +35,14 @@ impl Recorder {
     pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
         // Counts stay usable after a panic elsewhere.
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The limit of this machine that the fleet has hit, if any, and what to do about it.
+    pub(crate) fn own_limit(&self) -> Option<String> {
+        self.own_limit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// From now on answers are counted, but their latencies are not.
@@ -69,7 +79,16 @@ impl Observer for Recorder {
         let mut tally = self.tally();
         match event {
             Event::Connected { took } => tally.connects.record(*took),
-            Event::ConnectFailed(error) => count(&mut tally.connect_failures, error.kind()),
+            Event::ConnectFailed(error) => {
+                count(&mut tally.connect_failures, error.kind());
+                if error.is_own_limit() {
+                    let mut limit = self
+                        .own_limit
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner);
+                    *limit = Some(error.to_string());
+                }
+            }
             Event::Disconnected { reason } => count(&mut tally.disconnects, *reason),
             Event::Booted => tally.booted += 1,
             Event::Sent { action } => tally.action(action).sent += 1,

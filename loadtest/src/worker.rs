@@ -64,7 +64,7 @@ pub(crate) async fn run() -> io::Result<()> {
     };
     tokio::select! {
         done = work => done,
-        error = tell_progress(&recorder) => Err(error),
+        stopped = tell_progress(&recorder) => stopped,
     }
 }
 
@@ -147,12 +147,14 @@ async fn next_step(lines: &mut mpsc::Receiver<String>) -> Result<(), Stopped> {
     lines.recv().await.map(drop).ok_or(Stopped::ParentGone)
 }
 
-async fn tell_progress(recorder: &Recorder) -> io::Error {
+/// Tells the progress until the fleet hits a limit of this machine.
+async fn tell_progress(recorder: &Recorder) -> io::Result<()> {
     loop {
         tokio::time::sleep(PROGRESS).await;
-        if let Err(error) = report(&Report::Progress(recorder.progress())) {
-            return error;
+        if let Some(limit) = recorder.own_limit() {
+            return report(&Report::Failed(limit));
         }
+        report(&Report::Progress(recorder.progress()))?;
     }
 }
 

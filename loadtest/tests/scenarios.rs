@@ -148,3 +148,21 @@ async fn nobody_there_is_one_clear_line() {
     );
     assert_eq!(words.lines().count(), 1, "{words}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_few_open_files_end_the_run_with_advice() {
+    let system = CentralSystem::start(|_| Reaction::Usual).await;
+    let few_files = format!(
+        "ulimit -n 60 && exec {} ramp --chargers 100 --url '{}'",
+        env!("CARGO_BIN_EXE_loadtest"),
+        system.url
+    );
+    let output = Command::new("sh")
+        .args(["-c", &few_files])
+        .output()
+        .await
+        .expect("a shell");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{words}");
+    assert!(words.contains("--workers"), "{words}");
+}
