@@ -162,7 +162,9 @@ fn command(dir: &Path, settings: &[(String, String)]) -> Command {
     let mut command = Command::new(binary());
     command
         .current_dir(dir)
-        .env("SWITCHYARD_DATA__DIR", dir.join("data"));
+        .env("SWITCHYARD_DATA__DIR", dir.join("data"))
+        // The panics of these tests are asked for.
+        .env("RUST_BACKTRACE", "0");
     for (key, value) in settings {
         command.env(format!("SWITCHYARD_{key}"), value);
     }

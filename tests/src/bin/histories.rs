@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p tests --bin histories -- --count 10000 --seed 1`
 
+#![expect(clippy::print_stdout, reason = "what it prints is what it is for")]
+
 use std::{
     process::ExitCode,
     sync::atomic::{AtomicU64, Ordering},
