@@ -3,7 +3,7 @@
 //! A history is a handful of stations that each charge a few times, and several lives of a hub. In each
 //! life stations connect, send their queue, lose answers, send twice, out of order; the store is slow,
 //! refuses, or does not know whether it wrote; actors panic; then the hub is killed where it stands. The
-//! last life has no faults, so that every queue drains. Then an independent [`checker`] compares what the
+//! last life has no faults, so that every queue drains. Then an independent checker compares what the
 //! stations were told, and what their meters really counted, with what the store holds.
 //!
 //! Time is simulated, so a history takes milliseconds, and the same seed gives the same history.
