@@ -86,7 +86,7 @@ impl Commands {
         };
         self.keep(&record).await?;
         let this = self.clone();
-        let to_its_end = tokio::spawn(async move { this.run(record, ask.timeout).await });
+        let to_its_end = tokio::spawn(async move { this.run(protocol, record, ask.timeout).await });
         to_its_end
             .await
             .map_err(|error| CommandRefused::Store(error.to_string()))?
@@ -106,6 +106,7 @@ impl Commands {
 
     async fn run(
         &self,
+        protocol: Protocol,
         mut record: CommandRecord,
         timeout: Duration,
     ) -> Result<CommandRecord, CommandRefused> {
@@ -124,7 +125,11 @@ impl Commands {
             self.keep(&record).await?;
         }
         // A port that is dropped belonged to a socket that went.
-        take_outcome(&mut record, told.await.unwrap_or(CallOutcome::Gone));
+        take_outcome(
+            protocol,
+            &mut record,
+            told.await.unwrap_or(CallOutcome::Gone),
+        );
         record.finished_at = Some(self.clock.now());
         let label = label_of(record.state);
         ::metrics::counter!(metrics::COMMANDS, "outcome" => label).increment(1);
@@ -163,11 +168,17 @@ fn in_version(
     Ok((action.to_owned(), payload))
 }
 
-fn take_outcome(record: &mut CommandRecord, outcome: CallOutcome) {
+fn take_outcome(protocol: Protocol, record: &mut CommandRecord, outcome: CallOutcome) {
     let (state, error) = match outcome {
         CallOutcome::Answered(answer) => {
-            record.answer = Some(serde_json::from_str(&answer).unwrap_or(Value::String(answer)));
-            (CommandState::Answered, None)
+            let mut answer = serde_json::from_str(&answer).unwrap_or(Value::String(answer));
+            for repair in ocpp::command::coerce_answer(protocol, &record.action, &mut answer) {
+                ::metrics::counter!(metrics::REPAIRS, "repair" => repair).increment(1);
+            }
+            // An odd answer is an answer; whoever reads it is told what is odd.
+            let odd = ocpp::command::check_answer(protocol, &record.action, &answer).err();
+            record.answer = Some(answer);
+            (CommandState::Answered, odd.map(|odd| odd.to_string()))
         }
         CallOutcome::Failed { code, description } => {
             (CommandState::Failed, Some(format!("{code}: {description}")))

@@ -1,6 +1,6 @@
 //! The hub's own log and the recorder of its metrics.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -11,6 +11,11 @@ use crate::config::{LogConfig, LogFormat};
 const SECONDS: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0,
 ];
+
+/// Buckets of every histogram of counts.
+const COUNTS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 500.0];
+/// How often the recorder folds away what it has gathered since it was last read.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Starts the log, to standard error. A second call changes nothing.
 pub fn start_log(config: &LogConfig) {
@@ -25,7 +30,7 @@ pub fn start_log(config: &LogConfig) {
     };
 }
 
-/// The recorder of this process's metrics; made once.
+/// The recorder of this process's metrics; made once, on the runtime that will keep it up.
 ///
 /// # Errors
 /// When another recorder is installed already.
@@ -36,7 +41,16 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     }
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_writes".to_owned()), &COUNTS)?
         .install_recorder()?;
+    // Without it, histograms that nobody reads would grow for ever.
+    let kept_up = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            kept_up.run_upkeep();
+        }
+    });
     actors::describe_metrics();
     crate::metrics::describe();
     store_sqlite::describe_metrics();

@@ -110,7 +110,7 @@ pub struct CommandRecord {
     /// The station's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Value>,
-    /// Why there is no answer.
+    /// Why there is no answer, or what is odd about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Whose key asked for it.

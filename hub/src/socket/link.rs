@@ -319,7 +319,11 @@ impl LinkTask {
             Err(bad) => {
                 repaired = frame::salvage(&text);
                 match &repaired {
-                    Some(repaired) => frame::parse(repaired),
+                    Some(repaired) => {
+                        ::metrics::counter!(metrics::REPAIRS, "repair" => "salvaged_frame")
+                            .increment(1);
+                        frame::parse(repaired)
+                    }
                     None => Err(bad),
                 }
             }
