@@ -2,7 +2,7 @@
 //! one message is proven from outside, over a real socket.
 //!
 //! A token whose uid is `!panic-<where>` panics the actor at `<where>` (charger, session) each time;
-//! `!panic-<where>-once-<anything>` the first time only.
+//! `!panic-<where>-once-<anything>` the first time only. A site of such a name panics when it is looked at.
 
 use std::{collections::HashSet, sync::Mutex};
 
@@ -12,7 +12,14 @@ static DONE: Mutex<Option<HashSet<String>>> = Mutex::new(None);
 
 /// Panics if the token asks for it at this place.
 pub(crate) fn panic_if_asked(place: &str, token: Option<&TokenRef>) {
-    let Some(asked) = token.and_then(|token| token.uid.as_str().strip_prefix("!panic-")) else {
+    if let Some(token) = token {
+        panic_if_named(place, token.uid.as_str());
+    }
+}
+
+/// Panics if the name asks for it at this place.
+pub(crate) fn panic_if_named(place: &str, name: &str) {
+    let Some(asked) = name.strip_prefix("!panic-") else {
         return;
     };
     let Some(rest) = asked.strip_prefix(place) else {

@@ -6,6 +6,7 @@ mod commands;
 mod durability;
 mod handshake;
 mod histories;
+mod liveness;
 mod quirks;
 mod rpc;
 mod starting;

@@ -46,6 +46,37 @@ async fn a_panic_in_a_session_actor_does_not_even_cost_the_message() {
 }
 
 #[tokio::test]
+async fn a_panic_in_a_site_actor_costs_nothing_it_does_not_learn_again() {
+    let hub = HubProcess::start(&[]);
+    let api = hub.api("operator");
+    api.post("/sites", json!({"id": "!panic-site-once-1"}))
+        .await;
+    api.post(
+        "/stations",
+        json!({"id": "CP", "site": "!panic-site-once-1"}),
+    )
+    .await;
+    let mut charger = Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
+    charger.boot(Dialect::V16).await;
+    charger.call("StartTransaction", start("T")).await;
+    until(
+        "the site has crashed and knows its station again",
+        || async {
+            let site = api.get("/sites/!panic-site-once-1").await;
+            let live = &site["live"];
+            (live["stations_connected"] == 1 && live["outlets_charging"] == 1).then_some(())
+        },
+    )
+    .await;
+    let (_, metrics) = api.page("/metrics").await;
+    assert!(
+        metrics.contains("switchyard_actor_crashes_total{kind=\"site\"} 1"),
+        "{metrics}"
+    );
+    charger.call("Heartbeat", json!({})).await;
+}
+
+#[tokio::test]
 async fn a_station_that_keeps_crashing_its_actor_rests_and_the_others_do_not_notice() {
     let hub = HubProcess::start(&[]);
     let mut neighbour = Charger::connect(&hub.chargers, "NEXT", Dialect::V16).await;

@@ -190,6 +190,8 @@ impl Actor for SiteActor {
                 }
             },
             SiteMsg::View(port) => {
+                #[cfg(feature = "chaos")]
+                crate::chaos::panic_if_named("site", state.site.as_str());
                 // Whoever asked may have given up.
                 let _ = port.send(state.picture.view());
             }
