@@ -4,7 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use store::Store;
 
-use crate::{Clock, Settings, Watchers, directory::Directory, site::Sites, tree::Tree};
+use crate::{
+    Clock, Settings, Watchers, directory::Directory, durability::Durability, site::Sites,
+    tree::Tree,
+};
 
 /// What every actor is given.
 pub(crate) struct Deps {
@@ -14,6 +17,7 @@ pub(crate) struct Deps {
     pub(crate) directory: Directory,
     pub(crate) sites: Sites,
     pub(crate) settings: Settings,
+    pub(crate) durability: Durability,
     /// Where actors are started; set once, before the first of them.
     pub(crate) tree: OnceLock<Arc<Tree>>,
 }

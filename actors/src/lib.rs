@@ -10,6 +10,7 @@ mod charger;
 mod clock;
 mod deps;
 mod directory;
+mod durability;
 mod metrics;
 mod ports;
 mod session;
@@ -36,6 +37,7 @@ use crate::{
     charger::ChargerMsg,
     deps::Deps,
     directory::{Attach, Directory},
+    durability::Durability,
     site::Sites,
     tree::Tree,
 };
@@ -86,6 +88,7 @@ impl Actors {
             directory: Directory::default(),
             sites: Sites::default(),
             settings,
+            durability: Durability::default(),
             tree: OnceLock::new(),
         });
         let tree = Tree::grow(&deps)
@@ -139,6 +142,12 @@ impl Actors {
                 }
             }
         }
+    }
+
+    /// Whether a new socket may be taken in. While transaction messages cannot be kept only one now and
+    /// then may, as a trial.
+    pub fn admits(&self) -> bool {
+        self.deps.durability.admits(self.deps.clock.now())
     }
 
     /// Sends a CALL to a station; its outcome arrives through the call's port.

@@ -39,6 +39,9 @@ pub struct Config {
 pub struct DataConfig {
     /// The directory; made if it is not there.
     pub dir: PathBuf,
+    /// How large the database may grow, in bytes. Beyond it transaction messages are not taken, and the
+    /// chargers keep theirs. Absent: as large as the disk.
+    pub max_bytes: Option<u64>,
 }
 
 /// The chargers' side.
@@ -127,7 +130,10 @@ pub enum LogFormat {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { dir: "data".into() }
+        Self {
+            dir: "data".into(),
+            max_bytes: None,
+        }
     }
 }
 

@@ -170,7 +170,11 @@ pub fn open_store(config: &Config) -> Result<SqliteStore, HubError> {
             dir.display()
         ))
     })?;
-    SqliteStore::open(&dir.join("hub.sqlite"), &store_sqlite::Options::default())
+    let options = store_sqlite::Options {
+        max_bytes: config.data.max_bytes,
+        ..Default::default()
+    };
+    SqliteStore::open(&dir.join("hub.sqlite"), &options)
         .map_err(|error| HubError::Store(error.to_string()))
 }
 

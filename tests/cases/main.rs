@@ -4,6 +4,7 @@ mod admission;
 mod charging;
 mod commands;
 mod durability;
+mod full_disk;
 mod handshake;
 mod histories;
 mod liveness;

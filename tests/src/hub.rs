@@ -106,6 +106,12 @@ impl HubProcess {
         (self.child, self.chargers, self.api_address) = spawn(self.dir.path(), &self.settings);
     }
 
+    /// Sets another value, from the next start on.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.settings.retain(|(known, _)| known != key);
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
     /// SIGTERM; returns the exit code once it has ended.
     ///
     /// # Panics

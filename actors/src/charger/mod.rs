@@ -10,11 +10,15 @@ mod open;
 mod session_actors;
 mod transaction;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use model::{
-    Admission, BootStatus, ConnectorRef, LiveEvent, Refusal, SiteId, StationEvent, StationReply,
-    Timestamp, TokenRef, TokenUid,
+    Admission, BootStatus, ConnectorRef, LiveEvent, Refusal, SiteId, StationEvent, StationId,
+    StationReply, Timestamp, TokenRef, TokenUid,
 };
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use store::NoticeRecord;
@@ -390,7 +394,7 @@ impl ChargerState {
         };
         StationReply::Boot {
             status,
-            interval_s,
+            interval_s: spread(interval_s, &self.slot.station),
             now: self.deps.clock.now(),
         }
     }
@@ -463,5 +467,29 @@ impl ChargerState {
         if let Some(site) = &self.site {
             self.deps.sites.tell(site, &self.slot.station, news);
         }
+    }
+}
+
+/// An interval up to a tenth shorter or longer, always the same for a station: stations that booted
+/// together must not send together for ever.
+fn spread(interval_s: u32, station: &StationId) -> u32 {
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    let permille = 900 + hasher.hash_one(station) % 201;
+    let spread_s = u64::from(interval_s) * permille / 1000;
+    u32::try_from(spread_s).unwrap_or(interval_s).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stations_get_intervals_a_tenth_around_the_one_that_is_set() {
+        let intervals: Vec<u32> = (0..1000)
+            .map(|n| spread(300, &StationId::new(&format!("CP{n}")).unwrap()))
+            .collect();
+        assert!(intervals.iter().all(|s| (270..=330).contains(s)));
+        assert!(intervals.iter().any(|s| *s < 280) && intervals.iter().any(|s| *s > 320));
+        assert_eq!(spread(1, &StationId::new("CP").unwrap()), 1);
     }
 }

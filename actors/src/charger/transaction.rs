@@ -201,12 +201,15 @@ impl ChargerState {
             samples: reading.samples,
             raw: reading.raw,
         };
-        match self
+        let outcome = self
             .deps
             .store
             .record_reading(&self.slot.station, stored)
-            .await
-        {
+            .await;
+        self.deps
+            .durability
+            .note(outcome.is_ok(), self.deps.clock.now());
+        match outcome {
             Ok(()) => {
                 let _ = reply.send(Ok(StationReply::Received));
             }
@@ -268,6 +271,6 @@ impl ChargerState {
 }
 
 fn refuse(reply: Reply, error: &impl std::fmt::Display) {
-    tracing::warn!(%error, "a transaction message could not be kept; the socket closes and the station sends it again");
+    tracing::debug!(%error, "a transaction message could not be kept; the socket closes and the station sends it again");
     let _ = reply.send(Err(Refusal::Close));
 }

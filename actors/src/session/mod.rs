@@ -258,6 +258,11 @@ impl SessionState {
             epoch,
         };
         let outcome = self.given.deps.store.commit_session(commit).await;
+        let kept = matches!(outcome, Ok(_) | Err(WriteError::Stale));
+        self.given
+            .deps
+            .durability
+            .note(kept, self.given.deps.clock.now());
         let label = match &outcome {
             Ok(Committed::Written) => "written",
             Ok(Committed::Repeat(_)) => "repeat",
@@ -365,7 +370,7 @@ fn answer(reply: Option<Reply>, with: Result<StationReply, Refusal>) {
 /// A transaction message that cannot be made durable is not answered: the socket closes, and the
 /// station keeps its queue.
 fn close_for_now(error: impl std::fmt::Display) -> Refusal {
-    tracing::warn!(%error, "a transaction message could not be kept; the socket closes and the station sends it again");
+    tracing::debug!(%error, "a transaction message could not be kept; the socket closes and the station sends it again");
     Refusal::Close
 }
 

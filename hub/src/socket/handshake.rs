@@ -58,6 +58,10 @@ async fn admit(request: &UpgradeRequest, sockets: &Sockets) -> Result<Admitted, 
         tracing::warn!(station = %request.station, %error, "a station is told to come back later");
         Refused::later("the hub cannot reach its store; try again", 30)
     };
+    if !sockets.actors.admits() {
+        let detail = "the hub cannot keep transaction messages now; keep yours and try again";
+        return Err(Refused::later(detail, 30));
+    }
     let mut hydration = sockets
         .store
         .hydrate(&request.station)
