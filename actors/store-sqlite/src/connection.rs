@@ -39,7 +39,7 @@ fn set_up_writing(
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "wal_autocheckpoint", FOLD_AT_PAGES)?;
     db.pragma_update(None, "journal_size_limit", LOG_MOST_BYTES)?;
-    db.pragma_update(None, "cache_size", -32 * 1024)?;
+    db.pragma_update(None, "cache_size", -8 * 1024)?;
     if let Some(most) = options.max_bytes {
         let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = i64::try_from(most).unwrap_or(i64::MAX) / page.max(1);
