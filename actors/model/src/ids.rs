@@ -133,6 +133,10 @@ uuid_id!(
     /// One command to a station.
     CommandId
 );
+uuid_id!(
+    /// One message that crashed whoever handled it.
+    DeadLetterId
+);
 
 #[cfg(test)]
 mod tests {

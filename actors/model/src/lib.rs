@@ -7,6 +7,7 @@
 
 mod access;
 mod command;
+mod dead_letter;
 mod event;
 mod ids;
 mod live;
@@ -22,11 +23,12 @@ mod token;
 
 pub use access::{ApiKey, Role};
 pub use command::{Command, CommandRecord, CommandState, ResetKind, Variable};
+pub use dead_letter::DeadLetter;
 pub use event::{
     Authorize, BootStatus, MeterReading, Notice, Refusal, StationEvent, StationReply, TokenVerdict,
     TransactionEvent, TransactionPhase,
 };
-pub use ids::{CommandId, InvalidId, SessionId, SiteId, StationId, TokenUid};
+pub use ids::{CommandId, DeadLetterId, InvalidId, SessionId, SiteId, StationId, TokenUid};
 pub use live::LiveEvent;
 pub use message::{Direction, MessageEntry};
 pub use meter::{Location, Measurand, MeterSample, SampledValue};
