@@ -12,6 +12,7 @@
 mod access;
 mod command;
 mod connection;
+mod dead_letter;
 mod identity;
 mod json;
 mod message;

@@ -1,10 +1,10 @@
 //! With ten million sessions and a hundred million messages, no list may walk a table or sort one.
 
-use model::{SessionState, Timestamp};
+use model::{DeadLetterId, SessionState, Timestamp};
 use rusqlite::Connection;
 use store::{MessageFilter, SessionFilter, contract::sample};
 
-use crate::{message, schema, select::Select, session_read};
+use crate::{dead_letter, message, schema, select::Select, session_read};
 
 fn database() -> Connection {
     let mut db = Connection::open_in_memory().unwrap();
@@ -70,4 +70,14 @@ fn messages_are_found_by_station_and_time() {
     let select = message::select(&sample::station_id("CP1"), filter);
     let index = "messages_by_station (station=? AND at>? AND at<?)";
     assert_direct(&db, select, "at DESC, no DESC", index);
+}
+
+#[test]
+fn dead_letters_are_found_by_id() {
+    let db = database();
+    for after in [None, Some(DeadLetterId::fresh())] {
+        let select = dead_letter::select(after);
+        let index = "sqlite_autoindex_dead_letters_1";
+        assert_direct(&db, select, dead_letter::NEWEST_FIRST, index);
+    }
 }

@@ -7,7 +7,10 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::OpenError;
 
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("migrations/0001_init.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("migrations/0001_init.sql")),
+    (2, include_str!("migrations/0002_dead_letters.sql")),
+];
 
 /// Brings the database to the newest version known here.
 pub(crate) fn migrate(db: &mut Connection, path: &Path) -> Result<(), OpenError> {
@@ -71,7 +74,18 @@ fn applied(db: &Connection, path: &Path) -> Result<i64, OpenError> {
 mod tests {
     use super::*;
 
-    const NEXT: (i64, &str) = (2, "ALTER TABLE sites ADD COLUMN address TEXT");
+    const ADD_COLUMN: &str = "ALTER TABLE sites ADD COLUMN address TEXT";
+
+    /// All changes and one that is not known here.
+    fn and_next(sql: &'static str) -> Vec<(i64, &'static str)> {
+        let mut changes = MIGRATIONS.to_vec();
+        changes.push((newest() + 1, sql));
+        changes
+    }
+
+    fn newest() -> i64 {
+        MIGRATIONS[MIGRATIONS.len() - 1].0
+    }
 
     #[test]
     fn versions_rise_one_by_one() {
@@ -85,30 +99,31 @@ mod tests {
     fn each_change_is_applied_once() {
         let mut db = Connection::open_in_memory().unwrap();
         let path = Path::new("hub.db");
+        migrate_by(&mut db, path, &MIGRATIONS[..1]).unwrap();
         migrate(&mut db, path).unwrap();
         migrate(&mut db, path).unwrap();
-        assert_eq!(applied(&db, path).unwrap(), 1);
-        let both = [MIGRATIONS[0], NEXT];
-        migrate_by(&mut db, path, &both).unwrap();
-        assert_eq!(applied(&db, path).unwrap(), 2);
+        assert_eq!(applied(&db, path).unwrap(), newest());
+        migrate_by(&mut db, path, &and_next(ADD_COLUMN)).unwrap();
+        assert_eq!(applied(&db, path).unwrap(), newest() + 1);
     }
 
     #[test]
     fn a_newer_schema_is_refused() {
         let mut db = Connection::open_in_memory().unwrap();
         let path = Path::new("hub.db");
-        migrate_by(&mut db, path, &[MIGRATIONS[0], NEXT]).unwrap();
+        migrate_by(&mut db, path, &and_next(ADD_COLUMN)).unwrap();
         let refused = migrate(&mut db, path).unwrap_err().to_string();
-        assert!(refused.contains("version 2"), "{refused}");
+        let found = format!("version {}", newest() + 1);
+        assert!(refused.contains(&found), "{refused}");
     }
 
     #[test]
     fn a_change_that_fails_leaves_nothing_behind() {
         let mut db = Connection::open_in_memory().unwrap();
         let path = Path::new("hub.db");
-        let broken = (2, "CREATE TABLE half (x); CREATE TABLE sites (x)");
-        migrate_by(&mut db, path, &[MIGRATIONS[0], broken]).unwrap_err();
-        assert_eq!(applied(&db, path).unwrap(), 1);
+        let broken = and_next("CREATE TABLE half (x); CREATE TABLE sites (x)");
+        migrate_by(&mut db, path, &broken).unwrap_err();
+        assert_eq!(applied(&db, path).unwrap(), newest());
         assert!(db.prepare("SELECT * FROM half").is_err());
     }
 }

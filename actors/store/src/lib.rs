@@ -15,6 +15,7 @@ mod access;
 mod command;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+mod dead_letter;
 mod error;
 mod memory;
 mod message;
@@ -27,6 +28,7 @@ mod token;
 
 pub use access::ApiKeyStore;
 pub use command::CommandStore;
+pub use dead_letter::DeadLetterStore;
 pub use error::{ReadError, WriteError};
 pub use memory::MemoryStore;
 pub use message::{MessageFilter, MessageStore};
@@ -45,6 +47,7 @@ pub trait Store:
     + SessionStore
     + NoticeStore
     + CommandStore
+    + DeadLetterStore
     + MessageStore
     + ApiKeyStore
 {
@@ -57,6 +60,7 @@ impl<T> Store for T where
         + SessionStore
         + NoticeStore
         + CommandStore
+        + DeadLetterStore
         + MessageStore
         + ApiKeyStore
 {

@@ -7,15 +7,15 @@ use std::{
 
 use async_trait::async_trait;
 use model::{
-    ApiKey, BootInfo, CommandId, CommandRecord, Connector, MessageEntry, Protocol, RetryKey,
-    Session, SessionEventRecord, SessionId, Site, SiteId, Station, StationId, StoredReading,
-    Timestamp, Token, TokenUid,
+    ApiKey, BootInfo, CommandId, CommandRecord, Connector, DeadLetter, DeadLetterId, MessageEntry,
+    Protocol, RetryKey, Session, SessionEventRecord, SessionId, Site, SiteId, Station, StationId,
+    StoredReading, Timestamp, Token, TokenUid,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use store::{
-    ApiKeyStore, CommandStore, Committed, Hydration, MemoryStore, MessageFilter, MessageStore,
-    NoticeRecord, NoticeStore, Page, PageRequest, ReadError, SessionCommit, SessionFilter,
-    SessionStore, SiteStore, StationFilter, StationStore, TokenStore, WriteError,
+    ApiKeyStore, CommandStore, Committed, DeadLetterStore, Hydration, MemoryStore, MessageFilter,
+    MessageStore, NoticeRecord, NoticeStore, Page, PageRequest, ReadError, SessionCommit,
+    SessionFilter, SessionStore, SiteStore, StationFilter, StationStore, TokenStore, WriteError,
 };
 
 /// How often what goes wrong, in percent of operations.
@@ -275,6 +275,13 @@ passes_on!(CommandStore {
     read command(id: CommandId) -> Result<Option<CommandRecord>, ReadError>;
     read commands(station: &StationId, page: PageRequest) -> Result<Page<CommandRecord>, ReadError>;
     write close_unfinished_commands(error: &str) -> Result<u32, WriteError>;
+});
+
+passes_on!(DeadLetterStore {
+    write record_dead_letter(letter: DeadLetter) -> Result<DeadLetter, WriteError>;
+    read dead_letter(id: DeadLetterId) -> Result<Option<DeadLetter>, ReadError>;
+    read dead_letters(page: PageRequest) -> Result<Page<DeadLetter>, ReadError>;
+    write delete_dead_letter(id: DeadLetterId) -> Result<bool, WriteError>;
 });
 
 passes_on!(MessageStore {

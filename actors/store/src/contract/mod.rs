@@ -14,6 +14,7 @@
 
 pub mod access;
 pub mod commands;
+pub mod dead_letters;
 pub mod logs;
 pub mod sample;
 pub mod session_lists;
@@ -41,6 +42,15 @@ macro_rules! contract_tests {
                 a_final_command_may_be_replaced_by_a_final_one
                 the_commands_of_a_station_come_newest_first
                 unfinished_commands_are_brought_to_their_end
+            }
+            dead_letters {
+                a_dead_letter_is_kept_as_it_was_sent
+                a_repeated_dead_letter_is_answered_with_the_first
+                the_same_letter_sent_many_times_at_once_is_kept_once
+                stations_may_share_the_key_of_a_dead_letter
+                dead_letters_come_newest_first_in_pages
+                a_dead_letter_cursor_stays_valid_while_letters_come_and_go
+                a_forgotten_dead_letter_may_come_again
             }
             logs {
                 messages_come_back_as_they_went_in_the_newest_first
@@ -145,6 +155,28 @@ where
     }
 }
 
+/// Polls all the futures together until each is done; their results in order.
+async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut results: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, result) in futures.iter_mut().zip(&mut results) {
+            if result.is_none()
+                && let std::task::Poll::Ready(output) = future.as_mut().poll(context)
+            {
+                *result = Some(output);
+            }
+        }
+        if results.iter().all(Option::is_some) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    results.into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use crate::MemoryStore;
@@ -161,6 +193,7 @@ mod tests {
         for file in [
             include_str!("access.rs"),
             include_str!("commands.rs"),
+            include_str!("dead_letters.rs"),
             include_str!("logs.rs"),
             include_str!("session_lists.rs"),
             include_str!("sessions.rs"),

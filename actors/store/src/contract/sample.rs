@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use model::{
     Admission, ApiKey, Authorization, BootInfo, CommandId, CommandRecord, CommandState, Connector,
-    ConnectorRef, ConnectorState, Direction, Flag, Location, Measurand, MessageEntry, MeterSample,
-    Protocol, RetryKey, Role, SampledValue, Session, SessionEventKind, SessionEventRecord,
-    SessionId, SessionState, Site, SiteId, Station, StationId, StoredReading, Timestamp, Token,
-    TokenKind, TokenRef, TokenUid,
+    ConnectorRef, ConnectorState, DeadLetter, DeadLetterId, Direction, Flag, Location, Measurand,
+    MessageEntry, MeterSample, Protocol, RetryKey, Role, SampledValue, Session, SessionEventKind,
+    SessionEventRecord, SessionId, SessionState, Site, SiteId, Station, StationId, StoredReading,
+    Timestamp, Token, TokenKind, TokenRef, TokenUid,
 };
 
 use crate::{NoticeRecord, SessionCommit, Store};
@@ -244,6 +244,20 @@ pub fn command(station: &str) -> CommandRecord {
         created_at: Timestamp(1_000),
         expires_at: Timestamp(31_000),
         finished_at: None,
+    }
+}
+
+/// A StartTransaction that crashed its actor.
+pub fn dead_letter(station: &str, retry_key: &str) -> DeadLetter {
+    DeadLetter {
+        id: DeadLetterId::fresh(),
+        station: station_id(station),
+        protocol: Protocol::Ocpp16,
+        retry_key: key(retry_key),
+        received_at: Timestamp(10_001),
+        action: "StartTransaction".into(),
+        payload: "{\"connectorId\":1,\"idTag\":\"04A1B2\",\"meterStart\":100}".into(),
+        number: Some(41),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use model::{Measurand, Session, SessionEventRecord, SessionState, Timestamp};
 
-use super::{sample, walk};
+use super::{join_all, sample, walk};
 use crate::{Committed, Store, WriteError};
 
 async fn log_of(store: &impl Store, session: &Session) -> Vec<SessionEventRecord> {
@@ -239,26 +239,4 @@ pub async fn one_key_sent_many_times_at_once_is_written_once(store: &impl Store)
         let same = matches!(&outcome, Committed::Repeat(session) if **session == open[0]);
         assert!(same || outcome == Committed::Written, "{outcome:?}");
     }
-}
-
-/// Polls all the futures together until each is done; their results in order.
-async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    let mut results: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        for (future, result) in futures.iter_mut().zip(&mut results) {
-            if result.is_none()
-                && let std::task::Poll::Ready(output) = future.as_mut().poll(context)
-            {
-                *result = Some(output);
-            }
-        }
-        if results.iter().all(Option::is_some) {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    results.into_iter().flatten().collect()
 }

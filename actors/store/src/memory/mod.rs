@@ -4,6 +4,7 @@
 
 mod access;
 mod command;
+mod dead_letter;
 mod message;
 mod notice;
 mod session;
@@ -17,9 +18,9 @@ use std::{
 };
 
 use model::{
-    ApiKey, CommandId, CommandRecord, Connector, ConnectorRef, MessageEntry, RetryKey, Session,
-    SessionEventRecord, SessionId, Site, SiteId, Station, StationId, StoredReading, Timestamp,
-    Token,
+    ApiKey, CommandId, CommandRecord, Connector, ConnectorRef, DeadLetter, DeadLetterId,
+    MessageEntry, RetryKey, Session, SessionEventRecord, SessionId, Site, SiteId, Station,
+    StationId, StoredReading, Timestamp, Token,
 };
 
 use crate::{NoticeRecord, Page, PageRequest, TimePlace};
@@ -61,6 +62,7 @@ struct Tables {
     notices: TimeLog<NoticeRecord>,
     messages: TimeLog<MessageEntry>,
     commands: BTreeMap<CommandId, CommandRecord>,
+    dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
     api_keys: Vec<ApiKey>,
 }
 
