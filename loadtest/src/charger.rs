@@ -34,6 +34,8 @@ pub struct Orders {
     pub meter_values_below: u64,
     /// How large those are.
     pub meter_values_bytes: usize,
+    /// Each charger closes its socket and stays away until this is false again; its cars go on charging.
+    pub offline: bool,
     /// Each charger ends its sessions, waits until all it has said is answered, closes its socket and ends.
     pub stop: bool,
 }
@@ -49,6 +51,7 @@ pub struct SimCharger {
 enum Lost {
     Gone(&'static str),
     Dropped,
+    Offline,
     Restart,
     Stop,
 }
@@ -79,6 +82,9 @@ impl SimCharger {
         self.orders.mark_changed();
         let mut tries = 0;
         loop {
+            if self.stay_offline().await.is_none() {
+                return;
+            }
             let Some(opened) = self.open().await else {
                 return;
             };
@@ -87,7 +93,7 @@ impl SimCharger {
                     tries = 0;
                     match self.serve(socket).await {
                         Lost::Stop => return,
-                        Lost::Dropped => Duration::ZERO,
+                        Lost::Dropped | Lost::Offline => Duration::ZERO,
                         Lost::Restart => {
                             self.station.restarted();
                             RESTART
@@ -109,6 +115,14 @@ impl SimCharger {
     fn back_off(&mut self, tries: u32) -> Duration {
         let backoff = self.station.desk.profile.backoff;
         backoff.pause(tries, &mut self.station.desk.rng)
+    }
+
+    /// Waits while the orders say offline; none when the charger was stopped meanwhile.
+    async fn stay_offline(&mut self) -> Option<()> {
+        let mut orders = self.orders.clone();
+        let back = async move { orders.wait_for(|orders| !orders.offline).await.map(drop) };
+        // A channel without a sender ends the charger, as everywhere.
+        self.live_through(back).await?.ok()
     }
 
     /// Tries to connect; none when the charger was stopped meanwhile.
@@ -170,7 +184,7 @@ impl SimCharger {
                     let _ = socket.get_ref().set_zero_linger();
                 }
             }
-            Lost::Restart | Lost::Stop => {
+            Lost::Offline | Lost::Restart | Lost::Stop => {
                 self.station.desk.tell(&Event::Disconnected {
                     reason: "closed by the charger",
                 });
@@ -197,6 +211,9 @@ impl SimCharger {
             }
             if out.restart {
                 return Lost::Restart;
+            }
+            if self.done.offline {
+                return Lost::Offline;
             }
             if self.done.stop && self.station.has_said_all() {
                 return Lost::Stop;

@@ -30,6 +30,14 @@ pub(crate) enum Command {
     Sessions(Sessions),
     /// Chargers drop without a word and come back at once, round after round.
     DropReconnect(DropReconnect),
+    /// Chargers connect all at once, as after a power cut: time until all are booted, refusals, retries.
+    ReconnectStorm(ReconnectStorm),
+    /// Charging chargers drop without a word and come back at once, round after round: nothing may get lost.
+    Flap(Flap),
+    /// Chargers charge offline, come back at once and replay what they have queued.
+    OfflineReplay(OfflineReplay),
+    /// A command kills and restarts the central system under charging chargers, at random moments.
+    Kill(Kill),
     /// Internal: one worker process.
     #[command(hide = true)]
     Worker,
@@ -92,6 +100,63 @@ pub(crate) struct DropReconnect {
     pub(crate) common: Common,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ReconnectStorm {
+    /// How long the last charger may take to be connected and booted
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    deadline: Duration,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Flap {
+    /// How often all chargers drop and come back
+    #[arg(long, default_value_t = 20)]
+    rounds: u64,
+    /// Time between two rounds, in which all charge
+    #[arg(long, default_value = "1s", value_parser = duration)]
+    pause: Duration,
+    /// How long a round may take
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    deadline: Duration,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OfflineReplay {
+    /// How long all are offline
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    offline: Duration,
+    /// How long coming back and replaying may take
+    #[arg(long, default_value = "120s", value_parser = duration)]
+    deadline: Duration,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Kill {
+    /// Command that kills and restarts the central system, run with sh; it must end, with status 0
+    #[arg(long)]
+    kill_cmd: String,
+    /// How often
+    #[arg(long, default_value_t = 10)]
+    kills: u64,
+    /// Each kill comes at a random moment within this time after all chargers are back
+    #[arg(long, default_value = "5s", value_parser = duration)]
+    within: Duration,
+    /// How long all chargers may take to be back after a kill
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    deadline: Duration,
+    /// Write every acknowledged transaction message to this file, one JSON object a line
+    #[arg(long)]
+    acknowledged: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
 /// Options of all scenarios.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
@@ -101,10 +166,11 @@ pub(crate) struct Common {
     /// OCPP version: 1.6 or 2.0.1
     #[arg(long, default_value = "1.6")]
     version: Version,
-    /// Chargers [default: by scenario: ramp 1000, steady 1000, idle 10000, sessions 1000, drop-reconnect 20]
+    /// Chargers [default: by scenario: ramp 1000, steady 1000, idle 10000, sessions 1000, drop-reconnect 20,
+    /// reconnect-storm 5000, flap 5000, offline-replay 500, kill 500]
     #[arg(long)]
     chargers: Option<u64>,
-    /// New connections a second
+    /// New connections a second (reconnect-storm has no rate)
     #[arg(long, default_value_t = 500.0, value_parser = positive)]
     pub(crate) rate: f64,
     /// Worker processes [default: one for each 15,000 chargers]
@@ -181,6 +247,37 @@ impl Command {
                     deadline: it.deadline,
                 };
                 (scenario, &it.common, 20)
+            }
+            Self::ReconnectStorm(it) => {
+                let scenario = Scenario::ReconnectStorm {
+                    deadline: it.deadline,
+                };
+                (scenario, &it.common, 5_000)
+            }
+            Self::Flap(it) => {
+                let scenario = Scenario::Flap {
+                    rounds: it.rounds,
+                    pause: it.pause,
+                    deadline: it.deadline,
+                };
+                (scenario, &it.common, 5_000)
+            }
+            Self::OfflineReplay(it) => {
+                let scenario = Scenario::OfflineReplay {
+                    offline: it.offline,
+                    deadline: it.deadline,
+                };
+                (scenario, &it.common, 500)
+            }
+            Self::Kill(it) => {
+                let scenario = Scenario::Kill {
+                    command: it.kill_cmd.clone(),
+                    kills: it.kills,
+                    within: it.within,
+                    deadline: it.deadline,
+                    acknowledged: it.acknowledged.clone(),
+                };
+                (scenario, &it.common, 500)
             }
             Self::Worker | Self::EchoServer => return None,
         };

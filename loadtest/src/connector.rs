@@ -126,6 +126,11 @@ impl Connector {
                     until: Some(now.instant + first),
                 };
             }
+            (Pace::Charging, Stage::Free { .. }) => {
+                self.stage = Stage::Free {
+                    until: Some(now.instant),
+                };
+            }
             (Pace::Leaving, Stage::Charging(_)) => self.end(desk, StopReason::EvDisconnected, now),
             (Pace::Leaving | Pace::Quiet, Stage::Plugged { .. } | Stage::Authorising) => {
                 self.unplug(desk, now);
@@ -139,7 +144,7 @@ impl Connector {
         match &self.stage {
             Stage::Free { until: Some(until) } if *until <= now.instant => {
                 self.stage = Stage::Free { until: None };
-                if desk.pace == Pace::Natural && self.operative {
+                if desk.pace.brings_cars() && self.operative {
                     self.stage = Stage::Plugged {
                         until: now.instant + desk.span(PLUGGED),
                     };
@@ -386,8 +391,12 @@ impl Connector {
     }
 
     fn unplug(&mut self, desk: &mut Desk, now: Now) {
-        let next = (desk.pace == Pace::Natural).then(|| now.instant + desk.span(FREE));
-        self.stage = Stage::Free { until: next };
+        let until = match desk.pace {
+            Pace::Natural => Some(now.instant + desk.span(FREE)),
+            Pace::Charging => Some(now.instant),
+            Pace::Quiet | Pace::ClosedLoop { .. } | Pace::Leaving => None,
+        };
+        self.stage = Stage::Free { until };
         let status = self.status();
         self.report(desk, status, now);
     }

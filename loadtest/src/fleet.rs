@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use loadtest::{Orders, Pace, SimCharger, TargetError};
+use loadtest::{Orders, Pace, Profile, SimCharger, TargetError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -40,19 +40,55 @@ impl Fleet {
             if due > Instant::now() {
                 tokio::time::sleep_until(due.into()).await;
             }
-            let number = self.plan.first + index;
-            let identity = self.plan.identity(number);
-            let orders = self.orders.subscribe();
-            let charger = SimCharger::new(
-                profile.clone(),
-                &identity,
-                number,
-                self.recorder.clone(),
-                orders,
-            );
-            self.chargers.spawn(charger.run());
+            self.start_one(&profile, index);
         }
         Ok(())
+    }
+
+    /// Starts all chargers at once.
+    pub(crate) fn start_all_at_once(&mut self) -> Result<(), TargetError> {
+        let profile = Arc::new(self.plan.profile()?);
+        for index in 0..self.plan.count {
+            self.start_one(&profile, index);
+        }
+        Ok(())
+    }
+
+    fn start_one(&mut self, profile: &Arc<Profile>, index: u64) {
+        let number = self.plan.first + index;
+        let identity = self.plan.identity(number);
+        let orders = self.orders.subscribe();
+        let charger = SimCharger::new(
+            profile.clone(),
+            &identity,
+            number,
+            self.recorder.clone(),
+            orders,
+        );
+        self.chargers.spawn(charger.run());
+    }
+
+    /// Starts all chargers and lets each of their connectors begin a session, `patience` at most.
+    pub(crate) async fn start_and_charge(
+        &mut self,
+        patience: Duration,
+    ) -> Result<bool, TargetError> {
+        if !self.start_and_settle(patience).await? {
+            return Ok(false);
+        }
+        let sessions = self.plan.count * u64::from(self.plan.traits.connectors);
+        self.order(|orders| orders.pace = Pace::Charging);
+        Ok(self
+            .recorder
+            .wait(Instant::now() + patience, |tally| tally.begun >= sessions)
+            .await)
+    }
+
+    /// From now on each charger counts as away until it is back, see [`crate::roll_call`].
+    pub(crate) fn call_roll(&self) {
+        let numbers = self.plan.first..self.plan.first + self.plan.count;
+        self.recorder
+            .call_roll(numbers.map(|number| self.plan.identity(number)));
     }
 
     /// Starts all chargers and waits until they are booted and have reported their connectors, `patience` at most.

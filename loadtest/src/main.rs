@@ -1,6 +1,7 @@
 //! `loadtest`: load scenarios for any OCPP-J central system. The parent process shares the fleet among worker processes
 //! (this program again), keeps them in step, and reports.
 
+mod acknowledged;
 mod cli;
 mod conduct;
 mod echo_server;
@@ -10,6 +11,7 @@ mod plan;
 mod progress;
 mod recorder;
 mod report;
+mod roll_call;
 mod scenario;
 mod tally;
 mod worker;
@@ -64,6 +66,12 @@ async fn run(command: &Command) -> Result<bool, Box<dyn Error>> {
     };
     let traits = common.traits();
     let plans = Plan::share(&scenario, &traits, chargers, common.rate, common.workers)?;
+    if matches!(scenario, Scenario::Kill { .. }) && plans.len() > 1 {
+        return Err(
+            "kill runs in one worker process, which gives the kill command: use at most 15000 chargers and no --workers"
+                .into(),
+        );
+    }
     let target = Target::new(&traits.url, traits.basic_auth.as_deref())?;
     check_reachable(&target)?;
     let hub = find_hub(common, &target)?;

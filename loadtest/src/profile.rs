@@ -107,6 +107,8 @@ pub enum Pace {
     Quiet,
     /// Cars arrive, charge and leave as in life.
     Natural,
+    /// A car at each connector, always: when one leaves, the next is there.
+    Charging,
     /// Chargers with an even share of `active` of `of` run one session after the other, each message right after the
     /// answer to the one before; the others stay quiet.
     ClosedLoop {
@@ -120,6 +122,11 @@ pub enum Pace {
 }
 
 impl Pace {
+    /// Whether cars come by themselves.
+    pub(crate) fn brings_cars(self) -> bool {
+        matches!(self, Self::Natural | Self::Charging)
+    }
+
     /// Whether the charger with this number runs the closed loop: `active` of `of`, spread evenly.
     #[must_use]
     pub fn loops(self, number: u64) -> bool {

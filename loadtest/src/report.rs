@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::conduct::Outcome;
 use crate::plan::Plan;
 use crate::scenario::{LARGE_MESSAGE_BYTES, Scenario};
-use crate::tally::{Counts, Percentiles, Tally};
+use crate::tally::{Counts, Latencies, Percentiles, Tally};
 
 /// The report of one run. Times are microseconds.
 #[derive(Debug, Serialize)]
@@ -31,8 +32,17 @@ pub(crate) struct Report {
     actions: BTreeMap<String, Action>,
     obeyed: Counts,
     transaction_messages: TransactionMessages,
+    /// From the beginning of a round until a charger was back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returns: Option<Percentiles>,
+    /// Until all were back.
     #[serde(skip_serializing_if = "Option::is_none")]
     rounds: Option<Percentiles>,
+    /// The same, round by round, in seconds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    round_seconds: Vec<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<Replay>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hub: Option<Hub>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +63,29 @@ struct TransactionMessages {
     queued: u64,
     acknowledged: u64,
     lost: u64,
+}
+
+/// Queues of chargers that were offline.
+#[derive(Debug, Serialize)]
+struct Replay {
+    waiting: u64,
+    messages_per_second: f64,
+    /// Until all queues were empty.
+    seconds: f64,
+    /// Messages that still waited at the deadline.
+    undrained: u64,
+}
+
+impl Replay {
+    fn new(tally: &Tally) -> Self {
+        let seconds = tally.replay.took.as_secs_f64();
+        Self {
+            waiting: tally.replay.waiting,
+            messages_per_second: tally.replay.sent as f64 / seconds.max(f64::EPSILON),
+            seconds,
+            undrained: tally.replay.undrained,
+        }
+    }
 }
 
 /// The hub's process.
@@ -128,9 +161,16 @@ impl Report {
                 acknowledged: tally.acknowledged,
                 lost: tally.lost(),
             },
-            rounds: matches!(plan.scenario, Scenario::DropReconnect { .. })
-                .then(|| tally.rounds.percentiles())
-                .flatten(),
+            returns: tally.returns.percentiles(),
+            rounds: tally
+                .rounds
+                .iter()
+                .copied()
+                .collect::<Latencies>()
+                .percentiles(),
+            round_seconds: tally.rounds.iter().map(Duration::as_secs_f64).collect(),
+            replay: matches!(plan.scenario, Scenario::OfflineReplay { .. })
+                .then(|| Replay::new(tally)),
             hub,
             echo,
         }
@@ -178,14 +218,49 @@ impl Report {
             )?;
         }
         if let Some(rounds) = self.rounds {
+            let returns = self.returns.map_or(0, |it| it.count);
+            row(out, "back (each charger)", returns, 0, self.returns)?;
             row(out, "round (all back)", rounds.count, 0, self.rounds)?;
         }
+        self.print_storm(out)?;
         self.print_hub(out)?;
         writeln!(out)?;
         for fault in &self.faults {
             writeln!(out, "FAULT {fault}")?;
         }
         writeln!(out, "{}", if self.passed { "passed" } else { "FAILED" })
+    }
+
+    fn print_storm(&self, out: &mut impl Write) -> io::Result<()> {
+        if self.scenario == "kill" {
+            let each: Vec<_> = self
+                .round_seconds
+                .iter()
+                .map(|it| format!("{it:.1}"))
+                .collect();
+            writeln!(out, "\nrecovered after: {} s", each.join(", "))?;
+        }
+        if let Some(replay) = &self.replay {
+            writeln!(
+                out,
+                "\n{} messages waited; {:.0} a second for {:.2} s, then {} still waited",
+                replay.waiting, replay.messages_per_second, replay.seconds, replay.undrained
+            )?;
+        }
+        if !self.connect_failures.is_empty() {
+            let each: Vec<_> = self
+                .connect_failures
+                .iter()
+                .map(|(kind, count)| format!("{kind} ({count} times)"))
+                .collect();
+            writeln!(
+                out,
+                "\n{} connections failed and were tried again: {}",
+                self.connect_failures.values().sum::<u64>(),
+                each.join(", ")
+            )?;
+        }
+        Ok(())
     }
 
     fn print_hub(&self, out: &mut impl Write) -> io::Result<()> {

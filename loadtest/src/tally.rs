@@ -30,10 +30,27 @@ pub(crate) struct Tally {
     pub(crate) queued: u64,
     pub(crate) acknowledged: u64,
     pub(crate) discarded: u64,
-    /// Time until all were back, a round (drop-reconnect only).
-    pub(crate) rounds: Latencies,
+    /// Sessions whose start was acknowledged.
+    pub(crate) begun: u64,
+    /// Time until a charger was back, from the beginning of its round.
+    pub(crate) returns: Latencies,
+    /// Time until all chargers of a worker were back, a round.
+    pub(crate) rounds: Vec<Duration>,
     /// Rounds in which not all came back in time.
     pub(crate) rounds_failed: u64,
+    pub(crate) replay: Replay,
+}
+
+/// How the queues of chargers that were offline drained (offline-replay only).
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Replay {
+    /// Messages in the queues when the chargers came back.
+    pub(crate) waiting: u64,
+    /// Messages acknowledged from then until all queues were empty.
+    pub(crate) sent: u64,
+    pub(crate) took: Duration,
+    /// Messages that still waited at the deadline.
+    pub(crate) undrained: u64,
 }
 
 /// What became of the CALLs of one action.
@@ -71,10 +88,17 @@ impl Tally {
         self.queued.saturating_sub(self.acknowledged)
     }
 
+    /// Transaction messages that are still in the queues.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.lost().saturating_sub(self.discarded)
+    }
+
     /// Adds the counts of another part of the fleet.
     pub(crate) fn merge(&mut self, other: Self) {
         self.connects.merge(&other.connects);
-        self.rounds.merge(&other.rounds);
+        self.returns.merge(&other.returns);
+        self.rounds.extend(other.rounds);
+        self.begun += other.begun;
         merge_counts(&mut self.connect_failures, other.connect_failures);
         merge_counts(&mut self.disconnects, other.disconnects);
         merge_counts(&mut self.obeyed, other.obeyed);
@@ -84,6 +108,10 @@ impl Tally {
         self.acknowledged += other.acknowledged;
         self.discarded += other.discarded;
         self.rounds_failed += other.rounds_failed;
+        self.replay.waiting += other.replay.waiting;
+        self.replay.sent += other.replay.sent;
+        self.replay.took = self.replay.took.max(other.replay.took);
+        self.replay.undrained += other.replay.undrained;
         for (name, theirs) in other.actions {
             let ours = self.actions.entry(name).or_default();
             ours.sent += theirs.sent;
@@ -166,6 +194,16 @@ impl Latencies {
         self.0.get_or_insert_with(|| {
             Histogram::new_with_bounds(1, Self::MAX_MICROS, 3).expect("constant bounds are valid")
         })
+    }
+}
+
+impl FromIterator<Duration> for Latencies {
+    fn from_iter<I: IntoIterator<Item = Duration>>(durations: I) -> Self {
+        let mut latencies = Self::default();
+        for took in durations {
+            latencies.record(took);
+        }
+        latencies
     }
 }
 

@@ -7,14 +7,13 @@ use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use loadtest::TargetError;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::fleet::Fleet;
 use crate::plan::Plan;
 use crate::recorder::{Progress, Recorder};
-use crate::scenario::{EchoLoad, Scenario};
+use crate::scenario::{EchoLoad, Scenario, ScenarioError};
 use crate::tally::Tally;
 
 /// How often a worker tells its progress.
@@ -58,7 +57,7 @@ pub(crate) async fn run() -> io::Result<()> {
                 report(&Report::Done(Box::new(tally)))
             }
             Err(Stopped::ParentGone) => Ok(()),
-            Err(Stopped::BadTarget(error)) => report(&Report::Failed(error.to_string())),
+            Err(Stopped::Impossible(error)) => report(&Report::Failed(error.to_string())),
             Err(Stopped::Output(error)) => Err(error),
         }
     };
@@ -71,13 +70,13 @@ pub(crate) async fn run() -> io::Result<()> {
 /// Why the work ended early.
 enum Stopped {
     ParentGone,
-    BadTarget(TargetError),
+    Impossible(ScenarioError),
     Output(io::Error),
 }
 
-impl From<TargetError> for Stopped {
-    fn from(error: TargetError) -> Self {
-        Self::BadTarget(error)
+impl From<ScenarioError> for Stopped {
+    fn from(error: ScenarioError) -> Self {
+        Self::Impossible(error)
     }
 }
 
@@ -95,7 +94,7 @@ async fn work(
     let scenario = plan.scenario.clone();
     if let Scenario::Echo { active, duration } = scenario {
         let mut load = EchoLoad::new(plan, recorder.clone());
-        load.prepare(active).await?;
+        load.prepare(active).await.map_err(ScenarioError::from)?;
         let window = Window::begin(&recorder, lines).await?;
         load.measure(duration).await;
         return window.end(&recorder, lines).await;
@@ -106,6 +105,9 @@ async fn work(
     scenario.measure(&mut fleet).await?;
     window.end(&recorder, lines).await?;
     fleet.leave().await;
+    recorder
+        .close_acknowledged()
+        .map_err(ScenarioError::Acknowledged)?;
     Ok(())
 }
 

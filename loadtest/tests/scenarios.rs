@@ -47,6 +47,12 @@ async fn every_scenario_passes_a_good_central_system() {
             "--active 5 --duration 1s --hub-pid auto --with-echo",
         ),
         ("drop-reconnect", "--rounds 5"),
+        ("reconnect-storm", ""),
+        ("flap", "--rounds 3 --pause 50ms --meter-interval 50ms"),
+        (
+            "offline-replay",
+            "--offline 500ms --meter-interval 50ms --speed 600",
+        ),
     ] {
         for version in ["1.6", "2.0.1"] {
             let arguments = format!(
@@ -91,6 +97,26 @@ async fn every_scenario_passes_a_good_central_system() {
                         report["rounds"]["count"], 10,
                         "five rounds of each worker: {report:#}"
                     );
+                }
+                "reconnect-storm" => {
+                    assert_eq!(report["returns"]["count"], 20, "{report:#}");
+                    assert_eq!(report["rounds"]["count"], 2, "one of each worker");
+                }
+                "flap" => {
+                    assert_eq!(report["disconnects"]["dropped on order"], 60, "{report:#}");
+                    assert_eq!(report["returns"]["count"], 60, "{report:#}");
+                    assert_eq!(report["rounds"]["count"], 6, "three of each worker");
+                    assert!(
+                        report["transaction_messages"]["queued"].as_u64() > Some(40),
+                        "{report:#}"
+                    );
+                }
+                "offline-replay" => {
+                    assert!(
+                        report["replay"]["waiting"].as_u64() > Some(40),
+                        "{report:#}"
+                    );
+                    assert_eq!(report["replay"]["undrained"], 0, "{report:#}");
                 }
                 _ => {}
             }

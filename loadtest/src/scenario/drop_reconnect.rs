@@ -6,26 +6,18 @@ use std::time::{Duration, Instant};
 use crate::fleet::Fleet;
 use crate::tally::Tally;
 
-pub(super) async fn measure(fleet: &Fleet, rounds: u64, deadline: Duration) {
-    let count = fleet.plan.count;
-    let reports = count * u64::from(fleet.plan.traits.connectors);
+/// What chargers do by themselves: no fault of the central system.
+const ASKED: [&str; 2] = ["dropped on order", "closed by the charger"];
+
+/// Lets all drop and come back `rounds` times, with `pause` after each round.
+pub(super) async fn measure(fleet: &Fleet, rounds: u64, pause: Duration, deadline: Duration) {
     for _ in 0..rounds {
         let began = Instant::now();
-        let (connects, answers) = seen(&fleet.recorder.tally());
+        fleet.call_roll();
         fleet.order(|orders| orders.drops += 1);
-        let back = fleet
-            .recorder
-            .wait(began + deadline, |tally| {
-                let (now_connects, now_answers) = seen(tally);
-                now_connects >= connects + count && now_answers >= answers + reports
-            })
-            .await;
-        let mut tally = fleet.recorder.tally();
-        if back {
-            tally.rounds.record(began.elapsed());
-        } else {
-            tally.rounds_failed += 1;
-        }
+        let back = fleet.recorder.wait_for_all(began + deadline).await;
+        fleet.recorder.end_round(began, back);
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -37,20 +29,10 @@ pub(super) fn judge(rounds: u64, tally: &Tally) -> Vec<String> {
             tally.rounds_failed
         ));
     }
-    let asked = ["dropped on order", "closed by the charger"];
     let lost = tally
         .disconnects
         .iter()
-        .filter(|(reason, _)| !asked.contains(&reason.as_ref()));
+        .filter(|(reason, _)| !ASKED.contains(&reason.as_ref()));
     faults.extend(lost.map(|(reason, count)| format!("socket lost: {reason} ({count} times)")));
     faults
-}
-
-/// Sockets opened and status reports answered so far.
-fn seen(tally: &Tally) -> (u64, u64) {
-    let answers = tally
-        .actions
-        .get("StatusNotification")
-        .map_or(0, |it| it.answered);
-    (tally.connects.count(), answers)
 }

@@ -6,17 +6,25 @@
 mod drop_reconnect;
 mod echo;
 mod idle;
+mod kill;
+mod offline_replay;
 mod ramp;
+mod reconnect_storm;
 mod sessions;
 mod steady;
 
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use loadtest::TargetError;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::fleet::Fleet;
-use crate::tally::Tally;
+use crate::recorder::SOCKET_LOST;
+use crate::tally::{Name, Tally};
 
 pub(crate) use echo::EchoLoad;
 pub(crate) use idle::LARGE_MESSAGE_BYTES;
@@ -37,8 +45,54 @@ pub(crate) enum Scenario {
     Sessions { active: u64, duration: Duration },
     /// Drop and come back at once, again and again.
     DropReconnect { rounds: u64, deadline: Duration },
+    /// Connect all at once.
+    ReconnectStorm { deadline: Duration },
+    /// Drop and come back at once, again and again, with a session open at each connector.
+    Flap {
+        rounds: u64,
+        pause: Duration,
+        deadline: Duration,
+    },
+    /// Charge offline for a while, then come back at once and replay.
+    OfflineReplay {
+        offline: Duration,
+        deadline: Duration,
+    },
+    /// Kill and restart the central system by a hook command while all charge.
+    Kill {
+        command: String,
+        kills: u64,
+        within: Duration,
+        deadline: Duration,
+        acknowledged: Option<PathBuf>,
+    },
     /// The yardstick: raw WebSocket echoes, no OCPP.
     Echo { active: u64, duration: Duration },
+}
+
+/// Why a scenario cannot be run here; none of it says anything about the central system.
+#[derive(Debug, Error)]
+pub(crate) enum ScenarioError {
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error(
+        "cannot write the acknowledged messages ({0}): check the path of --acknowledged and the disk"
+    )]
+    Acknowledged(io::Error),
+    #[error("cannot run the kill command with sh: {0}")]
+    NoShell(io::Error),
+    #[error(
+        "the kill command failed ({0}): it must kill and restart the central system and end with status 0"
+    )]
+    KillCommand(ExitStatus),
+    #[error(
+        "the kill command did not end within {0} s: start the central system in the background (`… >hub.log 2>&1 &`)"
+    )]
+    KillCommandHangs(u64),
+    #[error(
+        "no charger lost its socket: the kill command does not kill the central system behind --url"
+    )]
+    NothingKilled,
 }
 
 impl Scenario {
@@ -50,6 +104,10 @@ impl Scenario {
             Self::Idle { .. } => "idle",
             Self::Sessions { .. } => "sessions",
             Self::DropReconnect { .. } => "drop-reconnect",
+            Self::ReconnectStorm { .. } => "reconnect-storm",
+            Self::Flap { .. } => "flap",
+            Self::OfflineReplay { .. } => "offline-replay",
+            Self::Kill { .. } => "kill",
             Self::Echo { .. } => "echo",
         }
     }
@@ -59,38 +117,78 @@ impl Scenario {
         !matches!(self, Self::Idle { .. } | Self::Echo { .. })
     }
 
+    /// Whether a connection that fails is tried again, and only chargers that never come back are a fault.
+    pub(crate) fn lets_try_again(&self) -> bool {
+        matches!(self, Self::ReconnectStorm { .. }) || self.charges_through_losses()
+    }
+
+    /// Whether all charge while their sockets go: a CALL that loses its socket is no fault then.
+    fn charges_through_losses(&self) -> bool {
+        matches!(
+            self,
+            Self::Flap { .. } | Self::OfflineReplay { .. } | Self::Kill { .. }
+        )
+    }
+
     /// How long the measuring takes, as far as it is known before.
     pub(crate) fn duration(&self) -> Option<Duration> {
         match self {
             Self::Steady { duration }
             | Self::Sessions { duration, .. }
             | Self::Echo { duration, .. } => Some(*duration),
-            Self::Ramp { .. } | Self::Idle { .. } | Self::DropReconnect { .. } => None,
+            _ => None,
         }
     }
 
     /// Brings the fleet to where the measuring can begin.
-    pub(crate) async fn prepare(&self, fleet: &mut Fleet) -> Result<(), TargetError> {
+    pub(crate) async fn prepare(&self, fleet: &mut Fleet) -> Result<(), ScenarioError> {
         match self {
-            Self::Ramp { .. } => Ok(()),
-            Self::Sessions { active, .. } => sessions::prepare(fleet, *active).await,
+            Self::Ramp { .. } | Self::ReconnectStorm { .. } => {}
+            Self::Sessions { active, .. } => sessions::prepare(fleet, *active).await?,
             Self::Steady { .. } | Self::Idle { .. } | Self::DropReconnect { .. } => {
-                fleet.start_and_settle(PATIENCE).await.map(drop)
+                fleet.start_and_settle(PATIENCE).await?;
+            }
+            Self::Flap { .. } | Self::OfflineReplay { .. } => {
+                fleet.start_and_charge(PATIENCE).await?;
+            }
+            Self::Kill { acknowledged, .. } => {
+                if let Some(path) = acknowledged {
+                    let created = fleet.recorder.write_acknowledged(path);
+                    created.map_err(ScenarioError::Acknowledged)?;
+                }
+                fleet.start_and_charge(PATIENCE).await?;
             }
             Self::Echo { .. } => unreachable!("the echo load has no fleet of chargers"),
         }
+        Ok(())
     }
 
     /// Does what is measured.
-    pub(crate) async fn measure(&self, fleet: &mut Fleet) -> Result<(), TargetError> {
+    pub(crate) async fn measure(&self, fleet: &mut Fleet) -> Result<(), ScenarioError> {
         match self {
             Self::Ramp { hold } => ramp::measure(fleet, *hold).await?,
             Self::Steady { duration } => steady::measure(fleet, *duration).await,
             Self::Idle { large_message } => idle::measure(fleet, *large_message).await,
             Self::Sessions { duration, .. } => tokio::time::sleep(*duration).await,
             Self::DropReconnect { rounds, deadline } => {
-                drop_reconnect::measure(fleet, *rounds, *deadline).await;
+                drop_reconnect::measure(fleet, *rounds, Duration::ZERO, *deadline).await;
             }
+            Self::ReconnectStorm { deadline } => reconnect_storm::measure(fleet, *deadline).await?,
+            Self::Flap {
+                rounds,
+                pause,
+                deadline,
+            } => drop_reconnect::measure(fleet, *rounds, *pause, *deadline).await,
+            Self::OfflineReplay { offline, deadline } => {
+                offline_replay::measure(fleet, *offline, *deadline).await;
+            }
+            Self::Kill {
+                command,
+                kills,
+                within,
+                deadline,
+                ..
+            } => kill::measure(fleet, command, *kills, *within, *deadline).await?,
             Self::Echo { .. } => unreachable!("the echo load has no fleet of chargers"),
         }
         Ok(())
@@ -105,10 +203,16 @@ impl Scenario {
                 chargers - tally.booted
             ));
         }
-        faults.extend(counted("connection failed", &tally.connect_failures));
+        if !self.lets_try_again() {
+            faults.extend(counted("connection failed", &tally.connect_failures));
+        }
         faults.extend(counted("unexpected frame", &tally.unexpected));
         for (action, outcome) in &tally.actions {
-            faults.extend(counted(&format!("{action} failed"), &outcome.failures));
+            let failures = outcome
+                .failures
+                .iter()
+                .filter(|(kind, _)| !self.charges_through_losses() || *kind != SOCKET_LOST);
+            faults.extend(counted(&format!("{action} failed"), failures));
             faults.extend(counted(&format!("{action} refused"), &outcome.refusals));
         }
         if tally
@@ -125,7 +229,17 @@ impl Scenario {
                 tally.queued
             ));
         }
+        if self.charges_through_losses() && tally.begun < chargers {
+            faults.push(format!(
+                "only {} sessions of {chargers} chargers began: raise --speed, or see the faults above",
+                tally.begun
+            ));
+        }
         faults.extend(match self {
+            Self::Kill { kills, .. } => kill::judge(*kills, tally),
+            Self::ReconnectStorm { deadline } => reconnect_storm::judge(*deadline, tally),
+            Self::OfflineReplay { .. } => offline_replay::judge(tally),
+            Self::Flap { rounds, .. } => drop_reconnect::judge(*rounds, tally),
             Self::DropReconnect { rounds, .. } => drop_reconnect::judge(*rounds, tally),
             Self::Sessions { .. }
             | Self::Ramp { .. }
@@ -139,10 +253,10 @@ impl Scenario {
 
 fn counted<'a>(
     what: &'a str,
-    counts: &'a crate::tally::Counts,
+    counts: impl IntoIterator<Item = (&'a Name, &'a u64)> + 'a,
 ) -> impl Iterator<Item = String> + 'a {
     counts
-        .iter()
+        .into_iter()
         .map(move |(kind, count)| format!("{what}: {kind} ({count} times)"))
 }
 

@@ -4,14 +4,14 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
@@ -51,6 +51,9 @@ struct State {
     script: Box<Script>,
     transactions: AtomicI64,
     reachable: AtomicBool,
+    refused: AtomicU64,
+    /// Raised by one, all sockets are dropped.
+    crashes: watch::Sender<u64>,
 }
 
 pub(crate) struct CentralSystem {
@@ -71,6 +74,8 @@ impl CentralSystem {
             script: Box::new(script),
             transactions: AtomicI64::new(1_000),
             reachable: AtomicBool::new(true),
+            refused: AtomicU64::new(0),
+            crashes: watch::Sender::default(),
         });
         let serving = state.clone();
         let server = tokio::spawn(async move {
@@ -78,6 +83,8 @@ impl CentralSystem {
                 // Unreachable: the connection is closed before the handshake.
                 if serving.reachable.load(Ordering::SeqCst) {
                     tokio::spawn(serve(stream, serving.clone()));
+                } else {
+                    serving.refused.fetch_add(1, Ordering::SeqCst);
                 }
             }
         });
@@ -90,6 +97,16 @@ impl CentralSystem {
 
     pub(crate) fn set_reachable(&self, reachable: bool) {
         self.state.reachable.store(reachable, Ordering::SeqCst);
+    }
+
+    /// Connections that were closed because it was unreachable.
+    pub(crate) fn refused(&self) -> u64 {
+        self.state.refused.load(Ordering::SeqCst)
+    }
+
+    /// Drops all sockets without a word.
+    pub(crate) fn crash(&self) {
+        self.state.crashes.send_modify(|crashes| *crashes += 1);
     }
 
     /// Everything received from this charger so far, in order.
@@ -190,6 +207,7 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
         .lock()
         .expect("no panic")
         .insert(identity.clone(), sender);
+    let mut crashes = state.crashes.subscribe();
     let mut held_back: Option<String> = None;
     loop {
         let text = tokio::select! {
@@ -199,6 +217,7 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
                 }
                 continue;
             }
+            _ = crashes.changed() => return,
             message = socket.next() => match message {
                 Some(Ok(Message::Text(text))) => text,
                 Some(Ok(_)) => continue,

@@ -1,0 +1,77 @@
+//! The central system is killed and started again, at random moments, while the whole fleet charges. Whatever it had
+//! acknowledged it must still know (the file of acknowledged messages tells), whatever it had not comes again.
+//!
+//! A hook command does the killing and the starting, so any central system can be tried. The time to recover counts from
+//! the start of that command until each charger is back, with the chargers' own back-off (1 to 3 s before the first try).
+
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use tokio::process::Command;
+
+use super::ScenarioError;
+use crate::fleet::Fleet;
+use crate::recorder::Recorder;
+use crate::tally::Tally;
+
+/// How long the hook command may take.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs the hook `kills` times, each at a random moment `within` this time after all are back.
+pub(super) async fn measure(
+    fleet: &Fleet,
+    command: &str,
+    kills: u64,
+    within: Duration,
+    deadline: Duration,
+) -> Result<(), ScenarioError> {
+    let mut rng = SmallRng::seed_from_u64(fleet.plan.traits.seed);
+    for _ in 0..kills {
+        tokio::time::sleep(within.mul_f64(rng.random_range(0.0..1.0))).await;
+        let began = Instant::now();
+        let lost_before = sockets_lost(&fleet.recorder);
+        fleet.call_roll();
+        run(command).await?;
+        let back = fleet.recorder.wait_for_all(began + deadline).await;
+        if sockets_lost(&fleet.recorder) == lost_before {
+            return Err(ScenarioError::NothingKilled);
+        }
+        fleet.recorder.end_round(began, back);
+    }
+    Ok(())
+}
+
+pub(super) fn judge(kills: u64, tally: &Tally) -> Vec<String> {
+    let late = (tally.rounds_failed > 0).then(|| {
+        format!(
+            "after {} of {kills} kills not all chargers were back in time",
+            tally.rounds_failed
+        )
+    });
+    late.into_iter().collect()
+}
+
+/// Runs the hook with sh. Its output goes to stderr: stdout carries the reports of this process.
+async fn run(command: &str) -> Result<(), ScenarioError> {
+    let mut sh = Command::new("sh");
+    sh.args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(io::stderr())
+        .kill_on_drop(true);
+    let status: ExitStatus = tokio::time::timeout(COMMAND_PATIENCE, sh.status())
+        .await
+        .map_err(|_| ScenarioError::KillCommandHangs(COMMAND_PATIENCE.as_secs()))?
+        .map_err(ScenarioError::NoShell)?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(ScenarioError::KillCommand(status))
+    }
+}
+
+fn sockets_lost(recorder: &Recorder) -> u64 {
+    recorder.tally().disconnects.values().sum()
+}
