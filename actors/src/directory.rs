@@ -34,6 +34,8 @@ struct Inside {
     /// An actor was asked for and has not retired since (a crashed one is being restarted).
     wanted: bool,
     connection: Option<Attached>,
+    /// What the station speaks, or spoke when it was last here.
+    protocol: Option<Protocol>,
     last_epoch: i64,
     hydration: Option<Box<Hydration>>,
     quarantined_until: Option<Timestamp>,
@@ -139,6 +141,7 @@ impl Slot {
             .max(inside.last_epoch + 1)
             .max(hydration.last_epoch.unwrap_or(0) + 1);
         inside.last_epoch = epoch;
+        inside.protocol = Some(protocol);
         let attached = Attached {
             link,
             protocol,
@@ -157,6 +160,32 @@ impl Slot {
             actor: inside.actor.clone(),
             start,
         }
+    }
+
+    /// Wants an actor though no socket is there; `None` when the slot was given up in this very moment,
+    /// else whether one has to be started.
+    pub(crate) fn want(&self, protocol: Protocol, hydration: Hydration) -> Option<bool> {
+        let mut inside = self.inside();
+        if inside.retired {
+            return None;
+        }
+        inside.protocol.get_or_insert(protocol);
+        inside.last_epoch = inside.last_epoch.max(hydration.last_epoch.unwrap_or(0));
+        let start = !std::mem::replace(&mut inside.wanted, true);
+        if start {
+            inside.hydration = Some(Box::new(hydration));
+        }
+        Some(start)
+    }
+
+    /// The epoch to write with: that of the newest socket, or above all that was written before.
+    pub(crate) fn epoch(&self) -> i64 {
+        self.inside().last_epoch
+    }
+
+    /// What the station speaks, or spoke when it was last here.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.inside().protocol.unwrap_or(Protocol::Ocpp16)
     }
 
     /// Detaches the socket of that epoch; `false` when a newer one is attached.

@@ -24,7 +24,9 @@ use std::sync::{Arc, OnceLock};
 pub use charger::Connection;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use metrics::describe as describe_metrics;
-use model::{LiveEvent, Protocol, SiteId, StationId, Timestamp};
+use model::{
+    LiveEvent, Protocol, Refusal, SiteId, StationEvent, StationId, StationReply, Timestamp,
+};
 pub use ports::{CallOutcome, CloseReason, Link, OutgoingCall, Watchers};
 use serde::{Deserialize, Serialize};
 pub use session::authorize::UnknownTokens;
@@ -148,6 +150,39 @@ impl Actors {
     /// then may, as a trial.
     pub fn admits(&self) -> bool {
         self.deps.durability.admits(self.deps.clock.now())
+    }
+
+    /// Has an event of a station answered that comes from no socket: a dead letter that is replayed.
+    ///
+    /// # Errors
+    /// The [`Refusal`] to act on. A message that may not be lost is never refused with
+    /// [`Refusal::Internal`]: [`Refusal::Crashed`] when it crashed its actor twice, [`Refusal::Close`] when
+    /// it cannot be kept now.
+    pub async fn ask(
+        &self,
+        station: &StationId,
+        protocol: Protocol,
+        event: StationEvent,
+        received_at: Timestamp,
+    ) -> Result<StationReply, Refusal> {
+        let slot = loop {
+            let hydration = self
+                .deps
+                .store
+                .hydrate(station)
+                .await
+                .map_err(|_| Refusal::Close)?;
+            let slot = self.deps.directory.slot(station);
+            match slot.want(protocol, hydration) {
+                Some(true) => {
+                    self.tree.start_charger(&self.deps, &slot);
+                    break slot;
+                }
+                Some(false) => break slot,
+                None => {}
+            }
+        };
+        charger::ask::ask(&slot, &self.deps, event, received_at).await
     }
 
     /// Sends a CALL to a station; its outcome arrives through the call's port.

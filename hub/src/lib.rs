@@ -6,6 +6,7 @@
 pub mod api;
 pub mod commands;
 pub mod config;
+pub mod dead_letters;
 pub mod demo;
 mod drain;
 mod message_log;
@@ -31,6 +32,7 @@ use tokio::task::JoinHandle;
 use crate::{
     commands::Commands,
     config::Config,
+    dead_letters::DeadLetters,
     message_log::MessageLog,
     socket::{Listening, Sockets},
 };
@@ -90,11 +92,13 @@ impl Hub {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let actors = Actors::start(store.clone(), clock.clone(), config.charging).await?;
         let (log, logging) = MessageLog::start(&config.message_log, store.clone(), clock.clone());
+        let dead_letters = DeadLetters::new(store.clone(), actors.clone());
         let sockets = Sockets::new(
             actors.clone(),
             store.clone(),
             clock.clone(),
             log,
+            dead_letters.clone(),
             config.chargers.clone(),
         );
         let listen_error = |name, address| {

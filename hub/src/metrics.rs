@@ -16,6 +16,8 @@ pub(crate) const COMMANDS: &str = "switchyard_commands_total";
 pub(crate) const SOCKETS_DEAD: &str = "switchyard_sockets_dead_total";
 /// Sockets closed, by `reason`.
 pub(crate) const SOCKETS_CLOSED: &str = "switchyard_sockets_closed_total";
+/// Transaction messages that crashed their actor and are kept as dead letters.
+pub(crate) const DEAD_LETTERS: &str = "switchyard_dead_letters_total";
 /// Entries of the message log that were dropped.
 pub(crate) const MESSAGE_LOG_DROPPED: &str = "switchyard_message_log_dropped_total";
 
@@ -40,6 +42,11 @@ pub(crate) fn describe() {
     describe_counter!(COMMANDS, Unit::Count, "Calls to chargers, by outcome.");
     describe_counter!(SOCKETS_DEAD, Unit::Count, "Sockets that were found dead.");
     describe_counter!(SOCKETS_CLOSED, Unit::Count, "Sockets closed, by reason.");
+    describe_counter!(
+        DEAD_LETTERS,
+        Unit::Count,
+        "Transaction messages that crashed their actor and are kept as dead letters."
+    );
     describe_counter!(
         MESSAGE_LOG_DROPPED,
         Unit::Count,

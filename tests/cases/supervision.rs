@@ -46,6 +46,56 @@ async fn a_panic_in_a_session_actor_does_not_even_cost_the_message() {
 }
 
 #[tokio::test]
+async fn a_message_that_crashes_its_actor_twice_is_kept_acknowledged_and_replayed() {
+    let hub = HubProcess::start(&[]);
+    let api = hub.api("operator");
+    let mut charger = Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
+    charger.boot(Dialect::V16).await;
+    let started = charger
+        .call("StartTransaction", start("!panic-session-twice-1"))
+        .await;
+    let number = started["transactionId"].as_i64().unwrap();
+    assert!(number > 0);
+    let again = charger
+        .call("StartTransaction", start("!panic-session-always"))
+        .await;
+    assert_ne!(again["transactionId"], number);
+
+    let letters = api.get("/dead-letters").await["items"]
+        .as_array()
+        .unwrap()
+        .clone();
+    let (always, twice) = (&letters[0], &letters[1]);
+    assert_eq!((letters.len(), &twice["number"]), (2, &json!(number)));
+    let replay = |letter: &Value| {
+        let path = format!("/dead-letters/{}/replay", letter["id"].as_str().unwrap());
+        let api = api.clone();
+        async move { api.ask(reqwest::Method::POST, &path, None).await.0 }
+    };
+    assert_eq!(replay(twice).await, 204);
+    assert_eq!(replay(always).await, 409, "it crashes still");
+    assert_eq!(
+        api.get("/dead-letters").await["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+
+    // The session is the one that the station was told of.
+    let stop =
+        json!({"transactionId": number, "meterStop": 700, "timestamp": "2026-11-24T10:30:00Z"});
+    charger.call("StopTransaction", stop).await;
+    let sessions = api.get("/sessions?station=CP").await["items"]
+        .as_array()
+        .unwrap()
+        .clone();
+    assert_eq!(sessions.len(), 1, "{sessions:?}");
+    assert_eq!(sessions[0]["transaction"], number.to_string());
+    assert_eq!(sessions[0]["energy_wh"], 700.0);
+}
+
+#[tokio::test]
 async fn a_panic_in_a_site_actor_costs_nothing_it_does_not_learn_again() {
     let hub = HubProcess::start(&[]);
     let api = hub.api("operator");

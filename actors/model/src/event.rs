@@ -167,6 +167,8 @@ pub enum Refusal {
     NotAccepted,
     /// CALLERROR InternalError; never to a transactional message.
     Internal,
+    /// It crashed whoever handled it, twice: the message is to be kept as a dead letter, and acknowledged.
+    Crashed,
     /// The socket is closed without an answer: nothing durable is available, and a station keeps
     /// its queue while it is offline.
     Close,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::{Refusal, StationEvent, StationReply, Timestamp};
+use model::{Refusal, StationEvent, StationId, StationReply, Timestamp};
 use tokio::sync::oneshot;
 
 use super::{ChargerMsg, EventEnvelope};
@@ -16,6 +16,11 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Whose it is.
+    pub fn station(&self) -> &StationId {
+        &self.slot.station
+    }
+
     /// The epoch of this connection: higher than that of any before it.
     pub fn epoch(&self) -> i64 {
         self.epoch
@@ -23,52 +28,84 @@ impl Connection {
 
     /// Brings what the station said to its actor and waits for the answer.
     ///
-    /// An actor that crashes over it is started again and asked once more, if the message may not be
-    /// lost; the retry key keeps that from counting twice.
-    ///
     /// # Errors
-    /// The [`Refusal`] to act on. A message that may not be lost is never refused with
-    /// [`Refusal::Internal`]: when it cannot be kept, the socket closes.
+    /// As [`Actors::ask`](crate::Actors::ask).
     pub async fn ask(
         &self,
         event: StationEvent,
         received_at: Timestamp,
     ) -> Result<StationReply, Refusal> {
-        let refusal = if event.is_transactional() {
-            Refusal::Close
-        } else {
-            Refusal::Internal
-        };
-        let again = event.is_transactional().then(|| event.clone());
-        if let Some(answer) = self.ask_once(event, received_at).await {
-            return answer;
-        }
-        match again {
-            Some(event) => self
-                .ask_once(event, received_at)
-                .await
-                .unwrap_or(Err(refusal)),
-            None => Err(refusal),
-        }
+        ask(&self.slot, &self.deps, event, received_at).await
     }
 
-    /// `None` when the actor crashed over it, or did not come or answer in time.
-    async fn ask_once(
-        &self,
-        event: StationEvent,
-        received_at: Timestamp,
-    ) -> Option<Result<StationReply, Refusal>> {
-        let deadline = Duration::from_millis(self.deps.settings.event_deadline_ms);
-        let actor = self.slot.actor_within(deadline).await?;
-        let (reply, answer) = oneshot::channel();
-        let envelope = Box::new(EventEnvelope {
-            event,
-            received_at,
-            reply,
-        });
-        actor.cast(ChargerMsg::Event(envelope)).ok()?;
-        tokio::time::timeout(deadline, answer).await.ok()?.ok()
+    /// A transaction number that nobody else is given, for a start that no actor could handle.
+    pub async fn spare_number(&self) -> Option<i32> {
+        let actor = self.slot.actor_within(deadline(&self.deps)).await?;
+        let (reply, number) = oneshot::channel();
+        actor.cast(ChargerMsg::SpareNumber(reply)).ok()?;
+        number.await.ok()
     }
+}
+
+/// What became of an attempt to have an event answered.
+enum Attempt {
+    Answered(Result<StationReply, Refusal>),
+    /// The actor ended over it.
+    Crashed,
+    /// There was no actor, or no answer, in time.
+    NoTime,
+}
+
+/// Has an event answered. An actor that crashes over it is started again and asked once more, if the
+/// message may not be lost; the retry key keeps that from counting twice.
+pub(crate) async fn ask(
+    slot: &Slot,
+    deps: &Deps,
+    event: StationEvent,
+    received_at: Timestamp,
+) -> Result<StationReply, Refusal> {
+    if !event.is_transactional() {
+        return match attempt(slot, deps, event, received_at).await {
+            Attempt::Answered(answer) => answer,
+            Attempt::Crashed | Attempt::NoTime => Err(Refusal::Internal),
+        };
+    }
+    let again = event.clone();
+    let first = attempt(slot, deps, event, received_at).await;
+    let last = match first {
+        Attempt::Crashed => attempt(slot, deps, again, received_at).await,
+        answered_or_late => answered_or_late,
+    };
+    match last {
+        Attempt::Answered(answer) => answer,
+        Attempt::Crashed => Err(Refusal::Crashed),
+        Attempt::NoTime => Err(Refusal::Close),
+    }
+}
+
+async fn attempt(slot: &Slot, deps: &Deps, event: StationEvent, received_at: Timestamp) -> Attempt {
+    let deadline = deadline(deps);
+    let Some(actor) = slot.actor_within(deadline).await else {
+        return Attempt::NoTime;
+    };
+    let (reply, answer) = oneshot::channel();
+    let envelope = Box::new(EventEnvelope {
+        event,
+        received_at,
+        reply,
+    });
+    if actor.cast(ChargerMsg::Event(envelope)).is_err() {
+        return Attempt::Crashed;
+    }
+    match tokio::time::timeout(deadline, answer).await {
+        Ok(Ok(answer)) => Attempt::Answered(answer),
+        Ok(Err(_)) => Attempt::Crashed,
+        Err(_) => Attempt::NoTime,
+    }
+}
+
+fn deadline(deps: &Deps) -> Duration {
+    Duration::from_millis(deps.settings.event_deadline_ms)
 }
 
 impl Drop for Connection {

@@ -5,7 +5,7 @@
 //! for the answer; everything else is answered here. It never waits for the station: calls go out
 //! through the [`Link`](crate::Link), and their outcome goes to whoever asked.
 
-mod ask;
+pub(crate) mod ask;
 mod open;
 mod session_actors;
 mod transaction;
@@ -56,6 +56,8 @@ pub(crate) enum ChargerMsg {
     Retire,
     /// Somebody wants a CALL to be sent.
     Call(Box<OutgoingCall>),
+    /// Somebody answers a start in the actor's place and needs a number for it.
+    SpareNumber(oneshot::Sender<i32>),
     /// A session's actor tells what became of it.
     Session(Box<SessionNews>),
     /// Another session began where this one is open: it is over.
@@ -193,6 +195,11 @@ impl ChargerState {
             ChargerMsg::Disconnected(epoch) => self.on_disconnected(myself, epoch).await,
             ChargerMsg::Retire => self.retire(myself),
             ChargerMsg::Call(call) => self.call(*call),
+            ChargerMsg::SpareNumber(reply) => {
+                let now = self.deps.clock.now();
+                // Whoever asked may have given up.
+                let _ = reply.send(self.next_number(now));
+            }
             ChargerMsg::Session(news) => self.on_session_news(myself, *news),
             ChargerMsg::Supersede(transaction) => self.close_superseded(myself, &transaction).await,
             ChargerMsg::Configured => self.on_configured().await,

@@ -76,7 +76,7 @@ impl ChargerState {
     ) -> Result<Target, ReadError> {
         let Some(name) = &event.transaction else {
             return Ok(Target::new(
-                Origin::New(self.next_number(received_at)),
+                Origin::New(self.next_number(received_at).to_string()),
                 false,
             ));
         };
@@ -130,21 +130,27 @@ impl ChargerState {
             .store
             .session_by_transaction(&self.slot.station, name)
             .await?;
-        Ok(over.map(|session| Target::new(Origin::Read(Box::new(session)), false)))
+        Ok(match over {
+            Some(session) => Some(Target::new(Origin::Read(Box::new(session)), false)),
+            // Its start waits as a dead letter, or was lost with a disk.
+            None if is_ours(name, self.deps.clock.now()) => {
+                Some(Target::new(Origin::Named(name.to_owned()), false))
+            }
+            None => None,
+        })
     }
 
     /// Numbers rise with the clock, so that a hub that lost its data does not hand out one that a
     /// station still holds; they last until 2088.
-    fn next_number(&mut self, now: Timestamp) -> String {
-        let by_clock = i32::try_from(now.0 / 1000 - NUMBERS_SINCE_S).unwrap_or(i32::MAX / 2);
-        self.last_number = by_clock.max(self.last_number.saturating_add(1)).max(1);
-        self.last_number.to_string()
+    pub(super) fn next_number(&mut self, now: Timestamp) -> i32 {
+        self.last_number = number_by_clock(now)
+            .max(self.last_number.saturating_add(1))
+            .max(1);
+        self.last_number
     }
 
     fn protocol(&self) -> Protocol {
-        self.slot
-            .connection()
-            .map_or(Protocol::Ocpp16, |attached| attached.protocol)
+        self.slot.protocol()
     }
 
     async fn pass_on(
@@ -156,7 +162,7 @@ impl ChargerState {
         reply: Option<Reply>,
     ) {
         let Target { origin, guessed } = target;
-        let epoch = self.slot.connection().map_or(0, |attached| attached.epoch);
+        let epoch = self.slot.epoch();
         let envelope = Box::new(Envelope {
             input,
             received_at,
@@ -268,6 +274,18 @@ impl ChargerState {
             self.pass_on(myself, target, SUPERSEDED, now, None).await;
         }
     }
+}
+
+fn number_by_clock(now: Timestamp) -> i32 {
+    i32::try_from(now.0 / 1000 - NUMBERS_SINCE_S).unwrap_or(i32::MAX / 2)
+}
+
+/// Whether a number can only be one that this hub handed out, within the last months.
+fn is_ours(name: &str, now: Timestamp) -> bool {
+    const DAY_S: i32 = 86_400;
+    let now = number_by_clock(now);
+    name.parse::<i32>()
+        .is_ok_and(|number| number > now - 90 * DAY_S && number < now + DAY_S)
 }
 
 fn refuse(reply: Reply, error: &impl std::fmt::Display) {

@@ -17,7 +17,10 @@ use ocpp::{
 };
 use serde_json::value::RawValue;
 
-use crate::metrics;
+use crate::{
+    dead_letters::{DeadLetters, Keepsake},
+    metrics,
+};
 
 /// What a charger is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +60,7 @@ impl InHand {
         payload: &RawValue,
         at: Timestamp,
         connection: &Arc<Connection>,
+        dead_letters: &DeadLetters,
     ) -> Result<Self, Answer> {
         let started = Instant::now();
         let decoded = match inbound::decode(protocol, &action, payload, at) {
@@ -70,17 +74,24 @@ impl InHand {
         for repair in &decoded.repairs {
             ::metrics::counter!(metrics::REPAIRS, "repair" => *repair).increment(1);
         }
-        let connection = Arc::clone(connection);
+        let keepsake = Keepsake::of(&decoded.event, payload);
+        let (connection, dead_letters) = (Arc::clone(connection), dead_letters.clone());
         Ok(Self(Box::pin(async move {
             let inbound::Decoded { event, shape, .. } = decoded;
-            let asked = connection.ask(event, at).await;
+            let mut asked = connection.ask(event, at).await;
+            if let (Err(Refusal::Crashed), Some(keepsake)) = (&asked, keepsake) {
+                asked = dead_letters
+                    .keep(keepsake, protocol, &action, at, &connection)
+                    .await;
+            }
             let label = label_of(&action);
             let (outcome, frame) = match asked {
                 Ok(reply) => {
                     let payload = outbound::reply(shape, &action, &reply);
                     ("answered", frame::call_result(&id, &payload))
                 }
-                Err(Refusal::Close) => {
+                // A message that may be lost is not asked twice, so it is never `Crashed`.
+                Err(Refusal::Close | Refusal::Crashed) => {
                     count(label, "closed");
                     return Answer::Close;
                 }

@@ -342,7 +342,15 @@ impl LinkTask {
                     .log
                     .log(&self.station, at, Direction::In, &action, &text);
                 let (id, action) = (id.into_owned(), action.into_owned());
-                match InHand::begin(self.protocol, id, action, payload, at, &self.connection) {
+                match InHand::begin(
+                    self.protocol,
+                    id,
+                    action,
+                    payload,
+                    at,
+                    &self.connection,
+                    &self.sockets.dead_letters,
+                ) {
                     Ok(in_hand) => {
                         self.in_hand = Some(Box::pin(in_hand));
                         Ok(())

@@ -15,7 +15,7 @@ use store::Store;
 
 pub use accept::{Listening, listen};
 
-use crate::{config::ChargersConfig, message_log::MessageLog};
+use crate::{config::ChargersConfig, dead_letters::DeadLetters, message_log::MessageLog};
 use liveness::Liveness;
 
 /// What every socket shares.
@@ -24,6 +24,7 @@ pub struct Sockets {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: MessageLog,
+    pub(crate) dead_letters: DeadLetters,
     pub(crate) config: ChargersConfig,
     liveness: Liveness,
 }
@@ -35,6 +36,7 @@ impl Sockets {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         log: MessageLog,
+        dead_letters: DeadLetters,
         config: ChargersConfig,
     ) -> Self {
         let liveness = Liveness::new(
@@ -46,6 +48,7 @@ impl Sockets {
             store,
             clock,
             log,
+            dead_letters,
             config,
             liveness,
         }
