@@ -119,6 +119,7 @@ impl Hub {
         let ready = Arc::new(AtomicBool::new(true));
         let router = api::router(api::ApiState {
             commands: Commands::new(store.clone(), actors.clone(), clock.clone()),
+            dead_letters,
             store,
             actors: actors.clone(),
             clock,

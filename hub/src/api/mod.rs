@@ -9,6 +9,7 @@
 
 pub mod auth;
 mod commands;
+mod dead_letters;
 mod events;
 mod extract;
 mod gate;
@@ -50,7 +51,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 pub use limits::RateLimits;
 
-use crate::commands::Commands;
+use crate::{commands::Commands, dead_letters::DeadLetters};
 
 /// The longest body a request may have.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -67,6 +68,8 @@ pub struct ApiState {
     pub actors: Actors,
     /// The way to the stations.
     pub commands: Commands,
+    /// Transaction messages that crashed their actor.
+    pub dead_letters: DeadLetters,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Whether the hub takes chargers; false while it starts and while it drains.
@@ -123,6 +126,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
     let quick = OpenApiRouter::new()
         .merge(stations::routes())
         .merge(commands::routes())
+        .merge(dead_letters::routes())
         .merge(messages::routes())
         .merge(notices::routes())
         .merge(sessions::routes())

@@ -35,6 +35,7 @@ const SECURITY_SCHEME: &str = "api_key";
         (name = "stations", description = "Chargers: configuration and live state."),
         (name = "commands", description = "What the hub asks of stations."),
         (name = "sessions", description = "Charging sessions, their totals and meter values."),
+        (name = "dead letters", description = "Transaction messages that crash whoever handles them."),
         (name = "tokens", description = "What drivers identify with."),
         (name = "sites", description = "Stations behind one grid connection."),
         (name = "events", description = "What happens now."),

@@ -1,6 +1,7 @@
 //! The API through its router, on the in-memory store and real actors.
 
 mod access;
+mod dead_letters;
 mod document;
 mod events;
 mod problems;
@@ -25,7 +26,7 @@ use store::{ApiKeyStore, MemoryStore, Store};
 use tower::ServiceExt;
 
 use super::{ApiState, RateLimits, auth::new_key, problem::PROBLEM_JSON, router};
-use crate::commands::Commands;
+use crate::{commands::Commands, dead_letters::DeadLetters};
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -64,6 +65,7 @@ impl TestApi {
         let router = router(ApiState {
             store: all.clone(),
             actors: actors.clone(),
+            dead_letters: DeadLetters::new(all.clone(), actors.clone()),
             commands: Commands::new(all, actors.clone(), clock.clone()),
             clock: clock.clone(),
             ready: ready.clone(),

@@ -54,6 +54,7 @@ async fn a_bad_path_is_told_what_is_wrong_with_it() {
         (&format!("/stations/{long}"), "at most 255"),
         ("/sessions/12", "UUID"),
         ("/commands/12", "UUID"),
+        ("/dead-letters/12", "UUID"),
     ] {
         let answer = api
             .ask("GET", &format!("/api/v1{path}"), &api.viewer, None)
