@@ -40,6 +40,7 @@ struct Inside {
     hydration: Option<Box<Hydration>>,
     quarantined_until: Option<Timestamp>,
     retired: bool,
+    crashes: u64,
 }
 
 /// A station's open socket.
@@ -223,6 +224,26 @@ impl Slot {
     /// The actor is gone.
     pub(crate) fn actor_gone(&self) {
         self.inside().actor = None;
+    }
+
+    /// The actor, or that of one of its sessions, crashed.
+    pub(crate) fn crashed(&self) {
+        self.inside().crashes += 1;
+    }
+
+    /// How often that happened.
+    pub(crate) fn crashes(&self) -> u64 {
+        self.inside().crashes
+    }
+
+    /// Waits for a crash after the first `before`; `false` when there is none in time.
+    pub(crate) async fn crash_after(&self, before: u64, within: Duration) -> bool {
+        let known = async {
+            while self.crashes() == before {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(within, known).await.is_ok()
     }
 
     /// The station rests until then.

@@ -36,6 +36,9 @@ pub enum ReplayError {
     /// The station was turned away.
     #[error("its station is not accepted; accept it first")]
     NotAccepted,
+    /// It cannot be read at all.
+    #[error("its payload cannot be read: {0}; keep a copy and delete it")]
+    Unreadable(String),
     /// The store could not be read or written.
     #[error("the store could not take it now: {0}; try again")]
     Store(String),
@@ -98,7 +101,7 @@ impl DeadLetters {
             .await
             .map_err(|error| store_error(&error))?;
         let letter = letter.ok_or(ReplayError::Unknown)?;
-        let event = event_of(&letter).map_err(|error| store_error(&error))?;
+        let event = event_of(&letter).map_err(ReplayError::Unreadable)?;
         self.actors
             .ask(&letter.station, letter.protocol, event, letter.received_at)
             .await

@@ -50,7 +50,7 @@ impl Connection {
 /// What became of an attempt to have an event answered.
 enum Attempt {
     Answered(Result<StationReply, Refusal>),
-    /// The actor ended over it.
+    /// The actor ended before it answered.
     Crashed,
     /// There was no actor, or no answer, in time.
     NoTime,
@@ -70,18 +70,31 @@ pub(crate) async fn ask(
             Attempt::Crashed | Attempt::NoTime => Err(Refusal::Internal),
         };
     }
-    let again = event.clone();
-    let first = attempt(slot, deps, event, received_at).await;
-    let last = match first {
-        Attempt::Crashed => attempt(slot, deps, again, received_at).await,
-        answered_or_late => answered_or_late,
-    };
-    match last {
-        Attempt::Answered(answer) => answer,
-        Attempt::Crashed => Err(Refusal::Crashed),
-        Attempt::NoTime => Err(Refusal::Close),
+    let mut crashes = 0;
+    for _ in 0..ATTEMPTS_MOST {
+        let before = slot.crashes();
+        match attempt(slot, deps, event.clone(), received_at).await {
+            Attempt::Answered(answer) => return answer,
+            Attempt::NoTime => return Err(Refusal::Close),
+            Attempt::Crashed => {}
+        }
+        // An actor that was just ending drops its messages too; only a crash counts as one.
+        if slot.crash_after(before, CRASH_IS_KNOWN_WITHIN).await {
+            crashes += 1;
+        }
+        if crashes == CRASHES_MOST {
+            return Err(Refusal::Crashed);
+        }
     }
+    Err(Refusal::Close)
 }
+
+/// A message that crashed its actor so often is not tried again.
+const CRASHES_MOST: u32 = 2;
+/// How often a message is tried at all.
+const ATTEMPTS_MOST: u32 = 5;
+/// How long a supervisor may take to learn of a crash.
+const CRASH_IS_KNOWN_WITHIN: Duration = Duration::from_millis(200);
 
 async fn attempt(slot: &Slot, deps: &Deps, event: StationEvent, received_at: Timestamp) -> Attempt {
     let deadline = deadline(deps);

@@ -107,6 +107,10 @@ impl Child for ChargerChild {
         self.slot.actor_gone();
     }
 
+    fn crashed(&self) {
+        self.slot.crashed();
+    }
+
     fn quarantined(&self, wait: Duration) {
         let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         self.slot.quarantine(self.deps.clock.now().plus_ms(wait_ms));
@@ -175,6 +179,7 @@ impl Actor for ChargerActor {
                 ::metrics::counter!(metrics::ACTOR_CRASHES, "kind" => "session").increment(1);
                 tracing::warn!(station = %state.slot.station, %error, "a session's actor crashed; the next message reads the session back");
                 state.session_actors.ended(actor.get_id());
+                state.slot.crashed();
             }
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 use model::{
     ConnectorRef, MeterReading, Protocol, Refusal, StationReply, Timestamp, TransactionEvent,
+    TransactionPhase,
 };
 use ractor::{Actor, ActorRef};
 use store::ReadError;
@@ -80,6 +81,10 @@ impl ChargerState {
                 false,
             ));
         };
+        if event.phase == TransactionPhase::Started {
+            // A dead letter that is replayed, with the number that was given in answer; or 2.x.
+            return Ok(Target::new(Origin::Named(name.clone()), false));
+        }
         if let Some(target) = self.target_by_name(name).await? {
             return Ok(target);
         }

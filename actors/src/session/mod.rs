@@ -309,12 +309,10 @@ impl SessionState {
         self.reply(input, verdict)
     }
 
+    /// The number of the transaction, for an answer that wants one: a 1.6 start, also on a 2.0.1 socket
+    /// (quirk 41).
     fn number(&self) -> Option<i32> {
-        let session = self.session.as_ref()?;
-        match session.protocol {
-            Protocol::Ocpp16 => session.transaction.parse().ok(),
-            Protocol::Ocpp201 => None,
-        }
+        self.session.as_ref()?.transaction.parse().ok()
     }
 
     fn is_active(&self) -> bool {

@@ -27,6 +27,9 @@ pub(crate) trait Child: Send + Sync + 'static {
     /// The actor is gone; until it is started again nobody can reach it.
     fn down(&self);
 
+    /// It is gone because it crashed; told after [`Child::down`].
+    fn crashed(&self) {}
+
     /// The child rests for `wait`; whoever waits for it should be told.
     fn quarantined(&self, wait: Duration);
 
@@ -123,6 +126,7 @@ impl<C: Child> Actor for Supervisor<C> {
                     ::metrics::counter!(metrics::ACTOR_CRASHES, "kind" => C::KIND).increment(1);
                     tracing::warn!(child = kept.child.name(), %error, "an actor crashed; it starts again");
                     kept.child.down();
+                    kept.child.crashed();
                     restart_later(&myself, state, kept);
                 }
             }

@@ -90,7 +90,7 @@ impl From<ReplayError> for Problem {
     fn from(failed: ReplayError) -> Self {
         match &failed {
             ReplayError::Unknown => Self::not_found(failed.to_string()),
-            ReplayError::CrashedAgain | ReplayError::NotAccepted => {
+            ReplayError::CrashedAgain | ReplayError::NotAccepted | ReplayError::Unreadable(_) => {
                 Self::conflict(failed.to_string())
             }
             ReplayError::Store(error) => {
