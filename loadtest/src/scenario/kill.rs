@@ -32,11 +32,12 @@ pub(super) async fn measure(
     for _ in 0..kills {
         tokio::time::sleep(within.mul_f64(rng.random_range(0.0..1.0))).await;
         let began = Instant::now();
-        let lost_before = sockets_lost(&fleet.recorder);
+        let (open, lost_before) = sockets(&fleet.recorder);
         fleet.call_roll();
         run(command).await?;
         let back = fleet.recorder.wait_for_all(began + deadline).await;
-        if sockets_lost(&fleet.recorder) == lost_before {
+        let (_, lost) = sockets(&fleet.recorder);
+        if open > 0 && lost == lost_before {
             return Err(ScenarioError::NothingKilled);
         }
         fleet.recorder.end_round(began, back);
@@ -72,6 +73,8 @@ async fn run(command: &str) -> Result<(), ScenarioError> {
     }
 }
 
-fn sockets_lost(recorder: &Recorder) -> u64 {
-    recorder.tally().disconnects.values().sum()
+/// Sockets that are open, and sockets that were lost so far.
+fn sockets(recorder: &Recorder) -> (u64, u64) {
+    let lost = recorder.tally().disconnects.values().sum();
+    (recorder.progress().connected, lost)
 }
