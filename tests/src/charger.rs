@@ -31,6 +31,17 @@ impl Dialect {
             Self::V201 => "ocpp2.0.1",
         }
     }
+
+    /// A BootNotification.
+    pub fn boot(self) -> Value {
+        match self {
+            Self::V16 => json!({"chargePointVendor": "Acme", "chargePointModel": "One"}),
+            Self::V201 => json!({
+                "reason": "PowerUp",
+                "chargingStation": {"vendorName": "Acme", "model": "Two"}
+            }),
+        }
+    }
 }
 
 /// A charger's open socket.
@@ -106,6 +117,23 @@ impl Charger {
         answer
     }
 
+    /// Sends a CALL, payload as it is, and returns the whole frame that answers it; `None` when the
+    /// connection ends first.
+    pub async fn try_ask(&mut self, action: &str, payload: &str) -> Option<Value> {
+        self.next_id += 1;
+        let id = self.next_id.to_string();
+        let call = format!(r#"[2,"{id}","{action}",{payload}]"#);
+        self.socket.send(Message::text(call)).await.ok()?;
+        loop {
+            if let Message::Text(text) = self.socket.next().await?.ok()? {
+                let frame: Value = serde_json::from_str(&text).ok()?;
+                if frame[1] == id.as_str() {
+                    return Some(frame);
+                }
+            }
+        }
+    }
+
     /// Sends a text frame as it is.
     ///
     /// # Panics
@@ -178,14 +206,7 @@ impl Charger {
 
     /// Boots; returns the answer.
     pub async fn boot(&mut self, dialect: Dialect) -> Value {
-        let payload = match dialect {
-            Dialect::V16 => json!({"chargePointVendor": "Acme", "chargePointModel": "One"}),
-            Dialect::V201 => json!({
-                "reason": "PowerUp",
-                "chargingStation": {"vendorName": "Acme", "model": "Two"}
-            }),
-        };
-        self.call("BootNotification", payload).await
+        self.call("BootNotification", dialect.boot()).await
     }
 
     /// Drops the connection without a word.

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use crate::Api;
@@ -11,6 +12,7 @@ use crate::Api;
 /// A running hub.
 pub struct HubProcess {
     child: Child,
+    binary: PathBuf,
     dir: tempfile::TempDir,
     settings: Vec<(String, String)>,
     /// Where chargers connect, as `host:port`.
@@ -26,6 +28,16 @@ impl HubProcess {
     /// # Panics
     /// When it does not start.
     pub fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_binary(&binary(), settings)
+    }
+
+    /// As [`Self::start`], with this binary.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_binary(binary: &Path, settings: &[(&str, &str)]) -> Self {
+        // The hub runs in a directory of its own.
+        let binary = std::path::absolute(binary).expect("the binary has a path");
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut all = vec![
             ("CHARGERS__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
@@ -38,13 +50,14 @@ impl HubProcess {
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
         );
-        let (child, chargers, api_address) = spawn(dir.path(), &all);
+        let (child, chargers, api_address) = spawn(command(&binary, dir.path(), &all));
         // From now on the same ports, so that chargers find the hub again when it was restarted.
         all.retain(|(key, _)| !key.ends_with("__LISTEN"));
         all.push(("CHARGERS__LISTEN".to_owned(), chargers.clone()));
         all.push(("API__LISTEN".to_owned(), api_address.clone()));
         Self {
             child,
+            binary,
             dir,
             settings: all,
             chargers,
@@ -76,7 +89,7 @@ impl HubProcess {
 
     /// The binary, with the settings and the data directory of this hub.
     pub fn command(&self) -> Command {
-        command(self.dir.path(), &self.settings)
+        command(&self.binary, self.dir.path(), &self.settings)
     }
 
     /// The process id.
@@ -103,7 +116,18 @@ impl HubProcess {
     /// # Panics
     /// When it does not start.
     pub fn start_again(&mut self) {
-        (self.child, self.chargers, self.api_address) = spawn(self.dir.path(), &self.settings);
+        (self.child, self.chargers, self.api_address) = spawn(self.command());
+    }
+
+    /// Starts it after it was killed, and kills it again `within` this time, ready or not.
+    ///
+    /// # Panics
+    /// When it cannot be started or killed.
+    pub fn start_and_kill_within(&mut self, within: Duration) {
+        let started = self.command().stdout(Stdio::null()).spawn();
+        self.child = started.expect("the hub can be started");
+        std::thread::sleep(within);
+        self.kill();
     }
 
     /// Sets another value, from the next start on.
@@ -134,8 +158,8 @@ impl Drop for HubProcess {
     }
 }
 
-fn spawn(dir: &Path, settings: &[(String, String)]) -> (Child, String, String) {
-    let mut child = command(dir, settings)
+fn spawn(mut command: Command) -> (Child, String, String) {
+    let mut child = command
         .stdout(Stdio::piped())
         .spawn()
         .expect("the hub can be started");
@@ -164,8 +188,8 @@ fn host_of(url: &str) -> Option<String> {
     Some(url.split_once("://")?.1.split('/').next()?.to_owned())
 }
 
-fn command(dir: &Path, settings: &[(String, String)]) -> Command {
-    let mut command = Command::new(binary());
+fn command(binary: &Path, dir: &Path, settings: &[(String, String)]) -> Command {
+    let mut command = Command::new(binary);
     command
         .current_dir(dir)
         .env("SWITCHYARD_DATA__DIR", dir.join("data"))
@@ -177,18 +201,15 @@ fn command(dir: &Path, settings: &[(String, String)]) -> Command {
     command
 }
 
-/// The binary beside the test that runs: `target/<profile>/hub`.
+/// The binary of the same profile: `target/<profile>/hub`. Tests run in `deps` below it.
 fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let profile = test
-        .ancestors()
-        .nth(2)
-        .expect("tests run in target/<profile>/deps");
-    let binary = profile.join("hub");
-    assert!(
-        binary.is_file(),
-        "{} is missing; build it first: cargo build -p hub --features chaos",
-        binary.display()
-    );
-    binary
+    let running = std::env::current_exe().expect("a program knows its own path");
+    let mut found = running.ancestors().skip(1).take(2);
+    let found = found.find_map(|dir| Some(dir.join("hub")).filter(|hub| hub.is_file()));
+    found.unwrap_or_else(|| {
+        panic!(
+            "there is no hub beside {}; build it first: cargo build -p hub --features chaos",
+            running.display()
+        )
+    })
 }

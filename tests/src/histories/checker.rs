@@ -3,8 +3,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use model::{Protocol, RetryKey, Session, SessionState};
-use store::{PageRequest, SessionFilter, Store};
+use model::{MeterSample, Protocol, RetryKey, Session, SessionState};
+use store::{Page, PageRequest, ReadError, SessionFilter, Store};
 
 use super::station::SimStation;
 
@@ -27,6 +27,12 @@ impl Findings {
         (self.lost, self.duplicated, self.mismatched) == (0, 0, 0)
     }
 
+    /// Notes what differs from the truth.
+    pub(super) fn mismatch(&mut self, words: impl fmt::Display) {
+        self.mismatched += 1;
+        self.note(words);
+    }
+
     fn note(&mut self, words: impl fmt::Display) {
         if self.words.len() < 10 {
             self.words.push(words.to_string());
@@ -41,22 +47,27 @@ pub(super) async fn acknowledged(
     findings: &mut Findings,
 ) {
     for station in stations {
-        let held = held_keys(station, store).await;
-        for key in &station.acknowledged {
-            match held.get(key) {
+        let held = held(station, store).await;
+        for acknowledged in &station.acknowledged {
+            let (id, key) = (&station.id, &acknowledged.key);
+            match held.get(key).map(Vec::as_slice) {
                 None => {
                     findings.lost += 1;
-                    findings.note(format_args!(
-                        "{}: {key} was acknowledged and is lost",
-                        station.id
-                    ));
+                    findings.note(format_args!("{id}: {key} was acknowledged and is lost"));
                 }
-                Some(1) => {}
-                Some(times) => {
+                Some([reading]) if *reading == acknowledged.reading_wh => {}
+                Some([reading]) => findings.mismatch(format_args!(
+                    "{id}: {key} said {:?} Wh and is kept with {reading:?} Wh",
+                    acknowledged.reading_wh
+                )),
+                Some(entries) => {
                     findings.duplicated += 1;
-                    findings.note(format_args!("{}: {key} is there {times} times", station.id));
+                    findings.note(format_args!("{id}: {key} is there {} times", entries.len()));
                 }
             }
+        }
+        for error in &station.refused {
+            findings.mismatch(format_args!("{}: was answered {error}", station.id));
         }
     }
 }
@@ -85,8 +96,7 @@ pub(super) async fn totals(stations: &[SimStation], store: &dyn Store, findings:
                         first.to_string()
                     }
                     numbers => {
-                        findings.mismatched += 1;
-                        findings.note(format_args!(
+                        findings.mismatch(format_args!(
                             "{}: transaction {number} was given the numbers {numbers:?}",
                             station.id
                         ));
@@ -102,8 +112,7 @@ pub(super) async fn totals(stations: &[SimStation], store: &dyn Store, findings:
             };
             let off = (session.energy_wh - truth.energy_wh).abs();
             if off > 1e-6 || session.state != SessionState::Ended {
-                findings.mismatched += 1;
-                findings.note(format_args!(
+                findings.mismatch(format_args!(
                     "{}: {name} is {:?} with {} Wh, the meter counted {} Wh",
                     station.id, session.state, session.energy_wh, truth.energy_wh
                 ));
@@ -117,23 +126,41 @@ async fn sessions_of(station: &SimStation, store: &dyn Store) -> Vec<Session> {
         station: Some(station.id.clone()),
         ..SessionFilter::default()
     };
-    let page = store.sessions(filter, PageRequest::first(500)).await;
-    page.expect("memory can be read").items
+    all(|page| store.sessions(filter.clone(), page)).await
 }
 
-async fn held_keys(station: &SimStation, store: &dyn Store) -> BTreeMap<RetryKey, usize> {
-    let mut held = BTreeMap::new();
+/// What the store holds of a station: under each key the reading of every entry there is.
+async fn held(station: &SimStation, store: &dyn Store) -> BTreeMap<RetryKey, Vec<Option<f64>>> {
+    let mut held = BTreeMap::<_, Vec<_>>::new();
     for session in sessions_of(station, store).await {
-        let page = store
-            .session_events(session.id, PageRequest::first(500))
-            .await;
-        for event in page.expect("memory can be read").items {
-            *held.entry(event.retry_key).or_default() += 1;
+        for event in all(|page| store.session_events(session.id, page)).await {
+            let reading = reading_of(&event.samples);
+            held.entry(event.retry_key).or_default().push(reading);
         }
     }
-    let page = store.readings(&station.id, PageRequest::first(500)).await;
-    for reading in page.expect("memory can be read").items {
-        *held.entry(reading.retry_key).or_default() += 1;
+    for kept in all(|page| store.readings(&station.id, page)).await {
+        let reading = reading_of(&kept.samples);
+        held.entry(kept.retry_key).or_default().push(reading);
     }
     held
+}
+
+fn reading_of(samples: &[MeterSample]) -> Option<f64> {
+    samples.iter().find_map(MeterSample::energy_wh)
+}
+
+/// Every page of a list.
+async fn all<T, F>(mut read: impl FnMut(PageRequest) -> F) -> Vec<T>
+where
+    F: Future<Output = Result<Page<T>, ReadError>>,
+{
+    let (mut items, mut page) = (Vec::new(), PageRequest::first(500));
+    loop {
+        let read = read(page.clone()).await.expect("the store can be read");
+        items.extend(read.items);
+        match read.next {
+            Some(next) => page.after = Some(next),
+            None => return items,
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! Seeded fault histories: the real actors under a store, links and a clock that fail.
+//! Seeded fault histories: the real actors under a store, links and a clock that fail. (The same with the
+//! real binary, sockets and kill -9: `real/`.)
 //!
 //! A history is a handful of stations that each charge a few times, and several lives of a hub. In each
 //! life stations connect, send their queue, lose answers, send twice, out of order; the store is slow,
@@ -10,19 +11,29 @@
 
 mod checker;
 mod faulty_store;
+mod in_process;
+mod message;
+mod real;
 mod station;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use actors::{Actors, ManualClock, Settings};
 use model::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use store::{MemoryStore, StationStore, Store};
 
-pub use self::checker::Findings;
+pub use self::{
+    checker::Findings,
+    real::{Played, RealHistory},
+};
 use self::{
     faulty_store::{Faults, FaultyStore},
-    station::{LivingHub, SimStation},
+    in_process::LivingHub,
+    station::{Conditions, SimStation},
 };
 
 /// Which hub a history is played with.
@@ -43,9 +54,8 @@ pub fn play(seed: u64, hub: Hub) -> Findings {
     let mut chance = StdRng::seed_from_u64(seed);
     let truth = Arc::new(MemoryStore::new());
     let clock = Arc::new(ManualClock::at(BEGIN));
-    let keeps_ids = hub != Hub::DedupesByMessageId;
     let mut stations: Vec<SimStation> = (0..chance.random_range(1..=4))
-        .map(|number| SimStation::plan(number, BEGIN, keeps_ids, &mut chance))
+        .map(|number| station(number, &mut chance))
         .collect();
     on_runtime(async {
         for station in &stations {
@@ -61,6 +71,7 @@ pub fn play(seed: u64, hub: Hub) -> Findings {
             stations,
             &truth,
             &clock,
+            hub,
             faults,
             Some(within),
             seed ^ (life + 1),
@@ -71,7 +82,7 @@ pub fn play(seed: u64, hub: Hub) -> Findings {
         clock.advance_ms(chance.random_range(-5_000..60_000));
     }
     let none = Faults::none(hub == Hub::AcknowledgesEarly);
-    stations = live(stations, &truth, &clock, none, None, seed);
+    stations = live(stations, &truth, &clock, hub, none, None, seed);
     on_runtime(async {
         checker::acknowledged(&stations, &*truth, &mut findings).await;
         checker::totals(&stations, &*truth, &mut findings).await;
@@ -79,11 +90,28 @@ pub fn play(seed: u64, hub: Hub) -> Findings {
     findings
 }
 
+/// A station with all that it will ever have to say.
+fn station(number: u32, chance: &mut StdRng) -> SimStation {
+    let mut station = SimStation::new(number, BEGIN, chance);
+    for transaction in 0..chance.random_range(1..=3) {
+        let token = match chance.random_range(0..10) {
+            0 => format!(
+                "!panic-session-once-{number}-{transaction}-{}",
+                chance.random::<u32>()
+            ),
+            _ => format!("TAG{transaction}"),
+        };
+        station.charge(token, chance);
+    }
+    station
+}
+
 /// One life of a hub: killed after `within`, or run until every queue is empty.
 fn live(
     stations: Vec<SimStation>,
     truth: &Arc<MemoryStore>,
     clock: &Arc<ManualClock>,
+    kind: Hub,
     faults: Faults,
     within: Option<Duration>,
     seed: u64,
@@ -105,13 +133,20 @@ fn live(
             actors,
             store,
             clock: Arc::clone(clock),
+            goes_by_message_ids: kind == Hub::DedupesByMessageId,
         };
+        let conditions = Arc::new(Conditions {
+            calm: AtomicBool::new(within.is_none()),
+            charges_on: false,
+            between_messages_ms: 0..0,
+            before_reconnect_ms: 1..50,
+        });
         let mut living = tokio::task::JoinSet::new();
         for (number, station) in stations.iter().enumerate() {
             let (station, hub) = (Arc::clone(station), hub.clone());
+            let conditions = Arc::clone(&conditions);
             let chance = StdRng::seed_from_u64(seed.wrapping_mul(31).wrapping_add(number as u64));
-            let calm = within.is_none();
-            living.spawn(async move { station.lock().await.live(&hub, chance, calm).await });
+            living.spawn(async move { station.lock().await.live(&hub, chance, &conditions).await });
         }
         let all_done = async { while living.join_next().await.is_some() {} };
         match within {

@@ -1,0 +1,210 @@
+//! Seeded fault histories of the real binary: real processes, real sockets, real files, kill -9.
+//!
+//! Stations charge again and again while the hub is killed at seeded moments and started again, at times
+//! while it is still starting. Links break, answers get lost, messages are sent twice. Then all is calm:
+//! the stations finish what they are charging and empty their queues. The hub is killed once more, and the
+//! checker reads the file it left.
+//!
+//! The moments are seeded; what the hub is doing at such a moment is up to the machine.
+
+mod line;
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use model::Timestamp;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use store_sqlite::{Options, SqliteStore};
+use tokio::task::JoinSet;
+
+use self::line::RealHub;
+use super::{
+    Findings, checker,
+    station::{Conditions, SimStation},
+};
+use crate::HubProcess;
+
+/// How long the last queue may take to drain.
+const DRAINS_WITHIN: Duration = Duration::from_secs(120);
+/// Station clocks begin so far back: they run a minute a message, and none may get ahead of the hub's.
+const STATIONS_BEGIN_AGO: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What a history of the real binary is made of.
+#[derive(Debug, Clone, Default)]
+pub struct RealHistory {
+    /// The binary; absent: the one beside the program that runs.
+    pub hub: Option<PathBuf>,
+    /// How many chargers; absent: by the seed, 20 to 50.
+    pub chargers: Option<u32>,
+    /// How often the hub is killed; absent: by the seed, 3 to 8 times.
+    pub kills: Option<u32>,
+}
+
+/// A history that was played.
+#[derive(Debug, Clone)]
+pub struct Played {
+    /// What the checker found.
+    pub findings: Findings,
+    /// How many chargers charged.
+    pub chargers: usize,
+    /// How often the hub was killed.
+    pub kills: u32,
+    /// The messages it had acknowledged, all told.
+    pub acknowledged: usize,
+    /// The transactions of all chargers.
+    pub transactions: usize,
+    /// The longest time from a kill until the hub was ready again.
+    pub longest_restart: Duration,
+}
+
+impl RealHistory {
+    /// Plays the history of a seed and returns what the checker found.
+    ///
+    /// # Panics
+    /// When the hub cannot be started or its file cannot be read.
+    pub fn play(&self, seed: u64) -> Played {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime")
+            .block_on(self.play_here(seed))
+    }
+
+    async fn play_here(&self, seed: u64) -> Played {
+        let mut chance = StdRng::seed_from_u64(seed);
+        let chargers = self.chargers.unwrap_or(chance.random_range(20..=50));
+        let kills = self.kills.unwrap_or(chance.random_range(3..=8));
+        let mut hub = self.start();
+        let conditions = Arc::new(Conditions {
+            calm: AtomicBool::new(false),
+            charges_on: true,
+            // About one message a charger in 150 ms of a small history, in a second of a large one.
+            between_messages_ms: 0..u64::from(chargers.clamp(50, 500)) * 4,
+            before_reconnect_ms: 20..400,
+        });
+        let living = bring_to_life(chargers, &hub, &conditions, &mut chance);
+
+        let mut longest_restart = Duration::ZERO;
+        for _ in 0..kills {
+            let moment = Duration::from_millis(chance.random_range(50..1_500));
+            tokio::time::sleep(moment).await;
+            let dies_again = chance.random_bool(0.3);
+            let again_within = Duration::from_millis(chance.random_range(1..150));
+            let killed_at = Instant::now();
+            hub = blocking(move || {
+                hub.kill();
+                if dies_again {
+                    hub.start_and_kill_within(again_within);
+                }
+                hub.start_again();
+                hub
+            })
+            .await;
+            longest_restart = longest_restart.max(killed_at.elapsed());
+        }
+        conditions.calm.store(true, Ordering::Relaxed);
+        let mut findings = Findings::default();
+        let stations = settle(living, &mut findings).await;
+        hub.kill();
+        judge(&stations, &hub, &mut findings).await;
+        Played {
+            chargers: stations.len(),
+            kills,
+            acknowledged: stations.iter().map(|s| s.acknowledged.len()).sum(),
+            transactions: stations.iter().map(|s| s.truth.len()).sum(),
+            longest_restart,
+            findings,
+        }
+    }
+
+    fn start(&self) -> HubProcess {
+        let [chargers, api] = [free_address(), free_address()];
+        let settings = [
+            ("CHARGERS__LISTEN", chargers.as_str()),
+            ("API__LISTEN", api.as_str()),
+            ("CHARGING__UNKNOWN_TOKENS", "accept"),
+        ];
+        match &self.hub {
+            Some(hub) => HubProcess::start_binary(hub, &settings),
+            None => HubProcess::start(&settings),
+        }
+    }
+}
+
+/// An address nobody listens on, below the ports that systems give to outgoing connections: while the hub
+/// is down, one of the stations' own connections could be given the hub's port.
+fn free_address() -> String {
+    let ports = std::iter::repeat_with(|| rand::random_range(15_000..32_000u16));
+    ports
+        .map(|port| format!("127.0.0.1:{port}"))
+        .take(100)
+        .find(|address| TcpListener::bind(address).is_ok())
+        .expect("one of a hundred ports is free")
+}
+
+fn bring_to_life(
+    chargers: u32,
+    hub: &HubProcess,
+    conditions: &Arc<Conditions>,
+    chance: &mut StdRng,
+) -> JoinSet<SimStation> {
+    let hub = Arc::new(RealHub {
+        address: hub.chargers.clone(),
+    });
+    let begin = SystemTime::now() - STATIONS_BEGIN_AGO;
+    let begin = begin
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("it is later than January 1970");
+    let begin = Timestamp(i64::try_from(begin.as_millis()).expect("times fit"));
+    let mut living = JoinSet::new();
+    for number in 0..chargers {
+        let mut station = SimStation::new(number, begin, chance);
+        let chance = StdRng::seed_from_u64(chance.random());
+        let (hub, conditions) = (Arc::clone(&hub), Arc::clone(conditions));
+        living.spawn(async move {
+            station.live(&*hub, chance, &conditions).await;
+            station
+        });
+    }
+    living
+}
+
+/// Waits until every station has said all it has to say.
+async fn settle(mut living: JoinSet<SimStation>, findings: &mut Findings) -> Vec<SimStation> {
+    let mut stations = Vec::new();
+    let all = async {
+        while let Some(station) = living.join_next().await {
+            stations.push(station.expect("a station does not panic"));
+        }
+    };
+    if tokio::time::timeout(DRAINS_WITHIN, all).await.is_err() {
+        findings.mismatch(format_args!(
+            "{} stations still had something to say after {DRAINS_WITHIN:?}",
+            living.len()
+        ));
+    }
+    stations
+}
+
+async fn judge(stations: &[SimStation], hub: &HubProcess, findings: &mut Findings) {
+    let file = hub.data_dir().join("hub.sqlite");
+    let store = SqliteStore::open(&file, &Options::default());
+    let store = store.expect("the file that the hub left can be opened");
+    checker::acknowledged(stations, &store, findings).await;
+    checker::totals(stations, &store, findings).await;
+    store.close().await;
+}
+
+/// Runs what waits for a process.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.expect("the hub starts again")
+}
