@@ -66,11 +66,8 @@ async fn run(command: &Command) -> Result<bool, Box<dyn Error>> {
     };
     let traits = common.traits();
     let plans = Plan::share(&scenario, &traits, chargers, common.rate, common.workers)?;
-    if matches!(scenario, Scenario::Kill { .. }) && plans.len() > 1 {
-        return Err(
-            "kill runs in one worker process, which gives the kill command: use at most 15000 chargers and no --workers"
-                .into(),
-        );
+    if matches!(scenario, Scenario::Kill { .. }) {
+        check_kill(&plans, common)?;
     }
     let target = Target::new(&traits.url, traits.basic_auth.as_deref())?;
     check_reachable(&target)?;
@@ -92,6 +89,19 @@ async fn run(command: &Command) -> Result<bool, Box<dyn Error>> {
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     Ok(report.passed())
+}
+
+/// What the other scenarios can and `kill` cannot.
+fn check_kill(plans: &[Plan], common: &Common) -> Result<(), &'static str> {
+    if plans.len() > 1 {
+        return Err(
+            "kill runs in one worker process, which gives the kill command: use at most 15000 chargers and no --workers",
+        );
+    }
+    if common.hub_pid.is_some() {
+        return Err("kill takes no --hub-pid: that process does not outlive the first kill");
+    }
+    Ok(())
 }
 
 /// One clear message instead of thousands of failed connections.

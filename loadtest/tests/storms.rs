@@ -180,6 +180,19 @@ async fn a_kill_command_that_does_not_kill_ends_the_run_with_advice() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_refuses_options_that_it_cannot_keep() {
+    let system = CentralSystem::start(|_| Reaction::Usual).await;
+    for (option, advice) in [
+        ("--workers=2", "at most 15000 chargers"),
+        ("--hub-pid=auto", "takes no --hub-pid"),
+    ] {
+        let (code, words) = loadtest(&system, &["kill", "--kill-cmd", "true", option]).await;
+        assert_eq!(code, Some(2), "{words}");
+        assert!(words.contains(advice), "{words}");
+    }
+}
+
 fn transaction_messages(system: &CentralSystem, station: &str) -> Vec<Value> {
     let is_transaction_message = |call: &Received| {
         !is_answer(call)
