@@ -108,11 +108,12 @@ impl Hub {
                 error,
             }
         };
-        let listening = socket::listen(Arc::new(sockets))
-            .map_err(listen_error("chargers.listen", config.chargers.listen))?;
-        let api_listener = tokio::net::TcpListener::bind(config.api.listen)
+        let api_listener = socket::bind(config.api.listen)
             .await
             .map_err(listen_error("api.listen", config.api.listen))?;
+        let listening = socket::listen(Arc::new(sockets))
+            .await
+            .map_err(listen_error("chargers.listen", config.chargers.listen))?;
         let api = api_listener
             .local_addr()
             .map_err(listen_error("api.listen", config.api.listen))?;

@@ -1,7 +1,12 @@
 //! The chargers' listener. A permit is taken before a connection is accepted: when as many handshakes
 //! run as may, the rest waits in the kernel's listen queue and costs the hub nothing.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
@@ -41,8 +46,8 @@ impl Drop for Listening {
 ///
 /// # Errors
 /// When the address cannot be had (in use, not allowed).
-pub fn listen(sockets: Arc<Sockets>) -> io::Result<Listening> {
-    let listener = bind(sockets.config.listen)?;
+pub async fn listen(sockets: Arc<Sockets>) -> io::Result<Listening> {
+    let listener = bind(sockets.config.listen).await?;
     let address = listener.local_addr()?;
     let watching = tokio::spawn(super::liveness::run(Arc::clone(&sockets)));
     let accepting = tokio::spawn(accept(listener, sockets));
@@ -53,7 +58,28 @@ pub fn listen(sockets: Arc<Sockets>) -> io::Result<Listening> {
     })
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// Binds an address. A predecessor that was killed a moment ago may hold it for an instant.
+///
+/// # Errors
+/// When the address cannot be had: in use for longer than [`PREDECESSOR_MOST`], not allowed, not ours.
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let started = Instant::now();
+    loop {
+        match try_bind(address) {
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && started.elapsed() < PREDECESSOR_MOST =>
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            bound_or_not => return bound_or_not,
+        }
+    }
+}
+
+const PREDECESSOR_MOST: Duration = Duration::from_secs(1);
+
+fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,

@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 use actors::{Actors, Clock};
 use store::Store;
 
+pub(crate) use accept::bind;
 pub use accept::{Listening, listen};
 
 use crate::{config::ChargersConfig, dead_letters::DeadLetters, message_log::MessageLog};
