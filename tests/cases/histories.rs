@@ -58,3 +58,14 @@ fn nothing_acknowledged_by_the_real_hub_is_lost_or_counted_twice_when_it_is_kill
         "too few messages to prove anything: {played:?}"
     );
 }
+
+#[test]
+fn a_real_hub_whose_disk_forgets_is_found_out() {
+    let history = RealHistory {
+        chargers: Some(20),
+        kills: Some(3),
+        forgetful_disk: true,
+        ..RealHistory::default()
+    };
+    assert!(history.play(first_seed()).findings.lost > 0);
+}

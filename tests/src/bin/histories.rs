@@ -60,6 +60,7 @@ fn main() -> ExitCode {
             hub,
             chargers,
             kills,
+            forgetful_disk: false,
         };
         // One after the other: a hub and its chargers want the machine for themselves.
         judged(count, seed, 1, |seed| told(&history, seed))
@@ -122,7 +123,7 @@ fn judged(
         }
     };
     std::thread::scope(|scope| {
-        let judges: Vec<_> = (0..threads).map(|_| scope.spawn(&judge)).collect();
+        let judges: Vec<_> = (0..threads).map(|_| scope.spawn(judge)).collect();
         judges
             .into_iter()
             .flat_map(|judge| judge.join().expect("a judge does not panic"))

@@ -151,5 +151,8 @@ struct NoCalls;
 
 impl Link for NoCalls {
     fn call(&self, _call: OutgoingCall) {}
+    fn silent_s(&self) -> u32 {
+        0
+    }
     fn close(&self, _reason: CloseReason) {}
 }

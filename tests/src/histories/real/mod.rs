@@ -11,7 +11,7 @@ mod line;
 
 use std::{
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -45,6 +45,9 @@ pub struct RealHistory {
     pub chargers: Option<u32>,
     /// How often the hub is killed; absent: by the seed, 3 to 8 times.
     pub kills: Option<u32>,
+    /// At the last kill the disk forgets all that was written since the first: the checker has to find it
+    /// out.
+    pub forgetful_disk: bool,
 }
 
 /// A history that was played.
@@ -82,7 +85,7 @@ impl RealHistory {
         let mut chance = StdRng::seed_from_u64(seed);
         let chargers = self.chargers.unwrap_or(chance.random_range(20..=50));
         let kills = self.kills.unwrap_or(chance.random_range(3..=8));
-        let mut hub = self.start();
+        let hub = self.start();
         let conditions = Arc::new(Conditions {
             calm: AtomicBool::new(false),
             charges_on: true,
@@ -92,24 +95,7 @@ impl RealHistory {
         });
         let living = bring_to_life(chargers, &hub, &conditions, &mut chance);
 
-        let mut longest_restart = Duration::ZERO;
-        for _ in 0..kills {
-            let moment = Duration::from_millis(chance.random_range(50..1_500));
-            tokio::time::sleep(moment).await;
-            let dies_again = chance.random_bool(0.3);
-            let again_within = Duration::from_millis(chance.random_range(1..150));
-            let killed_at = Instant::now();
-            hub = blocking(move || {
-                hub.kill();
-                if dies_again {
-                    hub.start_and_kill_within(again_within);
-                }
-                hub.start_again();
-                hub
-            })
-            .await;
-            longest_restart = longest_restart.max(killed_at.elapsed());
-        }
+        let (mut hub, longest_restart) = self.kill(hub, kills, &mut chance).await;
         conditions.calm.store(true, Ordering::Relaxed);
         let mut findings = Findings::default();
         let stations = settle(living, &mut findings).await;
@@ -123,6 +109,46 @@ impl RealHistory {
             longest_restart,
             findings,
         }
+    }
+
+    /// Kills the hub so often; returns it alive, and the longest time it was not.
+    async fn kill(
+        &self,
+        mut hub: HubProcess,
+        kills: u32,
+        chance: &mut StdRng,
+    ) -> (HubProcess, Duration) {
+        let mut longest_restart = Duration::ZERO;
+        let first_state = tempfile::tempdir().expect("a temporary directory");
+        for kill in 1..=kills {
+            let moment = Duration::from_millis(chance.random_range(50..1_500));
+            tokio::time::sleep(moment).await;
+            let again_within = chance.random_range(1..150);
+            let again = chance
+                .random_bool(0.3)
+                .then_some(Duration::from_millis(again_within));
+            let killed_at = Instant::now();
+            let kept = first_state.path().to_path_buf();
+            let remembers = self.forgetful_disk && kill == 1;
+            let forgets = self.forgetful_disk && kill == kills;
+            hub = blocking(move || {
+                hub.kill();
+                if remembers {
+                    copy_files(&hub.data_dir(), &kept);
+                }
+                if forgets {
+                    copy_files(&kept, &hub.data_dir());
+                }
+                if let Some(within) = again {
+                    hub.start_and_kill_within(within);
+                }
+                hub.start_again();
+                hub
+            })
+            .await;
+            longest_restart = longest_restart.max(killed_at.elapsed());
+        }
+        (hub, longest_restart)
     }
 
     fn start(&self) -> HubProcess {
@@ -201,6 +227,14 @@ async fn judge(stations: &[SimStation], hub: &HubProcess, findings: &mut Finding
     checker::acknowledged(stations, &store, findings).await;
     checker::totals(stations, &store, findings).await;
     store.close().await;
+}
+
+/// Copies the files of a directory over those of another.
+fn copy_files(from: &Path, to: &Path) {
+    for file in std::fs::read_dir(from).expect("the directory can be read") {
+        let file = file.expect("the directory can be read");
+        std::fs::copy(file.path(), to.join(file.file_name())).expect("a file can be copied");
+    }
 }
 
 /// Runs what waits for a process.
