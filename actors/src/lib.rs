@@ -59,6 +59,8 @@ pub struct ConnectionView {
     pub protocol: Protocol,
     /// Since when it has been open.
     pub since: Timestamp,
+    /// When the station was last heard, to the second.
+    pub last_heard_at: Timestamp,
 }
 
 /// Why a station may not connect now.
@@ -206,6 +208,11 @@ impl Actors {
         Some(ConnectionView {
             protocol: attached.protocol,
             since: attached.since,
+            last_heard_at: self
+                .deps
+                .clock
+                .now()
+                .plus_ms(-1000 * i64::from(attached.link.silent_s())),
         })
     }
 

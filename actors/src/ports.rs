@@ -11,6 +11,9 @@ pub trait Link: Send + Sync + 'static {
     /// answers [`CallOutcome::Gone`] for all it had.
     fn call(&self, call: OutgoingCall);
 
+    /// How long ago the station was last heard, in s.
+    fn silent_s(&self) -> u32;
+
     /// Closes the socket.
     fn close(&self, reason: CloseReason);
 }

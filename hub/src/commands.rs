@@ -192,7 +192,7 @@ fn take_outcome(protocol: Protocol, record: &mut CommandRecord, outcome: CallOut
             Some("the station is not connected, or went before it answered".to_owned()),
         ),
         CallOutcome::Busy => (
-            CommandState::Expired,
+            CommandState::Failed,
             Some(
                 "too many commands wait for this station; try again when they are done".to_owned(),
             ),

@@ -56,7 +56,10 @@ pub struct ChargersConfig {
     pub allow_plaintext: bool,
     /// Admit unknown stations at once on an address that is not loopback.
     pub allow_open_admission: bool,
-    /// How many may be shaking hands at once; the rest waits in the listen queue.
+    /// How many connections may be waiting to be opened, most of them still sending their request; the
+    /// rest waits in the listen queue.
+    pub max_unopened: usize,
+    /// How many of those may be looked up in the store and opened at once.
     pub max_handshakes: usize,
     /// How long a handshake may take, in s.
     pub handshake_timeout_s: u64,
@@ -144,9 +147,11 @@ impl Default for ChargersConfig {
             admission: AdmissionPolicy::Accept,
             allow_plaintext: false,
             allow_open_admission: false,
+            max_unopened: 4096,
             max_handshakes: 256,
             handshake_timeout_s: 10,
-            max_message_bytes: 64 * 1024,
+            // A StopTransaction with the transactionData of a long session is larger than most.
+            max_message_bytes: 256 * 1024,
             ping_interval_s: 60,
             max_waiting_calls: 16,
             write_timeout_s: 30,
@@ -251,8 +256,12 @@ impl Config {
                 "chargers.max_message_bytes must be from 1024 to 16777216",
             ),
             (
-                chargers.max_handshakes == 0,
-                "chargers.max_handshakes must be at least 1",
+                chargers.max_handshakes == 0 || chargers.max_unopened == 0,
+                "chargers.max_handshakes and chargers.max_unopened must be at least 1",
+            ),
+            (
+                self.data.dir.as_os_str().is_empty(),
+                "data.dir must name a directory",
             ),
             (
                 chargers.handshake_timeout_s == 0,
@@ -317,9 +326,31 @@ fn one_line(error: &figment::Error) -> String {
     let lines: Vec<String> = error
         .clone()
         .into_iter()
-        .map(|error| error.to_string())
+        .map(|error| in_words(&error))
         .collect();
     lines.join("; ").replace('\n', " ")
+}
+
+/// Which key, what is wrong with it, and where it was set.
+fn in_words(error: &figment::Error) -> String {
+    let key = error.path.join(".").to_lowercase();
+    let kind = error.kind.to_string();
+    let hint = match kind.as_str() {
+        kind if kind.contains("socket address") => "; write it as 127.0.0.1:9220",
+        kind if kind.contains("expected a boolean") => "; write true or false",
+        _ => "",
+    };
+    let place = match &error.metadata {
+        Some(place) if place.name.contains("environment") => " (set in the environment)".to_owned(),
+        Some(place) => format!(" (set in {})", place.name),
+        None => String::new(),
+    };
+    let key = if key.is_empty() {
+        String::new()
+    } else {
+        format!("{key}: ")
+    };
+    format!("{key}{kind}{hint}{place}")
 }
 
 #[cfg(test)]

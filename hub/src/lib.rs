@@ -128,11 +128,7 @@ impl Hub {
             metrics,
             limits: api::RateLimits::new(config.api.requests_per_s),
         });
-        let serving = tokio::spawn(async move {
-            if let Err(error) = axum::serve(api_listener, router).await {
-                tracing::error!(%error, "the API stopped");
-            }
-        });
+        let serving = tokio::spawn(api::serve(api_listener, router));
         Ok(Self {
             chargers: listening.address,
             api,

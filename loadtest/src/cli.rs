@@ -179,7 +179,7 @@ pub(crate) struct Common {
     /// Identities are PREFIX-000000, PREFIX-000001, …
     #[arg(long, default_value = "SIM")]
     id_prefix: String,
-    /// Token of the drivers; {n} is the charger's number, {c} the connector. At most 20 characters
+    /// Token of the drivers; in it, {n} becomes the charger's number and {c} the connector. At most 20 characters
     #[arg(long, default_value = "TAG{n}")]
     token: String,
     /// Basic authentication, user:password; {id} stands for the identity

@@ -106,11 +106,8 @@ async fn an_unknown_station_is_told_404_where_only_known_ones_may_connect() {
 }
 
 #[tokio::test]
-async fn a_slow_handshake_is_given_up_and_does_not_stop_others() {
-    let hub = HubProcess::start(&[
-        ("CHARGERS__HANDSHAKE_TIMEOUT_S", "1"),
-        ("CHARGERS__MAX_HANDSHAKES", "2"),
-    ]);
+async fn slow_requests_do_not_hold_up_others() {
+    let hub = HubProcess::start(&[("CHARGERS__MAX_HANDSHAKES", "2")]);
     let mut slow = Vec::new();
     for _ in 0..8 {
         let mut stream = TcpStream::connect(&hub.chargers).await.unwrap();
@@ -119,6 +116,19 @@ async fn a_slow_handshake_is_given_up_and_does_not_stop_others() {
             .await
             .unwrap();
         slow.push(stream);
+    }
+    Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
+}
+
+#[tokio::test]
+async fn places_that_say_nothing_are_free_again_in_time() {
+    let hub = HubProcess::start(&[
+        ("CHARGERS__MAX_UNOPENED", "4"),
+        ("CHARGERS__HANDSHAKE_TIMEOUT_S", "1"),
+    ]);
+    let mut silent = Vec::new();
+    for _ in 0..8 {
+        silent.push(TcpStream::connect(&hub.chargers).await.unwrap());
     }
     Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
 }

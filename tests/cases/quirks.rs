@@ -76,8 +76,19 @@ async fn quirk_19_a_transaction_number_beyond_32_bits_is_recorded_and_answered()
         json!({"transactionId": i64::MAX, "meterStop": 7, "timestamp": "2026-11-24T10:30:00Z"});
     charger.call("StopTransaction", stop.clone()).await;
     charger.call("StopTransaction", stop).await;
-    let sessions = sessions(&hub.api("viewer")).await;
+    let api = hub.api("viewer");
+    let sessions = sessions(&api).await;
     assert_eq!(sessions.len(), 1, "a repeat is recognised: {sessions:?}");
+    let events = api
+        .get(&format!(
+            "/sessions/{}/events",
+            sessions[0]["id"].as_str().unwrap()
+        ))
+        .await;
+    assert!(
+        events.to_string().contains("9223372036854775807"),
+        "what it was called is kept: {events}"
+    );
     assert!(sessions[0]["flags"].to_string().contains("start_missing"));
 }
 

@@ -96,7 +96,7 @@ async fn a_message_too_long_closes_only_its_own_socket() {
     let mut other = Charger::connect(&hub.chargers, "OTHER", Dialect::V16).await;
     let mut charger = Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
     charger
-        .send_message(Message::text(" ".repeat(70_000)))
+        .send_message(Message::text(" ".repeat(300_000)))
         .await;
     if let Some(frame) = charger.closed().await {
         assert_eq!(u16::from(frame.code), 1009);

@@ -27,11 +27,21 @@ async fn what_keeps_the_hub_from_starting_is_said_in_one_line() {
     let hub = HubProcess::start(&[]);
     let in_use = complaint(&hub, &[], &[]);
     assert!(
-        in_use.contains("chargers.listen") && in_use.contains(&hub.chargers),
+        in_use.contains("api.listen") && in_use.contains(&hub.api_address),
         "{in_use}"
     );
     let unknown = complaint(&hub, &[], &[("CHARGERS__LISTNE", "1")]);
     assert!(unknown.contains("listne"), "{unknown}");
+    let taken = complaint(&hub, &[], &[("API__LISTEN", "127.0.0.1:0")]);
+    assert!(
+        taken.contains("chargers.listen") && taken.contains(&hub.chargers),
+        "{taken}"
+    );
+    let nowhere = complaint(&hub, &[], &[("API__LISTEN", "localhost:9221")]);
+    assert!(
+        nowhere.contains("api.listen") && nowhere.contains("127.0.0.1:9220"),
+        "{nowhere}"
+    );
     let bad = complaint(&hub, &[], &[("CHARGERS__PING_INTERVAL_S", "often")]);
     assert!(bad.to_lowercase().contains("ping_interval_s"), "{bad}");
     let open = complaint(&hub, &[], &[("API__LISTEN", "0.0.0.0:0")]);

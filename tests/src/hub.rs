@@ -28,7 +28,18 @@ impl HubProcess {
     /// # Panics
     /// When it does not start.
     pub fn start(settings: &[(&str, &str)]) -> Self {
-        Self::start_binary(&binary(), settings)
+        let binary = Self::beside().expect(
+            "there is no hub beside this test; build it first: cargo build -p hub --features chaos",
+        );
+        Self::start_binary(&binary, settings)
+    }
+
+    /// The binary of the profile of the program that runs: `target/<profile>/hub`, if it is there.
+    pub fn beside() -> Option<PathBuf> {
+        let running = std::env::current_exe().ok()?;
+        // Tests run in `deps` below it.
+        let mut near = running.ancestors().skip(1).take(2);
+        near.find_map(|dir| Some(dir.join("hub")).filter(|hub| hub.is_file()))
     }
 
     /// As [`Self::start`], with this binary.
@@ -199,17 +210,4 @@ fn command(binary: &Path, dir: &Path, settings: &[(String, String)]) -> Command 
         command.env(format!("SWITCHYARD_{key}"), value);
     }
     command
-}
-
-/// The binary of the same profile: `target/<profile>/hub`. Tests run in `deps` below it.
-fn binary() -> PathBuf {
-    let running = std::env::current_exe().expect("a program knows its own path");
-    let mut found = running.ancestors().skip(1).take(2);
-    let found = found.find_map(|dir| Some(dir.join("hub")).filter(|hub| hub.is_file()));
-    found.unwrap_or_else(|| {
-        panic!(
-            "there is no hub beside {}; build it first: cargo build -p hub --features chaos",
-            running.display()
-        )
-    })
 }

@@ -135,7 +135,7 @@ pub enum CommandState {
     Sent,
     /// Answered.
     Answered,
-    /// Answered with a CALLERROR.
+    /// Answered with a CALLERROR, or not sent at all: too many commands waited, or the station is not accepted.
     Failed,
     /// Not answered in time.
     Expired,

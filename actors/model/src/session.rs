@@ -159,7 +159,8 @@ pub struct SessionEventRecord {
     /// The readings it carried.
     #[serde(default)]
     pub samples: Vec<MeterSample>,
-    /// The payload as sent, kept where it had to be repaired or could not be read in full.
+    /// The payload as sent, kept where it had to be repaired or could not be read in full; of a guessed
+    /// transaction, at least what the station called it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
 }
@@ -193,7 +194,8 @@ pub struct StoredReading {
     pub received_at: Timestamp,
     /// The readings.
     pub samples: Vec<MeterSample>,
-    /// The payload as sent, where it had to be repaired or could not be read in full.
+    /// The payload as sent, where it had to be repaired or could not be read in full; else what the
+    /// station called the transaction, where it named one that nobody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
 }

@@ -208,7 +208,7 @@ impl ChargerState {
             ChargerMsg::Session(news) => self.on_session_news(myself, *news),
             ChargerMsg::Supersede(transaction) => self.close_superseded(myself, &transaction).await,
             ChargerMsg::Configured => self.on_configured().await,
-            ChargerMsg::Announce => self.announce(),
+            ChargerMsg::Announce => self.announce().await,
         }
         Ok(())
     }
@@ -229,13 +229,7 @@ impl ChargerState {
             open.token = session.token.map(|token| token.uid);
             open.power_w = session.power_w;
         }
-        for connector in hydration.connectors {
-            self.tell_site(StationNews::State(
-                connector.connector.evse,
-                connector.state,
-            ));
-        }
-        self.announce();
+        self.announce().await;
         if self.slot.connection().is_some() {
             self.on_connected().await;
         } else {
@@ -319,7 +313,7 @@ impl ChargerState {
         };
         self.admission = admission;
         self.stands_at(site);
-        self.announce();
+        self.announce().await;
         if let (Admission::Rejected, Some(attached)) = (admission, self.slot.connection()) {
             attached.link.close(CloseReason::Removed);
         }
@@ -463,14 +457,28 @@ impl ChargerState {
     }
 
     /// Tells the site all there is to tell.
-    fn announce(&self) {
+    async fn announce(&self) {
+        if self.site.is_none() {
+            return;
+        }
         self.tell_site(StationNews::Connected(self.slot.connection().is_some()));
         for open in self.sessions.iter() {
             if let Some(connector) = open.connector {
-                self.tell_site(StationNews::Power(
-                    connector.evse,
-                    Some(open.power_w.unwrap_or(0.0)),
-                ));
+                let power_w = open.power_w.unwrap_or(0.0);
+                self.tell_site(StationNews::Power(connector.evse, Some(power_w)));
+            }
+        }
+        match self.deps.store.connectors(&self.slot.station).await {
+            Ok(connectors) => {
+                for connector in connectors {
+                    self.tell_site(StationNews::State(
+                        connector.connector.evse,
+                        connector.state,
+                    ));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(station = %self.slot.station, %error, "the states of its outlets could not be read; the site learns them when they change");
             }
         }
     }

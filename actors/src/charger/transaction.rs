@@ -210,7 +210,10 @@ impl ChargerState {
             connector: reading.connector,
             received_at,
             samples: reading.samples,
-            raw: reading.raw,
+            raw: reading.raw.or_else(|| {
+                let named = reading.transaction.as_ref()?;
+                Some(serde_json::json!({ "transactionId": named }).to_string())
+            }),
         };
         let outcome = self
             .deps

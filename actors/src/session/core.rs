@@ -119,6 +119,8 @@ fn on_transaction(
         TransactionPhase::Ended => {
             if before.is_none() {
                 session.flags.insert(Flag::StartMissing);
+                // Nobody else will tell whose it was.
+                take_token(&mut session, event, facts);
             }
             if was_ended {
                 session.flags.insert(Flag::EventAfterEnd);
@@ -160,7 +162,10 @@ fn on_transaction(
         trigger: event.trigger.clone(),
         offline: event.offline,
         samples: event.samples.clone(),
-        raw: event.raw.clone(),
+        raw: event
+            .raw
+            .clone()
+            .or_else(|| as_named(event.transaction.as_deref(), facts)),
     };
     Decision {
         session,
@@ -194,7 +199,10 @@ fn on_meter(before: Option<&Session>, reading: &MeterReading, facts: &Facts<'_>)
         trigger: None,
         offline: false,
         samples: reading.samples.clone(),
-        raw: reading.raw.clone(),
+        raw: reading
+            .raw
+            .clone()
+            .or_else(|| as_named(reading.transaction.as_deref(), facts)),
     };
     Decision { session, event }
 }
@@ -261,6 +269,12 @@ fn begin(name: Option<&str>, at: Timestamp, facts: &Facts<'_>) -> Session {
         flags: BTreeSet::new(),
         updated_at: facts.received_at,
     }
+}
+
+/// What the station called a transaction that the hub knows by another name: for whoever reconciles them.
+fn as_named(name: Option<&str>, facts: &Facts<'_>) -> Option<String> {
+    let name = name.filter(|_| facts.guessed)?;
+    Some(serde_json::json!({ "transactionId": name }).to_string())
 }
 
 /// The station's time where it can be one, else the hub's.

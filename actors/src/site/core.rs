@@ -80,7 +80,12 @@ impl Picture {
         }
         SiteView {
             limit_w: self.limit_w,
-            power_w: stations.clone().flat_map(|s| s.power_w.values()).sum(),
+            // A sum of nothing is -0.0.
+            power_w: stations
+                .clone()
+                .flat_map(|s| s.power_w.values())
+                .sum::<f64>()
+                + 0.0,
             stations_connected: count(stations.clone().filter(|s| s.connected)),
             outlets_charging: count(stations.flat_map(|s| s.power_w.keys())),
             outlets,

@@ -183,13 +183,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
 fn frame_of<'a>(
     [first, id, third, fourth, fifth]: [Option<&'a RawValue>; ELEMENTS_MAX],
 ) -> Result<Frame<'a>, BadFrame> {
-    let id = id.and_then(text_of).filter(|id| !id.is_empty());
+    let id = id.and_then(text_of);
     let bad = |id: Option<Cow<'_, str>>, problem: &str| BadFrame {
         id: id.map(Cow::into_owned),
         problem: problem.to_owned(),
     };
-    let message_type: i64 = match first.and_then(text_of).map(|text| text.trim().parse()) {
-        Some(Ok(number)) => number,
+    let message_type = match first
+        .and_then(text_of)
+        .map(|text| text.trim().parse::<f64>())
+    {
+        Some(Ok(number)) if number.fract() == 0.0 => number as i64,
         _ => return Err(bad(id, "the first element must be the message type number")),
     };
     if !(2..=4).contains(&message_type) {
@@ -345,7 +348,6 @@ mod tests {
             (r#"[2, 17 ,"#, Some("17")),
             (r#"["x","a17","Heartbeat",{}]"#, Some("a17")),
             (r#"[2,{},"Heartbeat",{}]"#, None),
-            (r#"[2,"","Heartbeat",{}]"#, None),
             ("{}", None),
             ("", None),
             ("hello", None),

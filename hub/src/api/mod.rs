@@ -21,6 +21,7 @@ mod notices;
 mod openapi;
 mod page;
 mod problem;
+mod serve;
 mod sessions;
 mod sites;
 mod stations;
@@ -50,6 +51,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 pub use limits::RateLimits;
+pub use serve::serve;
 
 use crate::{commands::Commands, dead_letters::DeadLetters};
 

@@ -1,5 +1,7 @@
-//! The chargers' listener. A permit is taken before a connection is accepted: when as many handshakes
-//! run as may, the rest waits in the kernel's listen queue and costs the hub nothing.
+//! The chargers' listener. A place is taken before a connection is accepted: when as many connections
+//! wait to be opened as may, the rest waits in the kernel's listen queue and costs the hub nothing. Far
+//! fewer may be looked up and opened at the same time (see `handshake`), so that peers that connect and
+//! say nothing take only the many cheap places.
 
 use std::{
     io,
@@ -93,9 +95,9 @@ fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 async fn accept(listener: TcpListener, sockets: Arc<Sockets>) {
-    let permits = Arc::new(Semaphore::new(sockets.config.max_handshakes));
+    let waiting = Arc::new(Semaphore::new(sockets.config.max_unopened));
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+        let Ok(place) = Arc::clone(&waiting).acquire_owned().await else {
             return;
         };
         let stream = match listener.accept().await {
@@ -111,7 +113,7 @@ async fn accept(listener: TcpListener, sockets: Arc<Sockets>) {
         let sockets = Arc::clone(&sockets);
         tokio::spawn(async move {
             handshake::shake(stream, sockets).await;
-            drop(permit);
+            drop(place);
         });
     }
 }

@@ -1,8 +1,9 @@
 //! From an accepted TCP connection to an open WebSocket of a known station, or to a plain answer that
 //! says why not.
 //!
-//! The handshake is a task of its own, so that the task which stays for months is small; a permit
-//! bounds how many run at once.
+//! The handshake is a task of its own, so that the task which stays for months is small. A permit
+//! bounds how many are looked up and opened at once; it is taken when the request has been read, so a
+//! peer that dawdles with its request keeps nobody from theirs.
 
 use std::sync::Arc;
 
@@ -29,12 +30,16 @@ pub(crate) async fn shake(mut stream: TcpStream, sockets: Arc<Sockets>) {
             return;
         }
     };
+    // The request is there: from here on it costs reads, so few do it at once.
+    let Ok(_permit) = sockets.handshakes.acquire().await else {
+        return;
+    };
     match admit(&request, &sockets).await {
         Ok(Admitted {
             protocol: Some(protocol),
             hydration,
         }) => {
-            open(stream, behind, request, protocol, hydration, sockets).await;
+            open(stream, behind, request, protocol, hydration, &sockets).await;
         }
         Ok(Admitted { protocol: None, .. }) => {
             // OCPP-J 1.6 §3.2, 2.0.1 Part 4 §3.3: complete without a subprotocol, then close.
@@ -127,7 +132,7 @@ async fn open(
     request: UpgradeRequest,
     protocol: Protocol,
     hydration: Hydration,
-    sockets: Arc<Sockets>,
+    sockets: &Arc<Sockets>,
 ) {
     let handle = Arc::new(LinkHandle::new(
         sockets.config.max_waiting_calls,
@@ -145,7 +150,7 @@ async fn open(
                 "this station crashed its actor again and again and rests",
                 u32::try_from(wait_s).unwrap_or(u32::MAX),
             );
-            return turn_away(stream, &sockets, &refused).await;
+            return turn_away(stream, sockets, &refused).await;
         }
     };
     // A station that offered nothing must not be answered with a subprotocol (RFC 6455 §4.1).
@@ -165,7 +170,7 @@ async fn open(
         connection,
         request.station,
         protocol,
-        sockets,
+        Arc::clone(sockets),
     )
     .await;
 }

@@ -40,7 +40,7 @@ use super::{
     Sockets,
     answer::{Answer, InHand},
     calls::Calls,
-    liveness::{Liveness, Visit},
+    liveness::{Liveness, Visit, seconds_since},
 };
 use crate::metrics;
 
@@ -56,6 +56,8 @@ pub(crate) struct LinkHandle {
     /// When the ping was sent that nothing has been read since; 0: none.
     pinged_s: AtomicU32,
     answers_pings: AtomicBool,
+    /// What the seconds above count from.
+    clock_began: Instant,
 }
 
 /// Word left for a socket's task.
@@ -82,6 +84,7 @@ impl LinkHandle {
             last_read_s: AtomicU32::new(liveness.now_s()),
             pinged_s: AtomicU32::new(0),
             answers_pings: AtomicBool::new(false),
+            clock_began: liveness.began(),
         }
     }
 
@@ -126,6 +129,11 @@ impl Link for LinkHandle {
             .calls
             .push(call, self.max_waiting_calls, Instant::now());
         self.waker.wake();
+    }
+
+    fn silent_s(&self) -> u32 {
+        let last_read_s = self.last_read_s.load(Ordering::Relaxed);
+        seconds_since(self.clock_began).saturating_sub(last_read_s)
     }
 
     fn close(&self, reason: CloseReason) {
@@ -503,6 +511,10 @@ fn end_of(error: &tungstenite::Error) -> End {
 fn goodbye_to(end: End) -> (&'static str, Option<(CloseCode, &'static str)>) {
     match end {
         End::Gone => ("gone", None),
+        End::Malformed(CloseCode::Size) => (
+            "too_long",
+            Some((CloseCode::Size, "longer than chargers.max_message_bytes")),
+        ),
         End::Malformed(code) => (
             "malformed",
             Some((code, "not a WebSocket message the hub takes")),

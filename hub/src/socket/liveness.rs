@@ -50,7 +50,12 @@ impl Liveness {
 
     /// Seconds since the hub started.
     pub(crate) fn now_s(&self) -> u32 {
-        u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX)
+        seconds_since(self.started)
+    }
+
+    /// What those seconds count from.
+    pub(crate) fn began(&self) -> Instant {
+        self.started
     }
 
     /// Watches a socket from now on, until it is dropped.
@@ -82,6 +87,11 @@ impl Liveness {
             true
         });
     }
+}
+
+/// Whole seconds since then.
+pub(crate) fn seconds_since(began: Instant) -> u32 {
+    u32::try_from(began.elapsed().as_secs()).unwrap_or(u32::MAX)
 }
 
 /// Visits every socket, a slot each second.

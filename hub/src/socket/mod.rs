@@ -12,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use actors::{Actors, Clock};
 use store::Store;
+use tokio::sync::Semaphore;
 
 pub(crate) use accept::bind;
 pub use accept::{Listening, listen};
@@ -28,6 +29,8 @@ pub struct Sockets {
     pub(crate) dead_letters: DeadLetters,
     pub(crate) config: ChargersConfig,
     liveness: Liveness,
+    /// One for each handshake that may be looked up and opened at the same time.
+    handshakes: Semaphore,
 }
 
 impl Sockets {
@@ -50,6 +53,7 @@ impl Sockets {
             clock,
             log,
             dead_letters,
+            handshakes: Semaphore::new(config.max_handshakes),
             config,
             liveness,
         }

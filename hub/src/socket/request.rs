@@ -110,6 +110,9 @@ fn parse(head: &[u8]) -> Result<UpgradeRequest, Refused> {
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(head) {
         Ok(httparse::Status::Complete(_)) => {}
+        Err(httparse::Error::TooManyHeaders) => {
+            return Err(Refused::new(431, "the request has more than 64 headers"));
+        }
         _ => return Err(Refused::new(400, "this is not an HTTP/1.1 request")),
     }
     if request.method != Some("GET") {

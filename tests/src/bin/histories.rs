@@ -16,7 +16,10 @@ use std::{
 };
 
 use clap::Parser;
-use tests::histories::{Findings, Hub, RealHistory, play};
+use tests::{
+    HubProcess,
+    histories::{Findings, Hub, RealHistory, play},
+};
 
 /// Plays seeded fault histories and judges them.
 #[derive(Parser)]
@@ -50,8 +53,11 @@ fn main() -> ExitCode {
         chargers,
         kills,
     } = Arguments::parse();
-    if let Some(hub) = hub.as_ref().filter(|hub| !hub.is_file()) {
-        eprintln!("--hub: there is no file {}", hub.display());
+    let hub = hub.or_else(HubProcess::beside);
+    if real && !hub.as_ref().is_some_and(|hub| hub.is_file()) {
+        eprintln!(
+            "there is no hub to play with; build it (cargo build --release -p hub) or name one that exists (--hub PATH)"
+        );
         return ExitCode::FAILURE;
     }
     let started = Instant::now();
