@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
+use crate::{RetryKey, Timestamp};
+
 /// Why a text cannot be an id; the text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -138,9 +140,34 @@ uuid_id!(
     DeadLetterId
 );
 
+impl SessionId {
+    /// The id of the session that a message begins: the same for the message sent again, wherever it is
+    /// handled. UUID version 7 in form: it sorts by `at`, and what is random there is a hash of the
+    /// station and the message's key here.
+    pub fn of_first(station: &StationId, key: &RetryKey, at: Timestamp) -> Self {
+        let hash = RetryKey::hash(&[station.as_str(), &key.0]).to_be_bytes();
+        let at_ms = u64::try_from(at.0).unwrap_or(0);
+        let random = std::array::from_fn(|i| hash[i]);
+        Self(uuid::Builder::from_unix_timestamp_millis(at_ms, &random).into_uuid())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_begun_twice_by_one_message_has_one_id() {
+        let id = |station: &str, key: &str, at| {
+            let station = StationId::new(station).unwrap();
+            SessionId::of_first(&station, &RetryKey(key.to_owned()), Timestamp(at))
+        };
+        assert_eq!(id("A", "k", 5_000), id("A", "k", 5_000));
+        assert_ne!(id("A", "k", 5_000), id("A", "l", 5_000));
+        assert_ne!(id("A", "k", 5_000), id("B", "k", 5_000));
+        assert!(id("A", "k", 5_000) < id("A", "k", 5_001));
+        assert_eq!(id("A", "k", 5_000).0.get_version_num(), 7);
+    }
 
     #[test]
     fn an_id_says_why_it_is_refused() {

@@ -21,13 +21,17 @@ pub struct RetryKey(pub String);
 impl RetryKey {
     /// A key from the parts that identify a message: `kind` and a 128-bit hash of `parts`.
     pub fn of(kind: &str, parts: &[&str]) -> Self {
+        Self(format!("{kind}:{:032x}", Self::hash(parts)))
+    }
+
+    pub(crate) fn hash(parts: &[&str]) -> u128 {
         let mut hasher = xxhash_rust::xxh3::Xxh3::new();
         for part in parts {
             // The length keeps ("ab","c") and ("a","bc") apart.
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }
-        Self(format!("{kind}:{:032x}", hasher.digest128()))
+        hasher.digest128()
     }
 }
 

@@ -6,6 +6,7 @@
 //! through the [`Link`](crate::Link), and their outcome goes to whoever asked.
 
 pub(crate) mod ask;
+mod number;
 mod open;
 mod session_actors;
 mod transaction;
@@ -201,9 +202,8 @@ impl ChargerState {
             ChargerMsg::Retire => self.retire(myself),
             ChargerMsg::Call(call) => self.call(*call),
             ChargerMsg::SpareNumber(reply) => {
-                let now = self.deps.clock.now();
                 // Whoever asked may have given up.
-                let _ = reply.send(self.next_number(now));
+                let _ = reply.send(self.spare_number());
             }
             ChargerMsg::Session(news) => self.on_session_news(myself, *news),
             ChargerMsg::Supersede(transaction) => self.close_superseded(myself, &transaction).await,

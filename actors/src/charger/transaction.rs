@@ -1,22 +1,20 @@
 //! From a transaction message to its session's actor.
 
 use model::{
-    ConnectorRef, MeterReading, Protocol, Refusal, StationReply, Timestamp, TransactionEvent,
-    TransactionPhase,
+    ConnectorRef, MeterReading, Protocol, Refusal, StationReply, Timestamp, TokenUid,
+    TransactionEvent, TransactionPhase,
 };
 use ractor::{Actor, ActorRef};
 use store::ReadError;
 
-use super::{ChargerMsg, ChargerState, Reply, SessionNews, open::Open};
+use super::{ChargerMsg, ChargerState, Reply, SessionNews, number, open::Open};
 use crate::{
     session::{
-        Arguments, Envelope, Origin, SUPERSEDED, SessionActor, SessionMsg, core::SessionInput,
+        Arguments, Envelope, Origin, SUPERSEDED, SessionActor, SessionMsg,
+        core::{SessionInput, id_time},
     },
     site::StationNews,
 };
-
-/// 2020-01-01T00:00:00Z in seconds since 1970.
-const NUMBERS_SINCE_S: i64 = 1_577_836_800;
 
 /// The session a message is for.
 struct Target {
@@ -76,10 +74,7 @@ impl ChargerState {
         received_at: Timestamp,
     ) -> Result<Target, ReadError> {
         let Some(name) = &event.transaction else {
-            return Ok(Target::new(
-                Origin::New(self.next_number(received_at).to_string()),
-                false,
-            ));
+            return Ok(self.target_of_start(event, received_at));
         };
         if event.phase == TransactionPhase::Started {
             // A dead letter that is replayed, with the number that was given in answer; or 2.x.
@@ -138,19 +133,37 @@ impl ChargerState {
         Ok(match over {
             Some(session) => Some(Target::new(Origin::Read(Box::new(session)), false)),
             // Its start waits as a dead letter, or was lost with a disk.
-            None if is_ours(name, self.deps.clock.now()) => {
+            None if number::is_ours(name, self.deps.clock.now()) => {
                 Some(Target::new(Origin::Named(name.to_owned()), false))
             }
             None => None,
         })
     }
 
-    /// Numbers rise with the clock, so that a hub that lost its data does not hand out one that a
-    /// station still holds; they last until 2088.
-    pub(super) fn next_number(&mut self, now: Timestamp) -> i32 {
-        self.last_number = number_by_clock(now)
-            .max(self.last_number.saturating_add(1))
-            .max(1);
+    /// The session of a start to which the hub gives the number. A session of the same outlet and token
+    /// that began in the same second is the same: the start was sent again.
+    fn target_of_start(&mut self, event: &TransactionEvent, received_at: Timestamp) -> Target {
+        let began = id_time(event.at, received_at);
+        let token = event.token.as_ref().map(|token| token.uid.folded());
+        let other = |number: i32| {
+            let name = number.to_string();
+            let holder = self.sessions.iter().find(|open| open.transaction == name);
+            holder.is_some_and(|open| {
+                open.connector != event.connector
+                    || open.token.as_ref().map(TokenUid::folded) != token
+            })
+        };
+        let name = number::of_start(began, other).to_string();
+        let origin = match self.sessions.named(&name) {
+            Some(_) => Origin::Named(name),
+            None => Origin::New(name),
+        };
+        Target::new(origin, false)
+    }
+
+    /// See [`number::spare`].
+    pub(super) fn spare_number(&mut self) -> i32 {
+        self.last_number = number::spare(self.deps.clock.now(), self.last_number);
         self.last_number
     }
 
@@ -282,18 +295,6 @@ impl ChargerState {
             self.pass_on(myself, target, SUPERSEDED, now, None).await;
         }
     }
-}
-
-fn number_by_clock(now: Timestamp) -> i32 {
-    i32::try_from(now.0 / 1000 - NUMBERS_SINCE_S).unwrap_or(i32::MAX / 2)
-}
-
-/// Whether a number can only be one that this hub handed out, within the last months.
-fn is_ours(name: &str, now: Timestamp) -> bool {
-    const DAY_S: i32 = 86_400;
-    let now = number_by_clock(now);
-    name.parse::<i32>()
-        .is_ok_and(|number| number > now - 90 * DAY_S && number < now + DAY_S)
 }
 
 fn refuse(reply: Reply, error: &impl std::fmt::Display) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use model::{
-    Authorization, Flag, MeterReading, MeterSample, Protocol, Session, SessionEventKind,
+    Authorization, Flag, MeterReading, MeterSample, Protocol, RetryKey, Session, SessionEventKind,
     SessionEventRecord, SessionId, SessionState, SiteId, StationId, Timestamp, TokenVerdict,
     TransactionEvent, TransactionPhase,
 };
@@ -36,8 +36,6 @@ pub(crate) struct Facts<'a> {
     pub site: Option<&'a SiteId>,
     /// What it speaks.
     pub protocol: Protocol,
-    /// The id for a session that begins here.
-    pub fresh_id: SessionId,
     /// The name for a session that begins here and was given none by the station.
     pub fresh_name: String,
     /// What the hub says to the token of the event, where it names one.
@@ -59,6 +57,8 @@ pub(crate) struct Decision {
 
 /// A station's time this far ahead of the hub's is not a time zone but a broken clock.
 const CLOCK_AHEAD_MOST_MS: i64 = 26 * 3600 * 1000;
+/// A message is not queued for longer than this; an older one comes from a broken clock.
+const QUEUED_MOST_MS: i64 = 90 * 24 * 3600 * 1000;
 /// An event reported this long after it happened was queued.
 const LATE_MS: i64 = 5 * 60 * 1000;
 
@@ -83,7 +83,7 @@ fn on_transaction(
     let (at, clock_replaced) = plausible(event.at, facts.received_at);
     let mut session = before
         .cloned()
-        .unwrap_or_else(|| begin(event.transaction.as_deref(), at, facts));
+        .unwrap_or_else(|| begin(event.transaction.as_deref(), &event.retry_key, at, facts));
     let was_ended = session.state == SessionState::Ended;
     note_odds(&mut session, facts, event.raw.is_some(), clock_replaced);
     if event.offline || facts.received_at.ms_since(at) > LATE_MS {
@@ -181,7 +181,12 @@ fn on_meter(before: Option<&Session>, reading: &MeterReading, facts: &Facts<'_>)
         .max()
         .unwrap_or(facts.received_at);
     let mut session = before.cloned().unwrap_or_else(|| {
-        let mut session = begin(reading.transaction.as_deref(), at, facts);
+        let mut session = begin(
+            reading.transaction.as_deref(),
+            &reading.retry_key,
+            at,
+            facts,
+        );
         session.flags.insert(Flag::StartMissing);
         session
     });
@@ -208,9 +213,10 @@ fn on_meter(before: Option<&Session>, reading: &MeterReading, facts: &Facts<'_>)
 }
 
 fn on_close(before: Option<&Session>, reason: Flag, facts: &Facts<'_>) -> Decision {
-    let mut session = before
-        .cloned()
-        .unwrap_or_else(|| begin(None, facts.received_at, facts));
+    let mut session = before.cloned().unwrap_or_else(|| {
+        let key = RetryKey::of("hub", &[&facts.fresh_name]);
+        begin(None, &key, facts.received_at, facts)
+    });
     // Nothing was heard after the last reading, so that is where the session is known to have been.
     let at = session
         .meter_last_at
@@ -238,9 +244,9 @@ fn on_close(before: Option<&Session>, reason: Flag, facts: &Facts<'_>) -> Decisi
     Decision { session, event }
 }
 
-fn begin(name: Option<&str>, at: Timestamp, facts: &Facts<'_>) -> Session {
+fn begin(name: Option<&str>, key: &RetryKey, at: Timestamp, facts: &Facts<'_>) -> Session {
     Session {
-        id: facts.fresh_id,
+        id: SessionId::of_first(facts.station, key, id_time(Some(at), facts.received_at)),
         station: facts.station.clone(),
         site: facts.site.cloned(),
         connector: None,
@@ -275,6 +281,16 @@ fn begin(name: Option<&str>, at: Timestamp, facts: &Facts<'_>) -> Session {
 fn as_named(name: Option<&str>, facts: &Facts<'_>) -> Option<String> {
     let name = name.filter(|_| facts.guessed)?;
     Some(serde_json::json!({ "transactionId": name }).to_string())
+}
+
+/// By what time a session is named and numbered: when its first message says it happened, so that the
+/// message sent again names it the same; when it was received, where that cannot be (a clock at 1970).
+pub(crate) fn id_time(at: Option<Timestamp>, received_at: Timestamp) -> Timestamp {
+    let (at, _) = plausible(at, received_at);
+    match received_at.ms_since(at) <= QUEUED_MOST_MS {
+        true => at,
+        false => received_at,
+    }
 }
 
 /// The station's time where it can be one, else the hub's.

@@ -6,7 +6,7 @@ const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
 pub(crate) fn empty_session() -> Session {
     let station = StationId::new("CP1").unwrap();
-    begin(None, Timestamp(0), &facts(&station))
+    begin(None, &RetryKey("k".into()), Timestamp(0), &facts(&station))
 }
 
 fn facts(station: &StationId) -> Facts<'_> {
@@ -14,7 +14,6 @@ fn facts(station: &StationId) -> Facts<'_> {
         station,
         site: None,
         protocol: Protocol::Ocpp16,
-        fresh_id: SessionId::fresh(),
         fresh_name: "7".into(),
         verdict: None,
         guessed: false,

@@ -15,8 +15,8 @@ mod energy;
 use std::sync::Arc;
 
 use model::{
-    Flag, LiveEvent, Protocol, Refusal, Session, SessionId, SessionState as Phase, SiteId,
-    StationId, StationReply, Timestamp, TokenRef, TokenVerdict, TransactionEvent, TransactionPhase,
+    Flag, LiveEvent, Protocol, Refusal, Session, SessionState as Phase, SiteId, StationId,
+    StationReply, Timestamp, TokenRef, TokenVerdict, TransactionEvent, TransactionPhase,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use store::{Committed, SessionCommit, WriteError};
@@ -164,7 +164,6 @@ impl SessionState {
                 station: &self.given.station,
                 site: self.given.site.as_ref(),
                 protocol: self.given.protocol,
-                fresh_id: SessionId::fresh(),
                 fresh_name: self.fresh_name(name_offset),
                 verdict: verdict.as_ref(),
                 guessed,
