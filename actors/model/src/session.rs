@@ -99,6 +99,17 @@ pub struct Session {
     pub updated_at: Timestamp,
 }
 
+impl Session {
+    /// The number the hub handed out for the transaction: of OCPP 1.6 sessions only, in 2.x the
+    /// station makes the name.
+    pub fn number(&self) -> Option<i32> {
+        match self.protocol {
+            Protocol::Ocpp16 => self.transaction.parse().ok(),
+            Protocol::Ocpp201 => None,
+        }
+    }
+}
+
 /// Going on or over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -257,7 +257,10 @@ impl SessionState {
             epoch,
         };
         let outcome = self.given.deps.store.commit_session(commit).await;
-        let kept = matches!(outcome, Ok(_) | Err(WriteError::Stale));
+        let kept = matches!(
+            outcome,
+            Ok(_) | Err(WriteError::Stale | WriteError::Refused(_))
+        );
         self.given
             .deps
             .durability
@@ -267,6 +270,7 @@ impl SessionState {
             Ok(Committed::Repeat(_)) => "repeat",
             Ok(Committed::Taken(_)) => "taken",
             Err(WriteError::NotWritten(_)) => "not_written",
+            Err(WriteError::Refused(_)) => "refused",
             Err(WriteError::Unknown(_)) => "unknown",
             Err(WriteError::Stale) => "stale",
         };
@@ -274,7 +278,11 @@ impl SessionState {
         if let Ok(Committed::Written) = outcome {
             self.session = Some(Box::new(session));
         }
-        outcome.map_err(close_for_now)
+        outcome.map_err(|error| match error {
+            // It would be refused again: as if it had crashed the actor, which has a way out.
+            WriteError::Refused(_) => Refusal::Crashed,
+            error => close_for_now(error),
+        })
     }
 
     fn reply(&self, input: &SessionInput, verdict: Option<TokenVerdict>) -> StationReply {

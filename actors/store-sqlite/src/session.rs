@@ -54,7 +54,7 @@ struct Kept {
 impl Prepared {
     pub(crate) fn new(commit: SessionCommit) -> Result<Self, WriteError> {
         commit.check()?;
-        let number = commit.number();
+        let number = commit.session.number();
         let SessionCommit {
             session,
             event,
@@ -122,7 +122,7 @@ impl Prepared {
             return Err(WriteError::Stale);
         }
         if kept.station != station || kept.transaction != self.transaction {
-            return Err(WriteError::NotWritten(format!(
+            return Err(WriteError::Refused(format!(
                 "session {} cannot change its station or its transaction name",
                 self.id
             )));

@@ -117,7 +117,8 @@ proptest! {
                 let there = twin.commit_session(write.commit()).await;
                 match (&here, &there) {
                     // The words may differ, not the meaning.
-                    (Err(WriteError::NotWritten(_)), Err(WriteError::NotWritten(_))) => {}
+                    (Err(WriteError::NotWritten(_)), Err(WriteError::NotWritten(_)))
+                    | (Err(WriteError::Refused(_)), Err(WriteError::Refused(_))) => {}
                     _ => assert_eq!(here, there, "{write:?}"),
                 }
             }

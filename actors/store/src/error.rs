@@ -5,13 +5,17 @@
 #[error("the store could not be read: {0}")]
 pub struct ReadError(pub String);
 
-/// A write that did not return "written". The three outcomes of a write are told apart because the
-/// right next step differs: `NotWritten` may be tried again or given up, `Unknown` has to be read back.
+/// A write that did not return "written". The outcomes are told apart because the
+/// right next step differs: `NotWritten` may be tried again or given up, `Refused` must not be tried
+/// again, `Unknown` has to be read back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// Certainly not written.
     #[error("not written: {0}")]
     NotWritten(String),
+    /// Not written, and never will be: it breaks a rule of the store.
+    #[error("refused: {0}")]
+    Refused(String),
     /// Perhaps written: whoever asked must reload before deciding anything.
     #[error("perhaps not written: {0}")]
     Unknown(String),

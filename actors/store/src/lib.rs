@@ -5,8 +5,8 @@
 //! name, checks them):
 //!
 //! 1. A write that returned `Ok` survives a kill -9 (the twin excepted: it has no disk).
-//! 2. A failed write says which of two failures it is: [`WriteError::NotWritten`] (certainly not
-//!    there) or [`WriteError::Unknown`] (a time-out, a lost connection: it may be there).
+//! 2. A failed write says which failure it is: [`WriteError::NotWritten`] (certainly not there),
+//!    [`WriteError::Refused`] (nor will it ever be) or [`WriteError::Unknown`] (a time-out, a lost connection: it may be there).
 //! 3. A session write is atomic (snapshot and log entry), deduplicated by its retry key, and fenced by
 //!    its epoch: an owner that has been replaced cannot write.
 //! 4. Every list is paged; a cursor stays valid while rows are added.
@@ -16,6 +16,7 @@ mod command;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod dead_letter;
+mod delegate;
 mod error;
 mod memory;
 mod message;

@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use model::{
-    Protocol, RetryKey, Session, SessionEventRecord, SessionId, SessionState, StationId,
-    StoredReading, TokenUid,
+    RetryKey, Session, SessionEventRecord, SessionId, SessionState, StationId, StoredReading,
+    TokenUid,
 };
+
+use serde::{Deserialize, Serialize};
 
 use crate::{Page, PageRequest, ReadError, WriteError};
 
@@ -16,7 +18,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Asked in this order: does the station's log hold the key ([`Committed::Repeat`], whatever the
     /// epoch: what is durable may be told to anyone); is the epoch too low ([`WriteError::Stale`]); is
     /// the name of a new session taken ([`Committed::Taken`]). A session keeps its station and its
-    /// transaction name for life: a commit that changes either is [`WriteError::NotWritten`].
+    /// transaction name for life: a commit that changes either is [`WriteError::Refused`].
     async fn commit_session(&self, commit: SessionCommit) -> Result<Committed, WriteError>;
 
     /// The session of that id.
@@ -67,7 +69,7 @@ pub trait SessionStore: Send + Sync + 'static {
 }
 
 /// A session's new snapshot and the log entry that led to it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionCommit {
     /// The snapshot after the entry.
     pub session: Session,
@@ -82,7 +84,7 @@ impl SessionCommit {
     /// Whether it can be kept and read back; implementations ask before they write.
     ///
     /// # Errors
-    /// [`WriteError::NotWritten`] where an energy is infinite or not a number (JSON has neither).
+    /// [`WriteError::Refused`] where an energy is infinite or not a number (JSON has neither).
     pub fn check(&self) -> Result<(), WriteError> {
         let Session {
             energy_wh,
@@ -92,19 +94,10 @@ impl SessionCommit {
         if energy_wh.is_finite() && energy_before_run_wh.is_finite() {
             return Ok(());
         }
-        Err(WriteError::NotWritten(format!(
+        Err(WriteError::Refused(format!(
             "session {} has energies of {energy_wh} and {energy_before_run_wh} Wh, which are no numbers",
             self.session.id
         )))
-    }
-
-    /// The number the hub handed out for the transaction: of OCPP 1.6 sessions only, in 2.x the
-    /// station makes the name.
-    pub fn number(&self) -> Option<i32> {
-        match self.session.protocol {
-            Protocol::Ocpp16 => self.session.transaction.parse().ok(),
-            Protocol::Ocpp201 => None,
-        }
     }
 }
 

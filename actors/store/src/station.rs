@@ -68,9 +68,7 @@ pub struct Hydration {
     pub connectors: Vec<Connector>,
     /// Its open sessions.
     pub open_sessions: Vec<Session>,
-    /// The highest number it was handed out for a 1.6 transaction ([`SessionCommit::number`]).
-    ///
-    /// [`SessionCommit::number`]: crate::SessionCommit::number
+    /// The highest number it was handed out for a 1.6 transaction ([`Session::number`]).
     pub last_number: Option<i32>,
     /// The highest epoch its sessions were written with: a new claim must be above it, whatever the
     /// clock says.

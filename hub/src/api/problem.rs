@@ -146,7 +146,7 @@ impl From<WriteError> for Problem {
     fn from(error: WriteError) -> Self {
         tracing::error!(%error, "the API could not write to the store");
         Self::unavailable(match error {
-            WriteError::NotWritten(_) | WriteError::Stale => {
+            WriteError::NotWritten(_) | WriteError::Refused(_) | WriteError::Stale => {
                 "nothing was changed, because the store did not take it; try again"
             }
             WriteError::Unknown(_) => {

@@ -223,76 +223,16 @@ impl SessionStore for FaultyStore {
     }
 }
 
-/// The rest fails as plainly as a read or a write may.
-macro_rules! passes_on {
-    ($trait:ident { $($kind:ident $name:ident($($given:ident: $type:ty),*) -> $out:ty;)* }) => {
-        #[async_trait]
-        impl $trait for FaultyStore {
-            $(async fn $name(&self, $($given: $type),*) -> $out {
-                self.$kind().await?;
-                self.truth.$name($($given),*).await
-            })*
-        }
+// The rest fails as plainly as a read or a write may.
+store::delegate! {
+    StationStore, SiteStore, TokenStore, NoticeStore, CommandStore, DeadLetterStore, MessageStore,
+    ApiKeyStore for FaultyStore;
+    read |this| {
+        this.read().await?;
+        &this.truth
+    };
+    write |this| {
+        this.write().await?;
+        &this.truth
     };
 }
-
-passes_on!(StationStore {
-    read station(id: &StationId) -> Result<Option<Station>, ReadError>;
-    read hydrate(id: &StationId) -> Result<Hydration, ReadError>;
-    write create_station(station: Station) -> Result<bool, WriteError>;
-    write configure_station(station: Station) -> Result<bool, WriteError>;
-    write record_boot(id: &StationId, boot: BootInfo) -> Result<(), WriteError>;
-    write record_presence(id: &StationId, protocol: Protocol, at: Timestamp) -> Result<(), WriteError>;
-    write delete_station(id: &StationId) -> Result<bool, WriteError>;
-    read stations(filter: StationFilter, page: PageRequest) -> Result<Page<Station>, ReadError>;
-    read connectors(id: &StationId) -> Result<Vec<Connector>, ReadError>;
-    write put_connector(id: &StationId, connector: Connector) -> Result<(), WriteError>;
-});
-
-passes_on!(SiteStore {
-    read site(id: &SiteId) -> Result<Option<Site>, ReadError>;
-    write put_site(site: Site) -> Result<(), WriteError>;
-    write delete_site(id: &SiteId) -> Result<bool, WriteError>;
-    read sites(page: PageRequest) -> Result<Page<Site>, ReadError>;
-});
-
-passes_on!(TokenStore {
-    read token(uid: &TokenUid) -> Result<Option<Token>, ReadError>;
-    write put_token(token: Token) -> Result<(), WriteError>;
-    write delete_token(uid: &TokenUid) -> Result<bool, WriteError>;
-    read tokens(page: PageRequest) -> Result<Page<Token>, ReadError>;
-    read open_sessions_of(token: &Token) -> Result<u32, ReadError>;
-});
-
-passes_on!(NoticeStore {
-    write record_notice(station: &StationId, notice: NoticeRecord) -> Result<(), WriteError>;
-    read notices(station: &StationId, action: Option<String>, page: PageRequest) -> Result<Page<NoticeRecord>, ReadError>;
-    write prune_notices(before: Timestamp, most: u32) -> Result<u32, WriteError>;
-});
-
-passes_on!(CommandStore {
-    write put_command(record: CommandRecord) -> Result<(), WriteError>;
-    read command(id: CommandId) -> Result<Option<CommandRecord>, ReadError>;
-    read commands(station: &StationId, page: PageRequest) -> Result<Page<CommandRecord>, ReadError>;
-    write close_unfinished_commands(error: &str) -> Result<u32, WriteError>;
-});
-
-passes_on!(DeadLetterStore {
-    write record_dead_letter(letter: DeadLetter) -> Result<DeadLetter, WriteError>;
-    read dead_letter(id: DeadLetterId) -> Result<Option<DeadLetter>, ReadError>;
-    read dead_letters(page: PageRequest) -> Result<Page<DeadLetter>, ReadError>;
-    write delete_dead_letter(id: DeadLetterId) -> Result<bool, WriteError>;
-});
-
-passes_on!(MessageStore {
-    write append_messages(entries: Vec<MessageEntry>) -> Result<(), WriteError>;
-    read messages(station: &StationId, filter: MessageFilter, page: PageRequest) -> Result<Page<MessageEntry>, ReadError>;
-    write prune_messages(before: Timestamp, most: u32) -> Result<u32, WriteError>;
-});
-
-passes_on!(ApiKeyStore {
-    read api_key(sha256: &str) -> Result<Option<ApiKey>, ReadError>;
-    write create_api_key(key: ApiKey) -> Result<(), WriteError>;
-    write delete_api_key(prefix: &str) -> Result<bool, WriteError>;
-    read api_keys() -> Result<Vec<ApiKey>, ReadError>;
-});

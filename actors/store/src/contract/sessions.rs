@@ -165,8 +165,8 @@ pub async fn a_session_cannot_change_its_name_or_its_station(store: &impl Store)
     };
     for changed in [renamed, moved] {
         let refused = store.commit_session(sample::commit(&changed, "b")).await;
-        let not_written = matches!(refused, Err(WriteError::NotWritten(_)));
-        assert!(not_written, "{refused:?}");
+        let is_refused = matches!(refused, Err(WriteError::Refused(_)));
+        assert!(is_refused, "{refused:?}");
         assert_eq!(holder_of(store, &changed, "b").await, None);
     }
     assert_eq!(store.session(session.id).await, Ok(Some(session)));
@@ -176,8 +176,8 @@ pub async fn a_session_without_a_number_for_its_energy_is_not_written(store: &im
     let mut session = sample::session("CP1", "1");
     session.energy_wh = f64::NAN;
     let refused = store.commit_session(sample::commit(&session, "a")).await;
-    let not_written = matches!(refused, Err(WriteError::NotWritten(_)));
-    assert!(not_written, "{refused:?}");
+    let is_refused = matches!(refused, Err(WriteError::Refused(_)));
+    assert!(is_refused, "{refused:?}");
     assert_eq!(store.session(session.id).await, Ok(None));
 }
 

@@ -70,7 +70,7 @@ struct Tables {
 struct KeptSession {
     session: Session,
     epoch: i64,
-    /// [`crate::SessionCommit::number`].
+    /// [`Session::number`].
     number: Option<i32>,
 }
 

@@ -15,7 +15,7 @@ impl Tables {
 
     fn commit(&mut self, commit: SessionCommit) -> Result<Committed, WriteError> {
         commit.check()?;
-        let number = commit.number();
+        let number = commit.session.number();
         let SessionCommit {
             session,
             event,
@@ -32,7 +32,7 @@ impl Tables {
                 if kept.session.station != session.station
                     || kept.session.transaction != session.transaction =>
             {
-                return Err(WriteError::NotWritten(format!(
+                return Err(WriteError::Refused(format!(
                     "session {} cannot change its station or its transaction name",
                     session.id
                 )));

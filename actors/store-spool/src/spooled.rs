@@ -1,0 +1,457 @@
+//! The remote store and the spool as one store.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use model::{
+    BootInfo, Connector, DeadLetter, DeadLetterId, Protocol, RetryKey, Session, SessionEventRecord,
+    SessionId, Station, StationId, StoredReading, Timestamp, Token, TokenUid,
+};
+use store::{
+    Committed, DeadLetterStore, Hydration, Page, PageRequest, ReadError, SessionCommit,
+    SessionFilter, SessionStore, StationFilter, StationStore, Store, TokenStore, WriteError,
+};
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+
+use crate::{
+    Files, log::Log, metrics, record::Record, replay, segment, tokens::RecentTokens,
+    waiting::Waiting,
+};
+
+/// How a spool behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What its segments may take on disk, in bytes; a write that does not fit is refused.
+    pub max_bytes: u64,
+    /// How long the remote store may take for a write before the spool takes it.
+    pub patience: Duration,
+    /// How many tokens are remembered for when the remote store cannot be read.
+    pub recent_tokens: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_bytes: 4 << 30,
+            patience: Duration::from_secs(2),
+            recent_tokens: 100_000,
+        }
+    }
+}
+
+/// Why a spool cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the spool cannot be read: {0}; set spool.dir to a directory that the hub may write and no other hub uses"
+)]
+pub struct OpenError(#[from] pub io::Error);
+
+/// A store that goes on while the remote one is away; see the [crate].
+pub struct Spooled {
+    shared: Arc<Shared>,
+    replaying: JoinHandle<()>,
+}
+
+/// What callers and the replay share.
+pub(crate) struct Shared {
+    pub(crate) remote: Arc<dyn Store>,
+    pub(crate) log: Log,
+    pub(crate) patience: Duration,
+    state: Mutex<State>,
+    tokens: RecentTokens,
+    /// Something was spooled.
+    pub(crate) spooled: Notify,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) waiting: Waiting,
+    /// Writes in the spool.
+    records: usize,
+    /// The remote did not take the last write.
+    away: bool,
+}
+
+impl Spooled {
+    /// Puts a spool in these files in front of `remote`. What a former life left there is taken up.
+    ///
+    /// # Errors
+    /// The files cannot be read.
+    pub fn open(
+        remote: Arc<dyn Store>,
+        files: Arc<dyn Files>,
+        options: &Options,
+    ) -> Result<Self, OpenError> {
+        let state = left_behind(&*files)?;
+        let shared = Arc::new(Shared {
+            remote,
+            log: Log::open(files, options.max_bytes)?,
+            patience: options.patience,
+            state: Mutex::new(state),
+            tokens: RecentTokens::new(options.recent_tokens),
+            spooled: Notify::new(),
+        });
+        shared.show();
+        let replaying = tokio::spawn(replay::run(Arc::clone(&shared)));
+        Ok(Self { shared, replaying })
+    }
+
+    /// How many writes wait for the remote store.
+    pub fn waiting(&self) -> usize {
+        self.shared.state().records
+    }
+
+    /// Stops replaying; what waits is taken up by the next life.
+    pub async fn close(&self) {
+        self.replaying.abort();
+        self.shared.log.close_segment().await;
+    }
+}
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        self.replaying.abort();
+    }
+}
+
+/// What a former life left in the segments. Damage is reported when a segment is replayed.
+fn left_behind(files: &dyn Files) -> io::Result<State> {
+    let mut state = State::default();
+    for name in crate::log::segments(files)? {
+        for body in segment::read(&files.read(&name)?).records {
+            if let Ok(record) = serde_json::from_slice(body) {
+                state.records += 1;
+                if let Record::Session(commit) = record {
+                    state.waiting.begins(commit.session.id);
+                    state.waiting.written(&commit);
+                }
+            }
+        }
+    }
+    if state.records > 0 {
+        tracing::warn!(
+            writes = state.records,
+            "the spool holds writes of a former life; they go to the remote store now"
+        );
+    }
+    Ok(state)
+}
+
+impl Shared {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The remote took a write, or did not.
+    pub(crate) fn remote_is_away(&self, away: bool) {
+        let before = std::mem::replace(&mut self.state().away, away);
+        match (before, away) {
+            (false, true) => {
+                tracing::warn!("the remote store does not take writes; they go to the spool");
+            }
+            (true, false) => tracing::warn!("the remote store takes writes again"),
+            _ => return,
+        }
+        ::metrics::gauge!(metrics::REMOTE_AWAY).set(f64::from(u8::from(away)));
+    }
+
+    /// A write of the spool is in the remote store, or set aside.
+    pub(crate) fn replayed(&self, record: &Record) {
+        {
+            let mut state = self.state();
+            state.records = state.records.saturating_sub(1);
+            if let Record::Session(commit) = record {
+                state.waiting.replayed(commit);
+            }
+        }
+        self.show();
+    }
+
+    fn show(&self) {
+        ::metrics::gauge!(metrics::RECORDS).set(self.state().records as f64);
+    }
+
+    /// Whether a write of a session goes straight to the spool.
+    fn goes_on_here(&self, session: Option<SessionId>) -> bool {
+        let state = self.state();
+        let held = session.is_some_and(|id| state.waiting.holds(id));
+        // With nothing to replay nobody would find out that the remote is back.
+        held || (state.away && state.records > 0)
+    }
+
+    /// Brings a write to the remote store in good time.
+    async fn remotely<T>(
+        &self,
+        write: impl Future<Output = Result<T, WriteError>>,
+    ) -> Result<T, WriteError> {
+        let outcome = timeout(self.patience, write).await.unwrap_or_else(|_| {
+            let why = "the remote store took too long";
+            Err(WriteError::Unknown(why.to_owned()))
+        });
+        match &outcome {
+            Ok(_) | Err(WriteError::Stale | WriteError::Refused(_)) => self.remote_is_away(false),
+            Err(WriteError::NotWritten(_) | WriteError::Unknown(_)) => self.remote_is_away(true),
+        }
+        outcome
+    }
+
+    async fn spool(&self, record: &Record) -> Result<(), WriteError> {
+        if let Some(id) = record.session() {
+            self.state().waiting.begins(id);
+        }
+        let body =
+            serde_json::to_vec(record).map_err(|error| WriteError::NotWritten(error.to_string()));
+        let kept = match body {
+            Ok(body) => self.log.append(body).await,
+            Err(error) => Err(error),
+        };
+        let outcome = match &kept {
+            Ok(()) => "spooled",
+            Err(_) => "refused",
+        };
+        ::metrics::counter!(metrics::WRITES, "outcome" => outcome).increment(1);
+        {
+            let mut state = self.state();
+            if kept.is_ok() {
+                state.records += 1;
+            }
+            match (record, &kept) {
+                (Record::Session(commit), Ok(())) => state.waiting.written(commit),
+                (Record::Session(commit), Err(_)) => state.waiting.failed(commit.session.id),
+                _ => {}
+            }
+        }
+        self.show();
+        self.spooled.notify_one();
+        kept
+    }
+}
+
+#[async_trait]
+impl SessionStore for Spooled {
+    async fn commit_session(&self, commit: SessionCommit) -> Result<Committed, WriteError> {
+        commit.check()?;
+        let shared = &self.shared;
+        if let Some(told) = shared.state().waiting.objection(&commit) {
+            return told;
+        }
+        if !shared.goes_on_here(Some(commit.session.id)) {
+            match shared
+                .remotely(shared.remote.commit_session(commit.clone()))
+                .await
+            {
+                Err(WriteError::NotWritten(_) | WriteError::Unknown(_)) => {}
+                told => return told,
+            }
+        }
+        shared.spool(&Record::Session(Box::new(commit))).await?;
+        Ok(Committed::Written)
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, ReadError> {
+        if let Some(session) = self.shared.state().waiting.by_id(id) {
+            return Ok(Some(session.clone()));
+        }
+        self.shared.remote.session(id).await
+    }
+
+    async fn session_by_transaction(
+        &self,
+        station: &StationId,
+        transaction: &str,
+    ) -> Result<Option<Session>, ReadError> {
+        let shared = &self.shared;
+        if let Some(session) = shared.state().waiting.by_name(station, transaction) {
+            return Ok(Some(session.clone()));
+        }
+        shared
+            .remote
+            .session_by_transaction(station, transaction)
+            .await
+    }
+
+    async fn session_by_key(
+        &self,
+        station: &StationId,
+        key: &RetryKey,
+    ) -> Result<Option<Session>, ReadError> {
+        if let Some(session) = self.shared.state().waiting.by_key(station, key) {
+            return Ok(Some(session.clone()));
+        }
+        self.shared.remote.session_by_key(station, key).await
+    }
+
+    async fn sessions(
+        &self,
+        filter: SessionFilter,
+        page: PageRequest,
+    ) -> Result<Page<Session>, ReadError> {
+        let mut page = self.shared.remote.sessions(filter, page).await?;
+        let state = self.shared.state();
+        for session in &mut page.items {
+            if let Some(newer) = state.waiting.by_id(session.id) {
+                *session = newer.clone();
+            }
+        }
+        Ok(page)
+    }
+
+    async fn session_events(
+        &self,
+        id: SessionId,
+        page: PageRequest,
+    ) -> Result<Page<SessionEventRecord>, ReadError> {
+        self.shared.remote.session_events(id, page).await
+    }
+
+    async fn record_reading(
+        &self,
+        station: &StationId,
+        reading: StoredReading,
+    ) -> Result<(), WriteError> {
+        let shared = &self.shared;
+        if !shared.goes_on_here(None) {
+            let write = shared.remote.record_reading(station, reading.clone());
+            if shared.remotely(write).await.is_ok() {
+                return Ok(());
+            }
+        }
+        let station = station.clone();
+        shared.spool(&Record::Reading { station, reading }).await
+    }
+
+    async fn readings(
+        &self,
+        station: &StationId,
+        page: PageRequest,
+    ) -> Result<Page<StoredReading>, ReadError> {
+        self.shared.remote.readings(station, page).await
+    }
+}
+
+#[async_trait]
+impl DeadLetterStore for Spooled {
+    async fn record_dead_letter(&self, letter: DeadLetter) -> Result<DeadLetter, WriteError> {
+        let shared = &self.shared;
+        if !shared.goes_on_here(None) {
+            let write = shared.remote.record_dead_letter(letter.clone());
+            if let Ok(kept) = shared.remotely(write).await {
+                return Ok(kept);
+            }
+        }
+        shared.spool(&Record::DeadLetter(letter.clone())).await?;
+        Ok(letter)
+    }
+
+    async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>, ReadError> {
+        self.shared.remote.dead_letter(id).await
+    }
+
+    async fn dead_letters(&self, page: PageRequest) -> Result<Page<DeadLetter>, ReadError> {
+        self.shared.remote.dead_letters(page).await
+    }
+
+    async fn delete_dead_letter(&self, id: DeadLetterId) -> Result<bool, WriteError> {
+        self.shared.remote.delete_dead_letter(id).await
+    }
+}
+
+#[async_trait]
+impl TokenStore for Spooled {
+    async fn token(&self, uid: &TokenUid) -> Result<Option<Token>, ReadError> {
+        let shared = &self.shared;
+        match shared.remote.token(uid).await {
+            Ok(token) => {
+                shared.tokens.note(uid, token.clone());
+                Ok(token)
+            }
+            Err(error) => shared.tokens.last_known(uid).ok_or(error),
+        }
+    }
+
+    async fn put_token(&self, token: Token) -> Result<(), WriteError> {
+        let uid = token.uid.clone();
+        self.shared.remote.put_token(token.clone()).await?;
+        self.shared.tokens.note(&uid, Some(token));
+        Ok(())
+    }
+
+    async fn delete_token(&self, uid: &TokenUid) -> Result<bool, WriteError> {
+        let deleted = self.shared.remote.delete_token(uid).await?;
+        self.shared.tokens.note(uid, None);
+        Ok(deleted)
+    }
+
+    async fn tokens(&self, page: PageRequest) -> Result<Page<Token>, ReadError> {
+        self.shared.remote.tokens(page).await
+    }
+
+    async fn open_sessions_of(&self, token: &Token) -> Result<u32, ReadError> {
+        self.shared.remote.open_sessions_of(token).await
+    }
+}
+
+#[async_trait]
+impl StationStore for Spooled {
+    async fn hydrate(&self, id: &StationId) -> Result<Hydration, ReadError> {
+        let mut hydration = self.shared.remote.hydrate(id).await?;
+        self.shared.state().waiting.over(id, &mut hydration);
+        Ok(hydration)
+    }
+
+    async fn station(&self, id: &StationId) -> Result<Option<Station>, ReadError> {
+        self.shared.remote.station(id).await
+    }
+
+    async fn create_station(&self, station: Station) -> Result<bool, WriteError> {
+        self.shared.remote.create_station(station).await
+    }
+
+    async fn configure_station(&self, station: Station) -> Result<bool, WriteError> {
+        self.shared.remote.configure_station(station).await
+    }
+
+    async fn record_boot(&self, id: &StationId, boot: BootInfo) -> Result<(), WriteError> {
+        self.shared.remote.record_boot(id, boot).await
+    }
+
+    async fn record_presence(
+        &self,
+        id: &StationId,
+        protocol: Protocol,
+        at: Timestamp,
+    ) -> Result<(), WriteError> {
+        self.shared.remote.record_presence(id, protocol, at).await
+    }
+
+    async fn delete_station(&self, id: &StationId) -> Result<bool, WriteError> {
+        self.shared.remote.delete_station(id).await
+    }
+
+    async fn stations(
+        &self,
+        filter: StationFilter,
+        page: PageRequest,
+    ) -> Result<Page<Station>, ReadError> {
+        self.shared.remote.stations(filter, page).await
+    }
+
+    async fn connectors(&self, id: &StationId) -> Result<Vec<Connector>, ReadError> {
+        self.shared.remote.connectors(id).await
+    }
+
+    async fn put_connector(&self, id: &StationId, connector: Connector) -> Result<(), WriteError> {
+        self.shared.remote.put_connector(id, connector).await
+    }
+}
+
+// What is the remote's alone.
+store::delegate! {
+    SiteStore, NoticeStore, CommandStore, MessageStore, ApiKeyStore for Spooled;
+    read |this| &this.shared.remote;
+    write |this| &this.shared.remote;
+}

@@ -1,0 +1,375 @@
+//! The spool in front of a store that goes away and comes back.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use model::{Session, SessionEventRecord};
+use store::{
+    Committed, DeadLetterStore, MemoryStore, PageRequest, ReadError, SessionCommit, SessionStore,
+    StationStore, TokenStore, WriteError, contract::sample,
+};
+
+use crate::{Directory, Files, Options, SimDisk, Spooled};
+
+/// A store somewhere else.
+#[derive(Clone, Default)]
+struct Remote {
+    truth: Arc<MemoryStore>,
+    away: Arc<AtomicBool>,
+}
+
+impl Remote {
+    fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    fn write(&self) -> Result<&MemoryStore, WriteError> {
+        match self.away.load(Ordering::SeqCst) {
+            true => Err(WriteError::Unknown("away".to_owned())),
+            false => Ok(&self.truth),
+        }
+    }
+
+    fn read(&self) -> Result<&MemoryStore, ReadError> {
+        match self.away.load(Ordering::SeqCst) {
+            true => Err(ReadError("away".to_owned())),
+            false => Ok(&self.truth),
+        }
+    }
+
+    async fn log_of(&self, session: &Session) -> Vec<String> {
+        let page = self
+            .truth
+            .session_events(session.id, PageRequest::first(1000));
+        let keys = |event: SessionEventRecord| event.retry_key.0;
+        page.await.unwrap().items.into_iter().map(keys).collect()
+    }
+}
+
+store::delegate! {
+    StationStore, SiteStore, TokenStore, NoticeStore, CommandStore, DeadLetterStore, MessageStore,
+    ApiKeyStore, SessionStore for Remote;
+    read |this| this.read()?;
+    write |this| this.write()?;
+}
+
+fn spooled(remote: &Remote, disk: &Arc<impl Files>) -> Spooled {
+    Spooled::open(
+        Arc::new(remote.clone()),
+        Arc::clone(disk) as Arc<dyn Files>,
+        &Options::default(),
+    )
+    .expect("the disk can be read")
+}
+
+fn commit(session: &Session, key: &str, energy_wh: f64) -> SessionCommit {
+    let session = Session {
+        energy_wh,
+        ..session.clone()
+    };
+    sample::commit(&session, key)
+}
+
+async fn drained(spooled: &Spooled) {
+    tokio::time::timeout(Duration::from_secs(60), async {
+        while spooled.waiting() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("the spool drains within a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_goes_on_while_the_remote_is_away_and_arrives_in_order() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let store = spooled(&remote, &disk);
+    let session = sample::session("CP1", "7");
+    store
+        .commit_session(commit(&session, "start", 0.0))
+        .await
+        .unwrap();
+    remote.set_away(true);
+    for (key, energy_wh) in [("a", 100.0), ("b", 200.0)] {
+        let told = store.commit_session(commit(&session, key, energy_wh)).await;
+        assert_eq!(told, Ok(Committed::Written));
+    }
+    let seen = store.session_by_transaction(&session.station, "7").await;
+    assert_eq!(seen.unwrap().unwrap().energy_wh, 200.0);
+    remote.set_away(false);
+    drained(&store).await;
+    assert_eq!(remote.log_of(&session).await, ["start", "a", "b"]);
+    let kept = remote.truth.session(session.id).await.unwrap().unwrap();
+    assert_eq!(kept.energy_wh, 200.0);
+    store
+        .commit_session(commit(&session, "c", 300.0))
+        .await
+        .unwrap();
+    assert_eq!(store.waiting(), 0, "it goes to the remote again");
+    assert_eq!(remote.log_of(&session).await, ["start", "a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spooled_session_keeps_the_contract_towards_whoever_writes_it() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let store = spooled(&remote, &disk);
+    remote.set_away(true);
+    let session = sample::session("CP1", "7");
+    let mut first = commit(&session, "start", 0.0);
+    first.epoch = 5;
+    assert_eq!(
+        store.commit_session(first.clone()).await,
+        Ok(Committed::Written)
+    );
+    let again = store.commit_session(first.clone()).await;
+    assert_eq!(again, Ok(Committed::Repeat(Box::new(session.clone()))));
+    let mut stale = commit(&session, "late", 0.0);
+    stale.epoch = 4;
+    assert_eq!(store.commit_session(stale).await, Err(WriteError::Stale));
+    let other = sample::session("CP1", "7");
+    let taken = store.commit_session(commit(&other, "other", 0.0)).await;
+    assert_eq!(taken, Ok(Committed::Taken(Box::new(session.clone()))));
+    let by_key = store
+        .session_by_key(&session.station, &sample::key("start"))
+        .await;
+    assert_eq!(by_key.unwrap(), Some(session));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_spooled_survives_a_kill_and_is_seen_before_it_is_replayed() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let session = sample::session("CP1", "7");
+    remote
+        .truth
+        .create_station(sample::station("CP1"))
+        .await
+        .unwrap();
+    {
+        let store = spooled(&remote, &disk);
+        remote.set_away(true);
+        store
+            .commit_session(commit(&session, "start", 0.0))
+            .await
+            .unwrap();
+        store
+            .commit_session(commit(&session, "a", 100.0))
+            .await
+            .unwrap();
+        store
+            .record_reading(&session.station, sample::reading("r", 1))
+            .await
+            .unwrap();
+        store
+            .record_dead_letter(sample::dead_letter("CP1", "d"))
+            .await
+            .unwrap();
+    }
+    disk.crash(0.5);
+    let store = spooled(&remote, &disk);
+    assert_eq!(store.waiting(), 4);
+    let seen = store.session(session.id).await.unwrap().unwrap();
+    assert_eq!(seen.energy_wh, 100.0);
+    let again = store.commit_session(commit(&session, "a", 0.0)).await;
+    assert!(matches!(again, Ok(Committed::Repeat(_))));
+    remote.set_away(false);
+    let hydration = store.hydrate(&session.station).await.unwrap();
+    assert_eq!(hydration.open_sessions, [seen]);
+    assert_eq!(hydration.last_number, Some(7));
+    drained(&store).await;
+    assert_eq!(remote.log_of(&session).await, ["start", "a"]);
+    let readings = remote
+        .truth
+        .readings(&session.station, PageRequest::first(9));
+    assert_eq!(readings.await.unwrap().items.len(), 1);
+    let letters = remote.truth.dead_letters(PageRequest::first(9)).await;
+    assert_eq!(letters.unwrap().items.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_refused_when_neither_the_remote_nor_the_disk_takes_it() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let store = spooled(&remote, &disk);
+    remote.set_away(true);
+    let session = sample::session("CP1", "7");
+    disk.set_full(true);
+    let refused = store.commit_session(commit(&session, "start", 0.0)).await;
+    assert!(
+        matches!(refused, Err(WriteError::NotWritten(_))),
+        "{refused:?}"
+    );
+    disk.set_full(false);
+    store
+        .commit_session(commit(&session, "start", 0.0))
+        .await
+        .unwrap();
+    disk.set_syncs_fail(true);
+    let unknown = store.commit_session(commit(&session, "a", 1.0)).await;
+    assert!(
+        matches!(unknown, Err(WriteError::Unknown(_))),
+        "{unknown:?}"
+    );
+    disk.set_syncs_fail(false);
+    store
+        .commit_session(commit(&session, "a", 1.0))
+        .await
+        .unwrap();
+    remote.set_away(false);
+    drained(&store).await;
+    assert_eq!(remote.log_of(&session).await, ["start", "a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_spool_refuses() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let options = Options {
+        max_bytes: 5_000,
+        ..Options::default()
+    };
+    let store = Spooled::open(Arc::new(remote.clone()), disk, &options).unwrap();
+    remote.set_away(true);
+    let session = sample::session("CP1", "7");
+    let mut kept = Vec::new();
+    let refused = loop {
+        let key = format!("k{}", kept.len());
+        match store.commit_session(commit(&session, &key, 0.0)).await {
+            Ok(_) => kept.push(key),
+            Err(error) => break error,
+        }
+    };
+    assert!(refused.to_string().contains("spool.max_bytes"), "{refused}");
+    remote.set_away(false);
+    drained(&store).await;
+    assert!(!kept.is_empty());
+    assert_eq!(remote.log_of(&session).await, kept);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_segment_costs_what_is_damaged_and_is_kept() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let sessions: Vec<Session> = ["1", "2", "3"]
+        .map(|name| sample::session("CP1", name))
+        .into();
+    {
+        let store = spooled(&remote, &disk);
+        remote.set_away(true);
+        for session in &sessions {
+            store
+                .commit_session(commit(session, &session.transaction, 0.0))
+                .await
+                .unwrap();
+        }
+        store.close().await;
+    }
+    let segment = disk.names().unwrap().pop().unwrap();
+    let middle = disk.read(&segment).unwrap().len() / 2;
+    disk.flip_bit(&segment, middle);
+    remote.set_away(false);
+    let store = spooled(&remote, &disk);
+    drained(&store).await;
+    let mut arrived = 0;
+    for session in &sessions {
+        arrived += remote.log_of(session).await.len();
+    }
+    assert_eq!(arrived, 2);
+    tokio::time::timeout(Duration::from_secs(60), async {
+        while disk.names().unwrap() != [format!("{segment}.damaged")] {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("the damaged segment is kept for a person");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_the_remote_will_never_take_is_set_aside_and_holds_nobody_up() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let store = spooled(&remote, &disk);
+    let (ours, newer) = (sample::session("CP1", "7"), sample::session("CP2", "8"));
+    remote.set_away(true);
+    store
+        .commit_session(commit(&ours, "ours", 1.0))
+        .await
+        .unwrap();
+    store
+        .commit_session(commit(&newer, "fine", 1.0))
+        .await
+        .unwrap();
+    // Another hub was faster.
+    let mut theirs = commit(&ours, "theirs", 2.0);
+    theirs.epoch += 1;
+    remote.truth.commit_session(theirs).await.unwrap();
+    remote.set_away(false);
+    drained(&store).await;
+    assert_eq!(remote.log_of(&ours).await, ["theirs"]);
+    assert_eq!(remote.log_of(&newer).await, ["fine"]);
+    let aside = String::from_utf8(disk.read("set-aside.jsonl").unwrap()).unwrap();
+    assert!(aside.contains("newer owner") && aside.contains(&ours.id.to_string()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_read_is_known_while_the_remote_is_away() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let store = spooled(&remote, &disk);
+    let token = sample::token("04A1", None);
+    remote.truth.put_token(token.clone()).await.unwrap();
+    assert_eq!(store.token(&token.uid).await, Ok(Some(token.clone())));
+    remote.set_away(true);
+    assert_eq!(store.token(&sample::uid("04a1")).await, Ok(Some(token)));
+    assert!(store.token(&sample::uid("99")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_directory_holds_segments_and_one_hub_at_a_time() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("spool");
+    let remote = Remote::default();
+    remote.set_away(true);
+    let sessions: Vec<Session> = (0..50)
+        .map(|number| sample::session(&format!("CP{number}"), "7"))
+        .collect();
+    {
+        let disk = Arc::new(Directory::open(&path).unwrap());
+        let second = Directory::open(&path).unwrap_err();
+        assert_eq!(second.kind(), std::io::ErrorKind::WouldBlock);
+        let store = spooled(&remote, &disk);
+        let writes = sessions
+            .iter()
+            .map(|session| store.commit_session(commit(session, "k", 1.5)));
+        for told in futures_util::future::join_all(writes).await {
+            assert_eq!(told, Ok(Committed::Written));
+        }
+        store.close().await;
+    }
+    remote.set_away(false);
+    let mut tries = 0;
+    let disk = loop {
+        // The writer of the former life lets go of it in its own time.
+        match Directory::open(&path) {
+            Ok(disk) => break Arc::new(disk),
+            Err(_) if tries < 500 => tries += 1,
+            Err(error) => panic!("{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let store = spooled(&remote, &disk);
+    drained(&store).await;
+    for session in &sessions {
+        let kept = remote.truth.session(session.id).await.unwrap().unwrap();
+        assert_eq!(kept.energy_wh, 1.5);
+    }
+}
+
+mod with_the_remote_there {
+    use super::*;
+
+    async fn open() -> Box<Spooled> {
+        Box::new(spooled(&Remote::default(), &Arc::new(SimDisk::new())))
+    }
+
+    store::contract_tests!(open);
+}

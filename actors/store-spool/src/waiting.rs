@@ -1,0 +1,150 @@
+//! The writes that wait in the spool, as whoever reads a session has to see them: on top of what the
+//! remote store holds. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+
+use model::{RetryKey, Session, SessionId, SessionState, StationId};
+use store::{Committed, Hydration, SessionCommit, WriteError};
+
+/// What waits of the sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    sessions: HashMap<SessionId, Held>,
+    names: BTreeMap<(StationId, String), SessionId>,
+    keys: HashMap<(StationId, RetryKey), SessionId>,
+}
+
+/// A session of which something waits.
+#[derive(Debug)]
+struct Held {
+    /// As of the last write that is durable here; absent while the first is under way.
+    latest: Option<Session>,
+    epoch: i64,
+    /// How many of its writes wait or are under way.
+    writes: usize,
+}
+
+impl Waiting {
+    /// Whether a session has to go on in the spool, since writes of it wait there.
+    pub(crate) fn holds(&self, id: SessionId) -> bool {
+        self.sessions.contains_key(&id)
+    }
+
+    /// What the contract of [`store::SessionStore::commit_session`] has to say to a commit, as far as
+    /// can be told from here; nothing, where it may be written.
+    pub(crate) fn objection(
+        &self,
+        commit: &SessionCommit,
+    ) -> Option<Result<Committed, WriteError>> {
+        let station = &commit.session.station;
+        if let Some(session) = self.by_key(station, &commit.event.retry_key) {
+            return Some(Ok(Committed::Repeat(Box::new(session.clone()))));
+        }
+        match self.sessions.get(&commit.session.id) {
+            Some(held) if commit.epoch < held.epoch => Some(Err(WriteError::Stale)),
+            Some(_) => None,
+            None => {
+                let holder = self.by_name(station, &commit.session.transaction)?;
+                Some(Ok(Committed::Taken(Box::new(holder.clone()))))
+            }
+        }
+    }
+
+    /// A write begins. Until it has [failed](Self::failed) or was [replayed](Self::replayed), its session
+    /// goes on here.
+    pub(crate) fn begins(&mut self, id: SessionId) {
+        let held = self.sessions.entry(id).or_insert(Held {
+            latest: None,
+            epoch: i64::MIN,
+            writes: 0,
+        });
+        held.writes += 1;
+    }
+
+    /// A write that began is durable.
+    pub(crate) fn written(&mut self, commit: &SessionCommit) {
+        let SessionCommit {
+            session,
+            event,
+            epoch,
+        } = commit;
+        let Some(held) = self.sessions.get_mut(&session.id) else {
+            return;
+        };
+        held.latest = Some(session.clone());
+        held.epoch = held.epoch.max(*epoch);
+        let station = &session.station;
+        self.names
+            .insert((station.clone(), session.transaction.clone()), session.id);
+        let key = (station.clone(), event.retry_key.clone());
+        if self.keys.insert(key, session.id).is_some() {
+            // The same write waits already.
+            self.one_less(session.id);
+        }
+    }
+
+    /// A write that began was not written.
+    pub(crate) fn failed(&mut self, id: SessionId) {
+        self.one_less(id);
+    }
+
+    /// A write that waited is in the remote store, or set aside.
+    pub(crate) fn replayed(&mut self, commit: &SessionCommit) {
+        let station = commit.session.station.clone();
+        let key = (station, commit.event.retry_key.clone());
+        if self.keys.remove(&key).is_some() {
+            self.one_less(commit.session.id);
+        }
+    }
+
+    fn one_less(&mut self, id: SessionId) {
+        let Some(held) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        held.writes -= 1;
+        if held.writes == 0
+            && let Some(Held {
+                latest: Some(session),
+                ..
+            }) = self.sessions.remove(&id)
+        {
+            self.names.remove(&(session.station, session.transaction));
+        }
+    }
+
+    /// The session of that id, if something of it waits.
+    pub(crate) fn by_id(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.get(&id)?.latest.as_ref()
+    }
+
+    /// The session the station calls so, if something of it waits.
+    pub(crate) fn by_name(&self, station: &StationId, name: &str) -> Option<&Session> {
+        let id = self.names.get(&(station.clone(), name.to_owned()))?;
+        self.by_id(*id)
+    }
+
+    /// The session whose waiting writes hold this key.
+    pub(crate) fn by_key(&self, station: &StationId, key: &RetryKey) -> Option<&Session> {
+        let id = self.keys.get(&(station.clone(), key.clone()))?;
+        self.by_id(*id)
+    }
+
+    /// Puts what waits of a station on top of what the remote store holds.
+    pub(crate) fn over(&self, station: &StationId, hydration: &mut Hydration) {
+        let first = (station.clone(), String::new());
+        let own = self.names.range(first..);
+        let own = own.take_while(|((of, _), _)| of == station);
+        for held in own.filter_map(|(_, id)| self.sessions.get(id)) {
+            let Some(session) = &held.latest else {
+                continue;
+            };
+            let open = &mut hydration.open_sessions;
+            open.retain(|other| other.id != session.id);
+            if session.state == SessionState::Active {
+                open.push(session.clone());
+            }
+            hydration.last_number = hydration.last_number.max(session.number());
+            hydration.last_epoch = hydration.last_epoch.max(Some(held.epoch));
+        }
+    }
+}
