@@ -29,7 +29,7 @@ use model::{
 };
 pub use ports::{CallOutcome, CloseReason, Link, OutgoingCall, Watchers};
 use serde::{Deserialize, Serialize};
-pub use session::authorize::UnknownTokens;
+pub use session::authorize::{UnknownTokens, UnreadableTokens};
 pub use settings::Settings;
 pub use site::SiteView;
 use store::{Hydration, Store};

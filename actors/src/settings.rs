@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::UnknownTokens;
+use crate::{UnknownTokens, UnreadableTokens};
 
 /// What an operator may set about the actors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub struct Settings {
     pub boot_retry_s: u32,
     /// What to say to tokens the operator does not know.
     pub unknown_tokens: UnknownTokens,
+    /// What to say to tokens that cannot be looked up, because the store is away.
+    pub unreadable_tokens: UnreadableTokens,
     /// How long the actor of a station that went away waits for it to come back, in ms.
     pub linger_ms: u64,
     /// How long an event may wait for its actor, in ms; then the socket closes and the station keeps
@@ -29,6 +31,7 @@ impl Default for Settings {
             heartbeat_interval_s: 300,
             boot_retry_s: 60,
             unknown_tokens: UnknownTokens::Refuse,
+            unreadable_tokens: UnreadableTokens::Accept,
             linger_ms: 60_000,
             event_deadline_ms: 20_000,
             live_backlog: 1024,

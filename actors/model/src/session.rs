@@ -146,6 +146,8 @@ pub enum Flag {
     ReportedLate,
     /// Begun though the token was not accepted.
     TokenNotAccepted,
+    /// The token could not be looked up when it began, since the store was away.
+    TokenUnchecked,
     /// Another session began on the same outlet while this one was open; it was closed by the hub.
     Superseded,
 }

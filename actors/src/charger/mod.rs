@@ -422,7 +422,8 @@ impl ChargerState {
     async fn authorize(&self, token: &TokenRef) -> Result<StationReply, Refusal> {
         #[cfg(feature = "chaos")]
         crate::chaos::panic_if_asked("charger", Some(token));
-        let facts = match authorize::gather(&*self.deps.store, token).await {
+        let unreadable = self.deps.settings.unreadable_tokens;
+        let facts = match authorize::gather(&*self.deps.store, token, unreadable).await {
             Ok(mut facts) => {
                 if self.sessions.has_token(&token.uid) {
                     // It stands where it charges: this is about stopping.

@@ -78,7 +78,10 @@ impl ChargerState {
         };
         if event.phase == TransactionPhase::Started {
             // A dead letter that is replayed, with the number that was given in answer; or 2.x.
-            return Ok(Target::new(Origin::Named(name.clone()), false));
+            return Ok(match self.sessions.named(name) {
+                Some(open) => Target::of(open, false),
+                None => Target::new(Origin::Started(name.clone()), false),
+            });
         }
         if let Some(target) = self.target_by_name(name).await? {
             return Ok(target);

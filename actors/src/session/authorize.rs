@@ -12,6 +12,8 @@ pub(crate) struct TokenFacts {
     pub known: Option<Token>,
     /// How many sessions it (its group) has open.
     pub open_sessions: u32,
+    /// Not all of it could be looked up.
+    pub unchecked: bool,
 }
 
 /// What to say to tokens the operator does not know.
@@ -25,20 +27,52 @@ pub enum UnknownTokens {
     Accept,
 }
 
+/// What to say to tokens that cannot be looked up, because the store is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnreadableTokens {
+    /// They may charge: a driver does not pay for the operator's outage. The session is flagged.
+    #[default]
+    Accept,
+    /// Nothing: the station decides by itself, and sends again what it has to say of transactions.
+    Wait,
+}
+
 /// Looks up what [`decide`] needs. Sessions are counted only where a limit makes it matter.
-pub(crate) async fn gather(store: &dyn Store, token: &TokenRef) -> Result<TokenFacts, ReadError> {
+///
+/// # Errors
+/// It cannot be looked up, and such tokens have to wait.
+pub(crate) async fn gather(
+    store: &dyn Store,
+    token: &TokenRef,
+    unreadable: UnreadableTokens,
+) -> Result<TokenFacts, ReadError> {
     if token.kind == TokenKind::NoAuthorization {
         return Ok(TokenFacts::default());
     }
-    let known = store.token(&token.uid).await?;
-    let open_sessions = match &known {
-        Some(known) if known.max_concurrent.is_some() => store.open_sessions_of(known).await?,
-        _ => 0,
-    };
-    Ok(TokenFacts {
-        known,
-        open_sessions,
-    })
+    let mut facts = TokenFacts::default();
+    let looked_up = look_up(store, token, &mut facts).await;
+    facts.unchecked = looked_up.is_err();
+    match unreadable {
+        UnreadableTokens::Accept => Ok(facts),
+        UnreadableTokens::Wait => looked_up.map(|()| facts),
+    }
+}
+
+async fn look_up(
+    store: &dyn Store,
+    token: &TokenRef,
+    facts: &mut TokenFacts,
+) -> Result<(), ReadError> {
+    facts.known = store.token(&token.uid).await?;
+    if let Some(known) = facts
+        .known
+        .as_ref()
+        .filter(|known| known.max_concurrent.is_some())
+    {
+        facts.open_sessions = store.open_sessions_of(known).await?;
+    }
+    Ok(())
 }
 
 /// What the hub says to the token at `now`. Pure, but for the count it keeps.
@@ -82,6 +116,7 @@ fn judge(
     }
     let Some(known) = &facts.known else {
         return match unknown {
+            _ if facts.unchecked => Authorization::Accepted,
             UnknownTokens::Accept => Authorization::Accepted,
             UnknownTokens::Refuse => Authorization::Unknown,
         };
@@ -127,6 +162,7 @@ mod tests {
         TokenFacts {
             known: Some(token),
             open_sessions: 1,
+            unchecked: false,
         }
     }
 
@@ -171,6 +207,24 @@ mod tests {
             Timestamp(0),
         );
         assert_eq!(verdict.authorization, Authorization::Accepted);
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_looked_up_is_not_an_unknown_one() {
+        let away = TokenFacts {
+            unchecked: true,
+            ..TokenFacts::default()
+        };
+        assert_eq!(said_to(&away), Authorization::Accepted);
+        let blocked = TokenFacts {
+            unchecked: true,
+            ..known(|t| t.blocked = true)
+        };
+        assert_eq!(
+            said_to(&blocked),
+            Authorization::Blocked,
+            "so much is known"
+        );
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(crate) struct Facts<'a> {
     pub fresh_name: String,
     /// What the hub says to the token of the event, where it names one.
     pub verdict: Option<&'a TokenVerdict>,
+    /// What is said to the token was said without looking all of it up.
+    pub token_unchecked: bool,
     /// The event named the transaction by an id the hub did not hand out.
     pub guessed: bool,
     /// When the hub received it.
@@ -322,6 +324,9 @@ fn take_token(session: &mut Session, event: &TransactionEvent, facts: &Facts<'_>
         session.authorization = Some(verdict.authorization);
         if verdict.authorization != Authorization::Accepted {
             session.flags.insert(Flag::TokenNotAccepted);
+        }
+        if facts.token_unchecked {
+            session.flags.insert(Flag::TokenUnchecked);
         }
     }
 }

@@ -16,6 +16,7 @@ fn facts(station: &StationId) -> Facts<'_> {
         protocol: Protocol::Ocpp16,
         fresh_name: "7".into(),
         verdict: None,
+        token_unchecked: false,
         guessed: false,
         received_at: NOW,
     }

@@ -51,6 +51,9 @@ pub(crate) enum Origin {
     New(String),
     /// It is read by this name, and begins with the first message if there is none.
     Named(String),
+    /// As [`Origin::Named`], but the first message is its start, and nothing was heard of it before: if
+    /// it cannot be read it begins all the same, and the commit says whether the start is a repeat.
+    Started(String),
     /// It was read already.
     Read(Box<Session>),
 }
@@ -59,7 +62,7 @@ impl Origin {
     /// What the session will be called, as far as can be told before it is read.
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::New(name) | Self::Named(name) => name,
+            Self::New(name) | Self::Named(name) | Self::Started(name) => name,
             Self::Read(session) => &session.transaction,
         }
     }
@@ -152,10 +155,12 @@ impl SessionState {
     ) -> Result<Done, Refusal> {
         // Gather.
         self.read_back().await?;
-        let token = token_of(input);
-        let verdict = match token {
-            Some(token) => Some(self.verdict(token).await?),
-            None => None,
+        let (verdict, token_unchecked) = match token_of(input) {
+            Some(token) => self
+                .verdict(token)
+                .await
+                .map(|(verdict, unchecked)| (Some(verdict), unchecked))?,
+            None => (None, false),
         };
         let mut name_offset = 0;
         loop {
@@ -166,6 +171,7 @@ impl SessionState {
                 protocol: self.given.protocol,
                 fresh_name: self.fresh_name(name_offset),
                 verdict: verdict.as_ref(),
+                token_unchecked,
                 guessed,
                 received_at,
             };
@@ -203,23 +209,29 @@ impl SessionState {
         match &mut self.given.origin {
             Origin::New(_) => {}
             Origin::Read(session) => self.session = Some(session.clone()),
-            Origin::Named(name) => {
+            Origin::Named(name) | Origin::Started(name) => {
                 let found = self
                     .given
                     .deps
                     .store
                     .session_by_transaction(&self.given.station, name)
                     .await;
-                self.session = found.map_err(close_for_now)?.map(Box::new);
+                self.session = match found {
+                    Ok(session) => session.map(Box::new),
+                    Err(_) if matches!(self.given.origin, Origin::Started(_)) => None,
+                    Err(error) => return Err(close_for_now(error)),
+                };
             }
         }
         self.read = true;
         Ok(())
     }
 
-    async fn verdict(&self, token: &TokenRef) -> Result<TokenVerdict, Refusal> {
+    /// What the hub says to a token, and whether it could not look all of it up.
+    async fn verdict(&self, token: &TokenRef) -> Result<(TokenVerdict, bool), Refusal> {
         let deps = &self.given.deps;
-        let mut facts = authorize::gather(&*deps.store, token)
+        let unreadable = deps.settings.unreadable_tokens;
+        let mut facts = authorize::gather(&*deps.store, token, unreadable)
             .await
             .map_err(close_for_now)?;
         if self
@@ -230,12 +242,9 @@ impl SessionState {
             // The session is among those counted; it does not stand in its own way.
             facts.open_sessions = 0;
         }
-        Ok(authorize::decide(
-            token,
-            &facts,
-            deps.settings.unknown_tokens,
-            deps.clock.now(),
-        ))
+        let unknown = deps.settings.unknown_tokens;
+        let verdict = authorize::decide(token, &facts, unknown, deps.clock.now());
+        Ok((verdict, facts.unchecked))
     }
 
     fn fresh_name(&self, offset: i32) -> String {
@@ -244,7 +253,7 @@ impl SessionState {
                 Ok(number) => number.saturating_add(offset).to_string(),
                 Err(_) => name.clone(),
             },
-            Origin::Named(name) => name.clone(),
+            Origin::Named(name) | Origin::Started(name) => name.clone(),
             Origin::Read(session) => session.transaction.clone(),
         }
     }
