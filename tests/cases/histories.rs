@@ -39,6 +39,12 @@ fn a_hub_that_knows_a_repeat_by_its_message_id_is_found_out() {
 }
 
 #[test]
+fn a_hub_whose_spool_forgets_its_tail_is_found_out() {
+    let found = found_out(Hub::DropsSpoolTail).expect("it loses something");
+    assert!(found.lost > 0, "{found:?}");
+}
+
+#[test]
 fn nothing_acknowledged_by_the_real_hub_is_lost_or_counted_twice_when_it_is_killed() {
     let history = RealHistory {
         chargers: Some(20),

@@ -22,7 +22,7 @@ struct State {
     forgets_on_crash: bool,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct SimFile {
     bytes: Vec<u8>,
     synced: usize,
@@ -34,6 +34,18 @@ impl SimDisk {
     /// An empty disk.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A disk that holds the same, has no faults, and goes its own way from here.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let state = State {
+            files: self.state().files.clone(),
+            ..State::default()
+        };
+        Self {
+            state: Mutex::new(state),
+        }
     }
 
     /// From now on nothing more fits, or does again.

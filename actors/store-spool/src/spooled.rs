@@ -199,6 +199,19 @@ impl Shared {
         outcome
     }
 
+    /// Reads from the remote store in good time; not at all while it is known to be away.
+    async fn look_up<T>(
+        &self,
+        read: impl Future<Output = Result<T, ReadError>>,
+    ) -> Result<T, ReadError> {
+        if self.goes_on_here(None) {
+            return Err(ReadError("the remote store is away".to_owned()));
+        }
+        timeout(self.patience, read)
+            .await
+            .unwrap_or_else(|_| Err(ReadError("the remote store took too long".to_owned())))
+    }
+
     async fn spool(&self, record: &Record) -> Result<(), WriteError> {
         if let Some(id) = record.session() {
             self.state().waiting.begins(id);
@@ -268,10 +281,8 @@ impl SessionStore for Spooled {
         if let Some(session) = shared.state().waiting.by_name(station, transaction) {
             return Ok(Some(session.clone()));
         }
-        shared
-            .remote
-            .session_by_transaction(station, transaction)
-            .await
+        let read = shared.remote.session_by_transaction(station, transaction);
+        shared.look_up(read).await
     }
 
     async fn session_by_key(
@@ -282,7 +293,10 @@ impl SessionStore for Spooled {
         if let Some(session) = self.shared.state().waiting.by_key(station, key) {
             return Ok(Some(session.clone()));
         }
-        self.shared.remote.session_by_key(station, key).await
+        let shared = &self.shared;
+        shared
+            .look_up(shared.remote.session_by_key(station, key))
+            .await
     }
 
     async fn sessions(
@@ -364,7 +378,7 @@ impl DeadLetterStore for Spooled {
 impl TokenStore for Spooled {
     async fn token(&self, uid: &TokenUid) -> Result<Option<Token>, ReadError> {
         let shared = &self.shared;
-        match shared.remote.token(uid).await {
+        match shared.look_up(shared.remote.token(uid)).await {
             Ok(token) => {
                 shared.tokens.note(uid, token.clone());
                 Ok(token)
@@ -391,7 +405,8 @@ impl TokenStore for Spooled {
     }
 
     async fn open_sessions_of(&self, token: &Token) -> Result<u32, ReadError> {
-        self.shared.remote.open_sessions_of(token).await
+        let shared = &self.shared;
+        shared.look_up(shared.remote.open_sessions_of(token)).await
     }
 }
 

@@ -6,16 +6,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use model::{
-    ApiKey, BootInfo, CommandId, CommandRecord, Connector, DeadLetter, DeadLetterId, MessageEntry,
-    Protocol, RetryKey, Session, SessionEventRecord, SessionId, Site, SiteId, Station, StationId,
-    StoredReading, Timestamp, Token, TokenUid,
-};
+use model::{RetryKey, Session, SessionEventRecord, SessionId, StationId, StoredReading};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use store::{
-    ApiKeyStore, CommandStore, Committed, DeadLetterStore, Hydration, MemoryStore, MessageFilter,
-    MessageStore, NoticeRecord, NoticeStore, Page, PageRequest, ReadError, SessionCommit,
-    SessionFilter, SessionStore, SiteStore, StationFilter, StationStore, TokenStore, WriteError,
+    Committed, MemoryStore, Page, PageRequest, ReadError, SessionCommit, SessionFilter,
+    SessionStore, WriteError,
 };
 
 /// How often what goes wrong, in percent of operations.

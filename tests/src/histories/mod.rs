@@ -25,6 +25,7 @@ use actors::{Actors, ManualClock, Settings};
 use model::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use store::{MemoryStore, StationStore, Store};
+use store_spool::{SimDisk, Spooled};
 
 pub use self::{
     checker::Findings,
@@ -45,6 +46,9 @@ pub enum Hub {
     AcknowledgesEarly,
     /// One that knows a repeat by its message id, which a retry does not keep: the checker has to find it out.
     DedupesByMessageId,
+    /// One whose spool forgets, with a crash, the last group it said it had kept: the checker has to
+    /// find it out.
+    DropsSpoolTail,
 }
 
 const BEGIN: Timestamp = Timestamp(1_790_000_000_000);
@@ -53,7 +57,18 @@ const BEGIN: Timestamp = Timestamp(1_790_000_000_000);
 pub fn play(seed: u64, hub: Hub) -> Findings {
     let mut chance = StdRng::seed_from_u64(seed);
     let truth = Arc::new(MemoryStore::new());
-    let clock = Arc::new(ManualClock::at(BEGIN));
+    // Half of the hubs have a spool before their store, as those with a remote one do.
+    let disk = (chance.random_bool(0.5) || hub == Hub::DropsSpoolTail).then(|| {
+        let disk = SimDisk::new();
+        disk.set_forgets_on_crash(hub == Hub::DropsSpoolTail);
+        Arc::new(disk)
+    });
+    let world = World {
+        truth: Arc::clone(&truth),
+        disk,
+        clock: Arc::new(ManualClock::at(BEGIN)),
+        hub,
+    };
     let mut stations: Vec<SimStation> = (0..chance.random_range(1..=4))
         .map(|number| station(number, &mut chance))
         .collect();
@@ -67,27 +82,60 @@ pub fn play(seed: u64, hub: Hub) -> Findings {
     for life in 0..chance.random_range(2..=5) {
         let faults = Faults::of(&mut chance, hub == Hub::AcknowledgesEarly);
         let within = Duration::from_millis(chance.random_range(5..400));
-        stations = live(
-            stations,
-            &truth,
-            &clock,
-            hub,
-            faults,
-            Some(within),
-            seed ^ (life + 1),
-        );
+        stations = live(stations, &world, faults, Some(within), seed ^ (life + 1));
+        if let Some(disk) = &world.disk {
+            disk.crash(chance.random());
+        }
         // Nothing acknowledged may be missing, whenever the hub was killed.
-        on_runtime(checker::acknowledged(&stations, &*truth, &mut findings));
+        let holds = world.holds();
+        on_runtime(checker::acknowledged(&stations, &holds, &mut findings));
         // Clocks are set back, too.
-        clock.advance_ms(chance.random_range(-5_000..60_000));
+        world.clock.advance_ms(chance.random_range(-5_000..60_000));
     }
     let none = Faults::none(hub == Hub::AcknowledgesEarly);
-    stations = live(stations, &truth, &clock, hub, none, None, seed);
+    stations = live(stations, &world, none, None, seed);
     on_runtime(async {
         checker::acknowledged(&stations, &*truth, &mut findings).await;
         checker::totals(&stations, &*truth, &mut findings).await;
     });
     findings
+}
+
+/// What outlives a hub.
+struct World {
+    truth: Arc<MemoryStore>,
+    /// The disk of its spool, if it has one.
+    disk: Option<Arc<SimDisk>>,
+    clock: Arc<ManualClock>,
+    hub: Hub,
+}
+
+impl World {
+    /// What is in the store, and would be there when the spool is replayed.
+    fn holds(&self) -> MemoryStore {
+        let store = Arc::new(self.truth.fork());
+        if let Some(disk) = &self.disk {
+            on_runtime(async {
+                let disk = Arc::new(disk.fork());
+                drained(&spool(Arc::clone(&store), disk, Duration::from_secs(1))).await;
+            });
+        }
+        store.fork()
+    }
+}
+
+fn spool(remote: Arc<impl Store>, disk: Arc<SimDisk>, patience: Duration) -> Arc<Spooled> {
+    let options = store_spool::Options {
+        patience,
+        ..store_spool::Options::default()
+    };
+    Arc::new(Spooled::open(remote, disk, &options).expect("a simulated disk can be read"))
+}
+
+async fn drained(spool: &Spooled) {
+    while spool.waiting() > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// A station with all that it will ever have to say.
@@ -109,9 +157,7 @@ fn station(number: u32, chance: &mut StdRng) -> SimStation {
 /// One life of a hub: killed after `within`, or run until every queue is empty.
 fn live(
     stations: Vec<SimStation>,
-    truth: &Arc<MemoryStore>,
-    clock: &Arc<ManualClock>,
-    kind: Hub,
+    world: &World,
     faults: Faults,
     within: Option<Duration>,
     seed: u64,
@@ -122,18 +168,32 @@ fn live(
     let stations: Vec<_> = stations.collect();
     let runtime = runtime();
     runtime.block_on(async {
-        let store: Arc<dyn Store> = Arc::new(FaultyStore::new(Arc::clone(truth), faults, seed));
+        let faulty = Arc::new(FaultyStore::new(Arc::clone(&world.truth), faults, seed));
+        let spool = world.disk.as_ref().map(|disk| {
+            let patience = Duration::from_millis(StdRng::seed_from_u64(seed).random_range(5..100));
+            if within.is_some() {
+                tokio::spawn(fail_now_and_then(Arc::clone(disk), seed));
+            } else {
+                disk.set_full(false);
+                disk.set_syncs_fail(false);
+            }
+            spool(Arc::clone(&faulty), Arc::clone(disk), patience)
+        });
+        let store: Arc<dyn Store> = match &spool {
+            Some(spool) => Arc::clone(spool) as _,
+            None => faulty,
+        };
         let settings = Settings {
             event_deadline_ms: 2_000,
             ..Settings::default()
         };
-        let actors = Actors::start(store.clone(), Arc::clone(clock) as _, settings).await;
+        let actors = Actors::start(store.clone(), Arc::clone(&world.clock) as _, settings).await;
         let actors = actors.expect("the tree starts");
         let hub = LivingHub {
             actors,
             store,
-            clock: Arc::clone(clock),
-            goes_by_message_ids: kind == Hub::DedupesByMessageId,
+            clock: Arc::clone(&world.clock),
+            goes_by_message_ids: world.hub == Hub::DedupesByMessageId,
         };
         let conditions = Arc::new(Conditions {
             calm: AtomicBool::new(within.is_none()),
@@ -153,7 +213,12 @@ fn live(
             Some(within) => {
                 let _ = tokio::time::timeout(within, all_done).await;
             }
-            None => all_done.await,
+            None => {
+                all_done.await;
+                if let Some(spool) = spool {
+                    drained(&spool).await;
+                }
+            }
         }
     });
     // kill -9: whatever was under way ends where it stands.
@@ -164,6 +229,16 @@ fn live(
             .into_inner()
     });
     ours.collect()
+}
+
+/// A disk that is full for a while, or does not sync.
+async fn fail_now_and_then(disk: Arc<SimDisk>, seed: u64) {
+    let mut chance = StdRng::seed_from_u64(seed.rotate_left(17));
+    loop {
+        disk.set_full(chance.random_bool(0.1));
+        disk.set_syncs_fail(chance.random_bool(0.1));
+        tokio::time::sleep(Duration::from_millis(chance.random_range(1..50))).await;
+    }
 }
 
 fn runtime() -> tokio::runtime::Runtime {

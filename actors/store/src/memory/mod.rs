@@ -37,13 +37,21 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// A store that holds the same and goes its own way from here.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            tables: Mutex::new(self.tables().clone()),
+        }
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         // Nothing below panics between two changes that belong together.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Tables {
     stations: BTreeMap<StationId, Station>,
     connectors: BTreeMap<(StationId, ConnectorRef), Connector>,
@@ -66,7 +74,7 @@ struct Tables {
     api_keys: Vec<ApiKey>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct KeptSession {
     session: Session,
     epoch: i64,
@@ -75,7 +83,7 @@ struct KeptSession {
 }
 
 /// Rows of stations, ordered by a time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct TimeLog<T> {
     rows: BTreeMap<TimePlace, (StationId, T)>,
     written: i64,
