@@ -41,6 +41,8 @@ struct Inside {
     quarantined_until: Option<Timestamp>,
     retired: bool,
     crashes: u64,
+    /// It has a session open, as far as its actor knows.
+    charges: bool,
 }
 
 /// A station's open socket.
@@ -224,6 +226,16 @@ impl Slot {
     /// The actor is gone.
     pub(crate) fn actor_gone(&self) {
         self.inside().actor = None;
+    }
+
+    /// The actor tells whether it has a session open.
+    pub(crate) fn charges_is(&self, charges: bool) {
+        self.inside().charges = charges;
+    }
+
+    /// Whether it has a session open, as far as its actor knows.
+    pub(crate) fn charges(&self) -> bool {
+        self.inside().charges
     }
 
     /// The actor, or that of one of its sessions, crashed.

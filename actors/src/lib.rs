@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use charger::Connection;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use metrics::describe as describe_metrics;
+pub use metrics::{AWAY_SECONDS, describe as describe_metrics};
 use model::{
     LiveEvent, Protocol, Refusal, SiteId, StationEvent, StationId, StationReply, Timestamp,
 };
@@ -127,6 +127,7 @@ impl Actors {
                     actor,
                     start,
                 } => {
+                    let was_here = replaced.is_some();
                     if let Some(replaced) = replaced {
                         ::metrics::counter!(metrics::SOCKETS_REPLACED).increment(1);
                         replaced.close(CloseReason::Replaced);
@@ -138,6 +139,10 @@ impl Actors {
                         let _ = actor.cast(ChargerMsg::Connected);
                     }
                     ::metrics::gauge!(metrics::STATIONS_CONNECTED).increment(1.0);
+                    if let (false, Some(away_ms)) = (was_here, away_ms(hydration, now)) {
+                        ::metrics::histogram!(metrics::AWAY_SECONDS)
+                            .record(away_ms as f64 / 1000.0);
+                    }
                     return Ok(Connection {
                         slot,
                         deps: Arc::clone(&self.deps),
@@ -265,22 +270,24 @@ impl Actors {
         }
     }
 
-    /// Closes every socket; returns how many there were.
-    pub fn disconnect_all(&self, reason: CloseReason) -> usize {
-        let connected = self
-            .deps
-            .directory
-            .slots(|slot| slot.connection().is_some());
-        for slot in &connected {
-            if let Some(attached) = slot.connection() {
-                attached.link.close(reason);
-            }
-        }
-        connected.len()
+    /// Every open socket; those of stations that charge come last.
+    pub fn links(&self) -> Vec<Arc<dyn Link>> {
+        let mut slots = self.deps.directory.slots(|_| true);
+        slots.sort_by_cached_key(|slot| slot.charges());
+        let attached = slots.iter().filter_map(|slot| slot.connection());
+        attached.map(|attached| attached.link).collect()
     }
 
     /// Ends every actor, once each is done with the message it has in hand.
     pub async fn stop(&self) {
         self.tree.fell().await;
     }
+}
+
+/// How long a station was away that is back now: since its socket closed, or since it opened where a hub
+/// that crashed could not note more. Absent for one that was never here, or that left "in the future",
+/// before the clock was set back.
+fn away_ms(hydration: &Hydration, now: Timestamp) -> Option<i64> {
+    let last_seen_at = hydration.station.as_ref()?.last_seen_at?;
+    Some(now.ms_since(last_seen_at)).filter(|away_ms| *away_ms >= 0)
 }

@@ -1,6 +1,6 @@
 //! Every metric of this crate: name, unit, help. Never a charger's id as a label.
 
-use metrics::{Unit, describe_counter, describe_gauge};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Stations whose socket is open here.
 pub(crate) const STATIONS_CONNECTED: &str = "switchyard_stations_connected";
@@ -14,6 +14,8 @@ pub(crate) const QUARANTINES: &str = "switchyard_quarantines_total";
 pub(crate) const SESSION_COMMITS: &str = "switchyard_session_commits_total";
 /// Authorizations, by `verdict`.
 pub(crate) const AUTHORIZATIONS: &str = "switchyard_authorizations_total";
+/// How long stations were away that came back, in seconds.
+pub const AWAY_SECONDS: &str = "switchyard_station_away_seconds";
 /// Sockets replaced by a newer one of the same station.
 pub(crate) const SOCKETS_REPLACED: &str = "switchyard_sockets_replaced_total";
 
@@ -37,6 +39,11 @@ pub fn describe() {
     );
     describe_counter!(SESSION_COMMITS, Unit::Count, "Session commits, by outcome.");
     describe_counter!(AUTHORIZATIONS, Unit::Count, "Authorizations, by verdict.");
+    describe_histogram!(
+        AWAY_SECONDS,
+        Unit::Seconds,
+        "How long stations were away that came back: since their socket closed (after a crash of the hub: since it opened)."
+    );
     describe_counter!(
         SOCKETS_REPLACED,
         Unit::Count,

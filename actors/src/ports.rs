@@ -14,8 +14,12 @@ pub trait Link: Send + Sync + 'static {
     /// How long ago the station was last heard, in s.
     fn silent_s(&self) -> u32;
 
-    /// Closes the socket.
+    /// Closes the socket at once.
     fn close(&self, reason: CloseReason);
+
+    /// Closes the socket when the station's CALL in hand has its answer and the hub's CALL on the wire
+    /// has its outcome. Until then nothing new is taken on, from either side.
+    fn finish(&self, reason: CloseReason);
 }
 
 /// A CALL to a charger, already in its version.

@@ -27,6 +27,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// What the actors hold to.
     pub charging: actors::Settings,
+    /// How the hub stops.
+    pub drain: DrainConfig,
     /// The log of messages, kept for people.
     pub message_log: MessageLogConfig,
     /// The hub's own log.
@@ -97,6 +99,20 @@ pub struct ApiConfig {
     pub requests_per_s: u32,
 }
 
+/// How the hub stops. All of it together should be less than what the system grants a process between
+/// SIGTERM and SIGKILL (30 s in Kubernetes, 90 s in systemd).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DrainConfig {
+    /// How many chargers are asked to come back later, in a second: as many as who takes over may well
+    /// be met with.
+    pub chargers_per_s: u32,
+    /// How long that may take at most, in s; with more chargers than fit the rate is higher. 0: all at once.
+    pub spread_max_s: u32,
+    /// How long the calls in flight may take to be answered, in s, when all chargers have had their turn.
+    pub calls_s: u32,
+}
+
 /// The log of messages, kept for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -165,6 +181,16 @@ impl Default for ApiConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 9221)),
             allow_plaintext: false,
             requests_per_s: 50,
+        }
+    }
+}
+
+impl Default for DrainConfig {
+    fn default() -> Self {
+        Self {
+            chargers_per_s: 500,
+            spread_max_s: 15,
+            calls_s: 5,
         }
     }
 }
@@ -294,6 +320,10 @@ impl Config {
             (
                 !(1..=1_000_000).contains(&self.charging.live_backlog),
                 "charging.live_backlog must be from 1 to 1000000",
+            ),
+            (
+                self.drain.chargers_per_s == 0,
+                "drain.chargers_per_s must be at least 1",
             ),
             (
                 self.message_log.backlog == 0 || self.message_log.max_frame_bytes == 0,

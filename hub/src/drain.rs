@@ -1,34 +1,97 @@
 //! Stopping without loss: not ready, no new connections, every socket closed with 1012 (service
-//! restart), the messages in hand finished, the store flushed.
+//! restart) once what is in hand there is answered, the store flushed.
+//!
+//! The sockets close one after the other, so that whoever takes over (the next process on this port, the
+//! other nodes) meets a stream of chargers and not a storm. Until its turn a charger is served as ever.
+//! Those that charge come last, and so are away for the shortest time when the hub comes back here.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actors::CloseReason;
+use tokio::time::Instant;
 
-use crate::Hub;
+use crate::{Hub, config::DrainConfig};
 
-/// How long the chargers' sockets may take to close.
-const CLOSING_MOST: Duration = Duration::from_secs(10);
+/// How often the drain looks whether the last sockets have closed.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long goodbyes, and the last entries of the message log, may take.
+const GOODBYES_MOST: Duration = Duration::from_secs(6);
+
+impl DrainConfig {
+    /// How long the turns of so many chargers take.
+    fn spread(&self, chargers: usize) -> Duration {
+        let at_rate = chargers as f64 / f64::from(self.chargers_per_s.max(1));
+        Duration::from_secs_f64(at_rate.min(f64::from(self.spread_max_s)))
+    }
+}
 
 impl Hub {
     /// Stops the hub; on return everything that was acknowledged is on disk.
     pub async fn drain(self) {
-        let started = Instant::now();
+        let began = Instant::now();
         self.not_ready();
         self.listening.stop_accepting();
-        let open = self.actors.disconnect_all(CloseReason::Draining);
-        tracing::info!(open, "stopping: the chargers are asked to come back later");
-        while self.actors.disconnect_all(CloseReason::Draining) > 0
-            && started.elapsed() < CLOSING_MOST
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        self.close_in_turn(began).await;
+        let calls_most = Duration::from_secs(self.drain.calls_s.into());
+        if !self.closed_within(calls_most).await {
+            for link in self.actors.links() {
+                link.close(CloseReason::Draining);
+            }
+            self.closed_within(GOODBYES_MOST).await;
         }
-        self.serving.abort();
         self.actors.stop().await;
+        self.serving.abort();
         drop(self.listening);
         // Its last handle went with the sockets, so what is queued is written and the task ends.
-        let _ = tokio::time::timeout(CLOSING_MOST, self.logging).await;
+        let _ = tokio::time::timeout(GOODBYES_MOST, self.logging).await;
         self.store.close().await;
-        tracing::info!(took_ms = started.elapsed().as_millis(), "stopped");
+        tracing::info!(took_ms = began.elapsed().as_millis(), "stopped");
+    }
+
+    /// Lets each socket finish, evenly spread.
+    async fn close_in_turn(&self, began: Instant) {
+        let links = self.actors.links();
+        let spread = self.drain.spread(links.len());
+        tracing::info!(
+            open = links.len(),
+            spread_ms = spread.as_millis(),
+            "stopping: the chargers are asked to come back later"
+        );
+        let pause = spread / u32::try_from(links.len().max(1)).unwrap_or(u32::MAX);
+        for (link, turn) in links.iter().zip(0..) {
+            tokio::time::sleep_until(began + pause * turn).await;
+            link.finish(CloseReason::Draining);
+        }
+    }
+
+    /// Waits until all sockets have closed, also those that were just being opened; `false` when they
+    /// have not in time.
+    async fn closed_within(&self, most: Duration) -> bool {
+        let closed = async {
+            while self.listening.open() > 0 {
+                for link in self.actors.links() {
+                    link.finish(CloseReason::Draining);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(most, closed).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_turns_take_as_long_as_the_rate_says_and_no_longer_than_they_may() {
+        let drain = DrainConfig {
+            chargers_per_s: 500,
+            spread_max_s: 20,
+            calls_s: 5,
+        };
+        assert_eq!(drain.spread(0), Duration::ZERO);
+        assert_eq!(drain.spread(1_000), Duration::from_secs(2));
+        assert_eq!(drain.spread(1_000_000), Duration::from_secs(20));
     }
 }

@@ -31,7 +31,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     commands::Commands,
-    config::Config,
+    config::{Config, DrainConfig},
     dead_letters::DeadLetters,
     message_log::MessageLog,
     socket::{Listening, Sockets},
@@ -48,6 +48,7 @@ pub struct Hub {
     listening: Listening,
     serving: JoinHandle<()>,
     logging: JoinHandle<()>,
+    drain: DrainConfig,
     ready: Arc<AtomicBool>,
 }
 
@@ -137,6 +138,7 @@ impl Hub {
             listening,
             serving,
             logging,
+            drain: config.drain,
             ready,
         })
     }

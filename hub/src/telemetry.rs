@@ -12,6 +12,22 @@ const SECONDS: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0,
 ];
 
+/// Buckets of the time stations were away: from a reconnect to a month.
+const AWAY_SECONDS: [f64; 12] = [
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+    3_600.0,
+    21_600.0,
+    86_400.0,
+    2_592_000.0,
+];
+
 /// Buckets of every histogram of counts.
 const COUNTS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 500.0];
 /// How often the recorder folds away what it has gathered since it was last read.
@@ -42,6 +58,10 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     }
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(
+            Matcher::Full(actors::AWAY_SECONDS.to_owned()),
+            &AWAY_SECONDS,
+        )?
         .set_buckets_for_metric(Matcher::Suffix("_writes".to_owned()), &COUNTS)?
         .install_recorder()?;
     // Without it, histograms that nobody reads would grow for ever.

@@ -229,6 +229,7 @@ impl ChargerState {
             open.token = session.token.map(|token| token.uid);
             open.power_w = session.power_w;
         }
+        self.slot.charges_is(!self.sessions.is_empty());
         self.announce().await;
         if self.slot.connection().is_some() {
             self.on_connected().await;

@@ -100,6 +100,10 @@ impl OpenSessions {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Open> {
         self.0.iter()
     }

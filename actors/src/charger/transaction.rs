@@ -253,6 +253,7 @@ impl ChargerState {
         let evse = news.connector.map(|connector| connector.evse);
         if !news.active {
             self.sessions.remove(&news.transaction);
+            self.slot.charges_is(!self.sessions.is_empty());
             if let Some(evse) = evse {
                 self.tell_site(StationNews::Power(evse, None));
             }
@@ -264,6 +265,7 @@ impl ChargerState {
         let is_new = self.sessions.named(&news.transaction).is_none();
         if is_new {
             self.sessions.insert(Open::new(news.transaction.clone()));
+            self.slot.charges_is(true);
         }
         if let Ok(number) = news.transaction.parse::<i32>() {
             self.last_number = self.last_number.max(number);

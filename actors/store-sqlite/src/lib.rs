@@ -10,6 +10,8 @@
 //! the lock, and so does the hub.
 
 mod access;
+#[cfg(feature = "chaos")]
+mod chaos;
 mod command;
 mod connection;
 mod dead_letter;
@@ -80,7 +82,11 @@ impl SqliteStore {
         let reading = (0..options.readers.max(1))
             .map(|_| connection::open_reading(path))
             .collect::<Result<Vec<_>, _>>()?;
-        let writer = Writer::start(writing, options.queued_writes.max(1));
+        let again = {
+            let (path, options) = (path.to_path_buf(), options.clone());
+            move || connection::open_writing(&path, &options)
+        };
+        let writer = Writer::start(writing, again, options.queued_writes.max(1));
         Ok(Self {
             readers: Readers::new(reading),
             writer: writer.map_err(|error| OpenError::Other {

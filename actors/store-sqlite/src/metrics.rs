@@ -10,6 +10,8 @@ pub(crate) const GROUP_SIZE: &str = "switchyard_store_group_writes";
 pub(crate) const QUEUE_DEPTH: &str = "switchyard_store_queue_writes";
 /// Writes that failed, by `outcome` (not_written, unknown).
 pub(crate) const WRITE_FAILURES: &str = "switchyard_store_write_failures_total";
+/// Times the writer crashed and went on with a new connection.
+pub(crate) const WRITER_CRASHES: &str = "switchyard_store_writer_crashes_total";
 /// Reads that failed.
 pub(crate) const READ_FAILURES: &str = "switchyard_store_read_failures_total";
 
@@ -26,6 +28,11 @@ pub fn describe_metrics() {
         WRITE_FAILURES,
         Unit::Count,
         "Writes that failed, by outcome."
+    );
+    describe_counter!(
+        WRITER_CRASHES,
+        Unit::Count,
+        "Times the writer crashed and went on with a new connection."
     );
     describe_counter!(READ_FAILURES, Unit::Count, "Reads that failed.");
 }

@@ -10,12 +10,15 @@
 //! and run again in two halves, until the culprit is alone (for one among 512 that is some 20
 //! transactions, and it is rare). That is cheaper than a savepoint around every write. So a write may
 //! be run more than once, and must leave its own state as it was.
+//!
+//! The thread outlives a panic of its own: the group in hand is answered with [`WriteError::Unknown`],
+//! and it goes on with a new connection and what is queued.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, PoisonError},
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use metrics::{counter, gauge, histogram};
@@ -23,10 +26,12 @@ use rusqlite::{Connection, ErrorCode};
 use store::WriteError;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::metrics as names;
+use crate::{OpenError, metrics as names};
 
 /// More writes than this do not share a commit: the first of them would wait too long.
 const MOST_IN_GROUP: usize = 512;
+/// How long to wait before the next try when no new connection can be had.
+const REOPEN_PAUSE: Duration = Duration::from_millis(200);
 
 /// The way to the writer. Dropping it runs what is queued to its end and waits for that.
 pub(crate) struct Writer {
@@ -49,12 +54,17 @@ trait Job: Send {
 }
 
 impl Writer {
-    /// Starts the thread; at most `waiting` writes are queued, more wait before the queue.
-    pub(crate) fn start(db: Connection, waiting: usize) -> std::io::Result<Self> {
+    /// Starts the thread on `db`; `again` opens another connection to the same file. At most `waiting`
+    /// writes are queued, more wait before the queue.
+    pub(crate) fn start(
+        db: Connection,
+        again: impl Fn() -> Result<Connection, OpenError> + Send + 'static,
+        waiting: usize,
+    ) -> std::io::Result<Self> {
         let (queue, orders) = mpsc::channel(waiting);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || work(&db, orders))?;
+            .spawn(move || work(db, again, orders))?;
         Ok(Self {
             queue,
             thread: JoinOnDrop(Mutex::new(Some(thread))),
@@ -78,7 +88,7 @@ impl Writer {
             .map_err(|_| WriteError::NotWritten("the store is closed".into()))?;
         answer
             .await
-            .unwrap_or_else(|_| Err(WriteError::Unknown("the writer ended".into())))
+            .unwrap_or_else(|_| Err(WriteError::Unknown("the writer crashed".into())))
     }
 
     /// Runs what is queued to its end, refuses what comes later, and waits for the thread.
@@ -86,7 +96,7 @@ impl Writer {
         // An error means that it is closed already.
         let _ = self.queue.send(Order::Close).await;
         let thread = self.thread.take();
-        // The thread catches panics of writes; one of its own has been printed by the panic hook.
+        // The thread catches its panics; the panic hook has printed them.
         let _ = tokio::task::spawn_blocking(move || thread.map(JoinHandle::join)).await;
     }
 }
@@ -130,7 +140,52 @@ where
     }
 }
 
-fn work(db: &Connection, mut orders: mpsc::Receiver<Order>) {
+/// The thread's life: it serves until the queue is closed, over as many connections as that takes.
+fn work(
+    mut db: Connection,
+    again: impl Fn() -> Result<Connection, OpenError>,
+    mut orders: mpsc::Receiver<Order>,
+) {
+    while catch_unwind(AssertUnwindSafe(|| serve(&db, &mut orders))).is_err() {
+        counter!(names::WRITER_CRASHES).increment(1);
+        tracing::error!(
+            "the writer crashed; what it had in hand is perhaps written, and it goes on with a new connection"
+        );
+        // Rolls back what the crash left open, and with it the lock.
+        drop(db);
+        match reopen(&again, &mut orders) {
+            Some(new) => db = new,
+            None => return,
+        }
+    }
+}
+
+/// A new connection; nothing when the store was closed meanwhile. Writes that come in between are
+/// certainly not written, and nobody waits for them to be.
+fn reopen(
+    again: impl Fn() -> Result<Connection, OpenError>,
+    orders: &mut mpsc::Receiver<Order>,
+) -> Option<Connection> {
+    loop {
+        let error = match again() {
+            Ok(db) => return Some(db),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(error, "the writer has no connection to the database");
+        while let Ok(order) = orders.try_recv() {
+            match order {
+                Order::Write(job) => job.answer(Err(WriteError::NotWritten(error.clone()))),
+                Order::Close => orders.close(),
+            }
+        }
+        if orders.is_closed() {
+            return None;
+        }
+        std::thread::sleep(REOPEN_PAUSE);
+    }
+}
+
+fn serve(db: &Connection, orders: &mut mpsc::Receiver<Order>) {
     let mut taken = Vec::with_capacity(MOST_IN_GROUP);
     while orders.blocking_recv_many(&mut taken, MOST_IN_GROUP) > 0 {
         gauge!(names::QUEUE_DEPTH).set(orders.len() as f64);
@@ -153,6 +208,8 @@ fn settle(db: &Connection, mut group: Vec<Box<dyn Job>>) {
     let begun = Instant::now();
     match commit(db, &mut group) {
         Ok(()) => {
+            #[cfg(feature = "chaos")]
+            crate::chaos::strike_after_commit();
             histogram!(names::COMMIT_SECONDS).record(begun.elapsed());
             histogram!(names::GROUP_SIZE).record(group.len() as f64);
             for job in group {
@@ -229,6 +286,8 @@ fn roll_back(db: &Connection) {
 }
 
 fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {
+    #[cfg(feature = "chaos")]
+    crate::chaos::strike(sql)?;
     db.prepare_cached(sql)?.execute([]).map(drop)
 }
 
@@ -242,7 +301,8 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)")
             .unwrap();
-        Arc::new(Writer::start(db, 64).unwrap())
+        let never = || Err(OpenError::Unwritable("no file".into()));
+        Arc::new(Writer::start(db, never, 64).unwrap())
     }
 
     async fn insert(writer: Arc<Writer>, n: i64) -> Result<(), WriteError> {
@@ -316,6 +376,59 @@ mod tests {
         );
         assert_eq!(insert(writer.clone(), 14).await, Ok(()));
         assert_eq!(count(&writer).await, 1);
+    }
+
+    /// Panics when it is answered, so outside of what the writes themselves may do.
+    struct Bomb;
+
+    impl Job for Bomb {
+        fn run(&mut self, db: &Connection) -> rusqlite::Result<()> {
+            db.execute("INSERT INTO t VALUES (99)", []).map(drop)
+        }
+
+        fn answer(self: Box<Self>, _: Result<(), WriteError>) {
+            panic!("a bomb in the writer");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_crash_of_the_writer_itself_costs_one_group_and_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.db");
+        let first = Connection::open(&path).unwrap();
+        first
+            .execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)")
+            .unwrap();
+        // The first try to open it again fails.
+        let tries = std::sync::atomic::AtomicU32::new(0);
+        let again = move || match tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => Err(OpenError::Unwritable(path.clone())),
+            _ => Ok(Connection::open(&path).unwrap()),
+        };
+        let writer = Arc::new(Writer::start(first, again, 64).unwrap());
+        insert(writer.clone(), 1).await.unwrap();
+        let Ok(()) = writer.queue.send(Order::Write(Box::new(Bomb))).await else {
+            panic!("the queue is open");
+        };
+        // Each write is answered: unknown in the bomb's group, not written without a connection.
+        let two = |db: &Connection| db.execute("INSERT OR IGNORE INTO t VALUES (2)", []);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while let Err(error) = writer.write(two).await {
+            assert!(
+                Instant::now() < deadline,
+                "the writer did not come back: {error}"
+            );
+        }
+        assert_eq!(
+            count(&writer).await,
+            3,
+            "1, 2, and what the crash only did not answer"
+        );
+        writer.close().await;
+        assert_eq!(
+            insert(writer, 3).await,
+            Err(WriteError::NotWritten("the store is closed".into()))
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::{
     sync::Semaphore,
     task::JoinHandle,
 };
+use tokio_util::task::TaskTracker;
 
 use super::{Sockets, handshake};
 
@@ -28,12 +29,18 @@ pub struct Listening {
     pub address: SocketAddr,
     accepting: JoinHandle<()>,
     watching: JoinHandle<()>,
+    open: TaskTracker,
 }
 
 impl Listening {
     /// Stops taking new connections; those that are open stay.
     pub fn stop_accepting(&self) {
         self.accepting.abort();
+    }
+
+    /// How many sockets are open, or are just saying goodbye.
+    pub fn open(&self) -> usize {
+        self.open.len()
     }
 }
 
@@ -51,12 +58,14 @@ impl Drop for Listening {
 pub async fn listen(sockets: Arc<Sockets>) -> io::Result<Listening> {
     let listener = bind(sockets.config.listen).await?;
     let address = listener.local_addr()?;
+    let open = sockets.open.clone();
     let watching = tokio::spawn(super::liveness::run(Arc::clone(&sockets)));
     let accepting = tokio::spawn(accept(listener, sockets));
     Ok(Listening {
         address,
         accepting,
         watching,
+        open,
     })
 }
 

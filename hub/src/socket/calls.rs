@@ -53,6 +53,11 @@ impl Calls {
         self.on_the_wire.is_none() && !self.waiting.is_empty()
     }
 
+    /// Whether the station owes an answer.
+    pub(crate) fn is_on_the_wire(&self) -> bool {
+        self.on_the_wire.is_some()
+    }
+
     /// The next call to send, if none is on the wire.
     pub(crate) fn next_to_send(&mut self) -> Option<ToSend> {
         if self.on_the_wire.is_some() {

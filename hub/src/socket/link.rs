@@ -66,6 +66,8 @@ struct Word {
     calls: Calls,
     ping: bool,
     close: Option<Closing>,
+    /// Close when nothing is in hand any more, and take on nothing new.
+    finish: Option<CloseReason>,
 }
 
 /// Why a socket's task ends it.
@@ -117,6 +119,11 @@ impl LinkHandle {
         self.waker.wake();
     }
 
+    /// Whether nothing new is taken on.
+    fn finishes(&self) -> bool {
+        self.word().finish.is_some()
+    }
+
     fn word(&self) -> MutexGuard<'_, Word> {
         // Nothing panics while it holds the lock.
         self.word.lock().unwrap_or_else(PoisonError::into_inner)
@@ -138,6 +145,11 @@ impl Link for LinkHandle {
 
     fn close(&self, reason: CloseReason) {
         self.word().close.get_or_insert(Closing::Asked(reason));
+        self.waker.wake();
+    }
+
+    fn finish(&self, reason: CloseReason) {
+        self.word().finish.get_or_insert(reason);
         self.waker.wake();
     }
 }
@@ -173,7 +185,8 @@ pub(crate) async fn open(
         ahead: VecDeque::new(),
         call_timer: None,
     };
-    tokio::spawn(run(Box::new(task)));
+    let open = task.sockets.open.clone();
+    open.spawn(run(Box::new(task)));
 }
 
 struct LinkTask {
@@ -255,15 +268,23 @@ impl LinkTask {
 
     fn take_word(&self) -> Option<Next> {
         let mut word = self.handle.word();
-        let (close, ping) = (word.close.take(), std::mem::take(&mut word.ping));
-        (close.is_some() || ping || word.calls.can_send()).then_some(Next::Word { close, ping })
+        let (mut close, ping) = (word.close.take(), std::mem::take(&mut word.ping));
+        if let Some(reason) = word.finish {
+            let done = self.in_hand.is_none() && !word.calls.is_on_the_wire();
+            close = close.or(done.then_some(Closing::Asked(reason)));
+        }
+        let may_send = word.finish.is_none() && word.calls.can_send();
+        (close.is_some() || ping || may_send).then_some(Next::Word { close, ping })
     }
 
     async fn handle_next(&mut self, next: Next) -> Result<(), End> {
         match next {
             Next::Answered(answer) => {
                 self.give(answer).await?;
-                if let Some(text) = self.ahead.pop_front() {
+                // One that is answered at once leaves nothing in hand: on to the one behind it.
+                while self.in_hand.is_none()
+                    && let Some(text) = self.ahead.pop_front()
+                {
                     self.take_text(text).await?;
                 }
                 if self.ahead.is_empty() {
@@ -337,6 +358,8 @@ impl LinkTask {
             }
         };
         match parsed {
+            // Not begun, so not answered: the charger keeps it and sends it to whoever takes over.
+            Ok(Frame::Call { .. }) if self.handle.finishes() => Ok(()),
             Ok(Frame::Call { .. }) if self.in_hand.is_some() => {
                 self.ahead.push_back(text);
                 Ok(())
@@ -416,7 +439,10 @@ impl LinkTask {
     }
 
     async fn send_next_call(&mut self) -> Result<(), End> {
-        let next = self.handle.word().calls.next_to_send();
+        let next = match self.handle.finishes() {
+            true => None,
+            false => self.handle.word().calls.next_to_send(),
+        };
         if let Some(call) = next {
             let frame = frame::call(&call.id, &call.action, &call.payload);
             let at = self.sockets.clock.now();

@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 use actors::{Actors, Clock};
 use store::Store;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 pub(crate) use accept::bind;
 pub use accept::{Listening, listen};
@@ -31,6 +32,8 @@ pub struct Sockets {
     liveness: Liveness,
     /// One for each handshake that may be looked up and opened at the same time.
     handshakes: Semaphore,
+    /// The tasks of the open sockets; one ends when its goodbye is said.
+    open: TaskTracker,
 }
 
 impl Sockets {
@@ -54,6 +57,7 @@ impl Sockets {
             log,
             dead_letters,
             handshakes: Semaphore::new(config.max_handshakes),
+            open: TaskTracker::new(),
             config,
             liveness,
         }

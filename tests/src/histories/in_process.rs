@@ -155,4 +155,6 @@ impl Link for NoCalls {
         0
     }
     fn close(&self, _reason: CloseReason) {}
+
+    fn finish(&self, _reason: CloseReason) {}
 }
