@@ -4,6 +4,8 @@
 //! listeners. Everything else knows traits and handles.
 
 pub mod api;
+#[cfg(feature = "chaos")]
+mod chaos;
 pub mod commands;
 pub mod config;
 pub mod dead_letters;
@@ -90,7 +92,10 @@ impl Hub {
             .await
             .map_err(|error| HubError::Store(error.to_string()))?;
         let store: Arc<dyn Store> = sqlite.clone();
+        #[cfg(not(feature = "chaos"))]
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        #[cfg(feature = "chaos")]
+        let clock: Arc<dyn Clock> = Arc::new(chaos::JumpingClock::new());
         let actors = Actors::start(store.clone(), clock.clone(), config.charging).await?;
         let (log, logging) = MessageLog::start(&config.message_log, store.clone(), clock.clone());
         let dead_letters = DeadLetters::new(store.clone(), actors.clone());

@@ -72,17 +72,6 @@ async fn quirk_22_a_start_sent_twice_is_one_session_with_one_number_also_across_
 }
 
 #[tokio::test]
-async fn a_terminated_hub_says_when_it_is_back_and_exits_0() {
-    let mut hub = HubProcess::start(&[]);
-    let mut charger = Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
-    charger.boot(Dialect::V16).await;
-    let closed = tokio::spawn(async move { charger.closed().await });
-    assert_eq!(hub.terminate(), Some(0));
-    let frame = closed.await.unwrap().expect("a close frame");
-    assert_eq!(u16::from(frame.code), 1012);
-}
-
-#[tokio::test]
 async fn twenty_stations_that_drop_and_reconnect_at_once_fifty_times_are_all_back() {
     let hub = HubProcess::start(&[]);
     let stations = (0..20).map(|number| {

@@ -3,6 +3,7 @@
 mod admission;
 mod charging;
 mod commands;
+mod drain;
 mod durability;
 mod full_disk;
 mod handshake;

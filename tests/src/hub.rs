@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::Api;
+use crate::{Api, until};
 
 /// A running hub.
 pub struct HubProcess {
@@ -50,6 +50,7 @@ impl HubProcess {
         // The hub runs in a directory of its own.
         let binary = std::path::absolute(binary).expect("the binary has a path");
         let dir = tempfile::tempdir().expect("a temporary directory");
+        std::fs::create_dir(chaos_dir(dir.path())).expect("a directory for faults");
         let mut all = vec![
             ("CHARGERS__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("API__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
@@ -147,18 +148,64 @@ impl HubProcess {
         self.settings.push((key.to_owned(), value.to_owned()));
     }
 
-    /// SIGTERM; returns the exit code once it has ended.
+    /// Makes something go wrong in the running hub: `store` or `clock` (see the `chaos` modules of the hub
+    /// and of its store).
+    ///
+    /// # Panics
+    /// When it cannot be written down.
+    pub fn inject(&self, place: &str, fault: &str) {
+        let dir = chaos_dir(self.dir.path());
+        // In one step, so that the hub never reads half of it.
+        std::fs::write(dir.join("next"), fault).expect("a fault can be written down");
+        std::fs::rename(dir.join("next"), dir.join(place)).expect("a fault can be put in place");
+    }
+
+    /// Ends what [`Self::inject`] began.
+    ///
+    /// # Panics
+    /// When nothing was begun there.
+    pub fn mend(&self, place: &str) {
+        std::fs::remove_file(chaos_dir(self.dir.path()).join(place)).expect("there is a fault");
+    }
+
+    /// Whether a fault of the store has struck since this was last asked.
+    pub fn was_struck(&self) -> bool {
+        std::fs::remove_file(chaos_dir(self.dir.path()).join("struck")).is_ok()
+    }
+
+    /// SIGTERM, and no waiting.
     ///
     /// # Panics
     /// When it cannot be signalled.
-    pub fn terminate(&mut self) -> Option<i32> {
+    pub fn ask_to_stop(&self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill")
             .args(["-TERM", &pid])
             .status()
             .expect("kill runs");
         assert!(sent.success());
-        self.child.wait().expect("the hub can be waited for").code()
+    }
+
+    /// The exit code, once it has ended by itself.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let child = std::sync::Mutex::new(&mut self.child);
+        let status = until("the hub ends", || async {
+            let mut child = child.lock().expect("nothing panics with the lock");
+            child.try_wait().expect("the hub can be waited for")
+        });
+        status.await.code()
+    }
+
+    /// SIGTERM; returns the exit code once it has ended.
+    ///
+    /// # Panics
+    /// When it cannot be signalled, or does not end.
+    pub async fn terminate(&mut self) -> Option<i32> {
+        self.ask_to_stop();
+        self.ended().await
     }
 }
 
@@ -199,10 +246,15 @@ fn host_of(url: &str) -> Option<String> {
     Some(url.split_once("://")?.1.split('/').next()?.to_owned())
 }
 
+fn chaos_dir(dir: &Path) -> PathBuf {
+    dir.join("chaos")
+}
+
 fn command(binary: &Path, dir: &Path, settings: &[(String, String)]) -> Command {
     let mut command = Command::new(binary);
     command
         .current_dir(dir)
+        .env("HUB_CHAOS_DIR", chaos_dir(dir))
         .env("SWITCHYARD_DATA__DIR", dir.join("data"))
         // The panics of these tests are asked for.
         .env("RUST_BACKTRACE", "0");

@@ -12,16 +12,24 @@
 //! | `full` | each COMMIT finds the disk full |
 //! | `crash-before-commit` | the writer panics before the next COMMIT, once |
 //! | `crash-after-commit` | the writer panics when it is to answer the next group, once |
+//!
+//! Whenever something goes wrong by it, the file `struck` is written.
 
 use std::{env, fs, path::PathBuf, sync::LazyLock, time::Duration};
 
 use rusqlite::ffi;
 
-static FILE: LazyLock<Option<PathBuf>> =
-    LazyLock::new(|| env::var_os("HUB_CHAOS_DIR").map(|dir| PathBuf::from(dir).join("store")));
+static DIR: LazyLock<Option<PathBuf>> =
+    LazyLock::new(|| env::var_os("HUB_CHAOS_DIR").map(PathBuf::from));
 
 fn asked() -> Option<String> {
-    fs::read_to_string(FILE.as_ref()?).ok()
+    fs::read_to_string(DIR.as_ref()?.join("store")).ok()
+}
+
+fn struck() {
+    if let Some(dir) = DIR.as_ref() {
+        let _ = fs::write(dir.join("struck"), "");
+    }
 }
 
 /// Fails or delays a statement, if that is asked for.
@@ -36,12 +44,14 @@ pub(crate) fn strike(sql: &str) -> rusqlite::Result<()> {
         ("crash-before-commit", "COMMIT") => crash(),
         (asked, "BEGIN IMMEDIATE") => {
             if let Some(ms) = asked.strip_prefix("slow ").and_then(|ms| ms.parse().ok()) {
+                struck();
                 std::thread::sleep(Duration::from_millis(ms));
             }
             return Ok(());
         }
         _ => return Ok(()),
     };
+    struck();
     Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
 }
 
@@ -53,9 +63,10 @@ pub(crate) fn strike_after_commit() {
 }
 
 fn crash() -> ! {
-    if let Some(file) = FILE.as_ref() {
+    struck();
+    if let Some(dir) = DIR.as_ref() {
         // Once only.
-        let _ = fs::remove_file(file);
+        let _ = fs::remove_file(dir.join("store"));
     }
     panic!("chaos: asked to crash the writer");
 }
