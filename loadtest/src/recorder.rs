@@ -145,8 +145,9 @@ impl Observer for Recorder {
             .as_mut()
             .and_then(|roll| roll.note(identity, event));
         let mut tally = self.tally();
-        if let Some(took) = back {
-            tally.returns.record(took);
+        if let Some(back) = back {
+            tally.returns.record(back.after);
+            tally.away.record(back.away);
         }
         match event {
             Event::Connected { took } => tally.connects.record(*took),

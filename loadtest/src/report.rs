@@ -35,6 +35,9 @@ pub(crate) struct Report {
     /// From the beginning of a round until a charger was back.
     #[serde(skip_serializing_if = "Option::is_none")]
     returns: Option<Percentiles>,
+    /// From the loss of its socket until a charger was back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    away: Option<Percentiles>,
     /// Until all were back.
     #[serde(skip_serializing_if = "Option::is_none")]
     rounds: Option<Percentiles>,
@@ -162,6 +165,7 @@ impl Report {
                 lost: tally.lost(),
             },
             returns: tally.returns.percentiles(),
+            away: tally.away.percentiles(),
             rounds: tally
                 .rounds
                 .iter()
@@ -220,6 +224,7 @@ impl Report {
         if let Some(rounds) = self.rounds {
             let returns = self.returns.map_or(0, |it| it.count);
             row(out, "back (each charger)", returns, 0, self.returns)?;
+            row(out, "away (each charger)", returns, 0, self.away)?;
             row(out, "round (all back)", rounds.count, 0, self.rounds)?;
         }
         self.print_storm(out)?;

@@ -12,8 +12,26 @@ use loadtest::Event;
 #[derive(Debug)]
 pub(crate) struct RollCall {
     began: Instant,
-    /// By identity: whether the charger has opened a new socket.
-    missing: HashMap<Box<str>, bool>,
+    /// By identity.
+    missing: HashMap<Box<str>, Missing>,
+}
+
+/// A charger that is not back.
+#[derive(Debug, Default)]
+struct Missing {
+    /// When it lost its socket first; absent while it has the one from before the storm.
+    since: Option<Instant>,
+    /// It has opened a new socket.
+    connected: bool,
+}
+
+/// A charger is back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Back {
+    /// The time since the storm began.
+    pub(crate) after: Duration,
+    /// The time since it lost its socket.
+    pub(crate) away: Duration,
 }
 
 impl RollCall {
@@ -22,7 +40,7 @@ impl RollCall {
         Self {
             began: Instant::now(),
             missing: identities
-                .map(|identity| (identity.into_boxed_str(), false))
+                .map(|identity| (identity.into_boxed_str(), Missing::default()))
                 .collect(),
         }
     }
@@ -32,17 +50,19 @@ impl RollCall {
         self.missing.is_empty()
     }
 
-    /// `event` happened to the charger; gives the time since the beginning if it is back with it.
-    pub(crate) fn note(&mut self, identity: &str, event: &Event<'_>) -> Option<Duration> {
+    /// `event` happened to the charger; tells if it is back with it.
+    pub(crate) fn note(&mut self, identity: &str, event: &Event<'_>) -> Option<Back> {
         match event {
             Event::Connected { .. } => {
-                if let Some(connected) = self.missing.get_mut(identity) {
-                    *connected = true;
+                if let Some(missing) = self.missing.get_mut(identity) {
+                    missing.connected = true;
                 }
                 None
             }
             Event::Disconnected { .. } => {
-                self.missing.insert(identity.into(), false);
+                let missing = self.missing.entry(identity.into()).or_default();
+                missing.connected = false;
+                missing.since.get_or_insert_with(Instant::now);
                 None
             }
             Event::Answered { action, .. } if *action != "BootNotification" => self.back(identity),
@@ -51,12 +71,15 @@ impl RollCall {
         }
     }
 
-    fn back(&mut self, identity: &str) -> Option<Duration> {
-        if !*self.missing.get(identity)? {
+    fn back(&mut self, identity: &str) -> Option<Back> {
+        if !self.missing.get(identity)?.connected {
             return None;
         }
-        self.missing.remove(identity);
-        Some(self.began.elapsed())
+        let since = self.missing.remove(identity)?.since;
+        Some(Back {
+            after: self.began.elapsed(),
+            away: since.unwrap_or(self.began).elapsed(),
+        })
     }
 }
 
@@ -89,6 +112,23 @@ mod tests {
         roll.note("B", &CONNECTED);
         assert!(roll.note("B", &Event::Booted).is_some());
         assert!(roll.is_complete());
+    }
+
+    #[test]
+    fn a_charger_is_away_from_its_first_loss_on() {
+        let mut roll = RollCall::begin(std::iter::once("A".to_owned()));
+        std::thread::sleep(Duration::from_millis(30));
+        roll.note("A", &LOST);
+        std::thread::sleep(Duration::from_millis(2));
+        roll.note("A", &CONNECTED);
+        roll.note("A", &LOST);
+        roll.note("A", &CONNECTED);
+        let back = roll.note("A", &Event::Booted).expect("it is back");
+        assert!(back.away >= Duration::from_millis(2), "{back:?}");
+        assert!(
+            back.after >= back.away + Duration::from_millis(30),
+            "{back:?}"
+        );
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(crate) struct Tally {
     pub(crate) begun: u64,
     /// Time until a charger was back, from the beginning of its round.
     pub(crate) returns: Latencies,
+    /// The same, from the loss of its own socket.
+    pub(crate) away: Latencies,
     /// Time until all chargers of a worker were back, a round.
     pub(crate) rounds: Vec<Duration>,
     /// Rounds in which not all came back in time.
@@ -97,6 +99,7 @@ impl Tally {
     pub(crate) fn merge(&mut self, other: Self) {
         self.connects.merge(&other.connects);
         self.returns.merge(&other.returns);
+        self.away.merge(&other.away);
         self.rounds.extend(other.rounds);
         self.begun += other.begun;
         merge_counts(&mut self.connect_failures, other.connect_failures);
