@@ -11,6 +11,7 @@ mod clock;
 mod deps;
 mod directory;
 mod durability;
+mod guard;
 mod metrics;
 mod ports;
 mod session;
@@ -23,6 +24,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use charger::Connection;
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use guard::SessionPolicy;
 pub use metrics::{AWAY_SECONDS, describe as describe_metrics};
 use model::{
     LiveEvent, Protocol, Refusal, SiteId, StationEvent, StationId, StationReply, Timestamp,
@@ -172,24 +174,18 @@ impl Actors {
         event: StationEvent,
         received_at: Timestamp,
     ) -> Result<StationReply, Refusal> {
-        let slot = loop {
-            let hydration = self
-                .deps
-                .store
-                .hydrate(station)
-                .await
-                .map_err(|_| Refusal::Close)?;
-            let slot = self.deps.directory.slot(station);
-            match slot.want(protocol, hydration) {
-                Some(true) => {
-                    self.tree.start_charger(&self.deps, &slot);
-                    break slot;
-                }
-                Some(false) => break slot,
-                None => {}
-            }
-        };
+        let slot = charger::reach(&self.deps, station, protocol)
+            .await
+            .map_err(|_| Refusal::Close)?;
         charger::ask::ask(&slot, &self.deps, event, received_at).await
+    }
+
+    /// Closes the sessions that their stations do not, by this policy, for as long as it is polled. The
+    /// first sweep comes after the part `first` (0 to 1) of the interval.
+    pub async fn guard_sessions(&self, policy: SessionPolicy, first: f64) {
+        if policy.sweep_every_s > 0 {
+            guard::run(Arc::clone(&self.deps), policy, first).await;
+        }
     }
 
     /// Sends a CALL to a station; its outcome arrives through the call's port.

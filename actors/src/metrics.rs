@@ -12,6 +12,9 @@ pub(crate) const ACTOR_CRASHES: &str = "switchyard_actor_crashes_total";
 pub(crate) const QUARANTINES: &str = "switchyard_quarantines_total";
 /// Session commits, by `outcome` (written, repeat, not_written, unknown, stale).
 pub(crate) const SESSION_COMMITS: &str = "switchyard_session_commits_total";
+/// Sessions the hub closed because their station did not, by `reason` (superseded, outlet_free, silent,
+/// station_away, station_deleted).
+pub(crate) const SESSIONS_CLOSED_BY_HUB: &str = "switchyard_sessions_closed_by_hub_total";
 /// Authorizations, by `verdict`.
 pub(crate) const AUTHORIZATIONS: &str = "switchyard_authorizations_total";
 /// How long stations were away that came back, in seconds.
@@ -38,6 +41,11 @@ pub fn describe() {
         "Actors put in quarantine, by kind."
     );
     describe_counter!(SESSION_COMMITS, Unit::Count, "Session commits, by outcome.");
+    describe_counter!(
+        SESSIONS_CLOSED_BY_HUB,
+        Unit::Count,
+        "Sessions the hub closed because their station did not, by reason."
+    );
     describe_counter!(AUTHORIZATIONS, Unit::Count, "Authorizations, by verdict.");
     describe_histogram!(
         AWAY_SECONDS,

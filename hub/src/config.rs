@@ -27,6 +27,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// What the actors hold to.
     pub charging: actors::Settings,
+    /// When the hub closes a session whose station does not.
+    pub sessions: actors::SessionPolicy,
     /// How the hub stops.
     pub drain: DrainConfig,
     /// The log of messages, kept for people.
@@ -320,6 +322,12 @@ impl Config {
             (
                 !(1..=1_000_000).contains(&self.charging.live_backlog),
                 "charging.live_backlog must be from 1 to 1000000",
+            ),
+            (
+                self.sessions.orphaned_s == 0
+                    || self.sessions.silent_s == 0
+                    || self.sessions.station_away_s == 0,
+                "sessions.orphaned_s, sessions.silent_s and sessions.station_away_s must be at least 1; to close no session, set sessions.sweep_every_s = 0",
             ),
             (
                 self.drain.chargers_per_s == 0,

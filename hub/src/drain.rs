@@ -30,6 +30,7 @@ impl Hub {
     pub async fn drain(self) {
         let began = Instant::now();
         self.not_ready();
+        self.guarding.abort();
         self.listening.stop_accepting();
         self.close_in_turn(began).await;
         let calls_most = Duration::from_secs(self.drain.calls_s.into());

@@ -50,6 +50,7 @@ pub struct Hub {
     listening: Listening,
     serving: JoinHandle<()>,
     logging: JoinHandle<()>,
+    guarding: JoinHandle<()>,
     drain: DrainConfig,
     ready: Arc<AtomicBool>,
 }
@@ -135,6 +136,10 @@ impl Hub {
             limits: api::RateLimits::new(config.api.requests_per_s),
         });
         let serving = tokio::spawn(api::serve(api_listener, router));
+        let guarding = tokio::spawn({
+            let (actors, policy) = (actors.clone(), config.sessions);
+            async move { actors.guard_sessions(policy, rand::random()).await }
+        });
         Ok(Self {
             chargers: listening.address,
             api,
@@ -143,6 +148,7 @@ impl Hub {
             listening,
             serving,
             logging,
+            guarding,
             drain: config.drain,
             ready,
         })

@@ -6,6 +6,7 @@ mod commands;
 mod drain;
 mod durability;
 mod full_disk;
+mod guards;
 mod handshake;
 mod histories;
 mod liveness;

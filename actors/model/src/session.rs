@@ -150,6 +150,10 @@ pub enum Flag {
     TokenUnchecked,
     /// Another session began on the same outlet while this one was open; it was closed by the hub.
     Superseded,
+    /// Its station was there and said nothing of it any more; it was closed by the hub. Its log says why.
+    Abandoned,
+    /// Its station was deleted or did not come back; it was closed by the hub. Its log says why.
+    StationGone,
 }
 
 /// One entry of a session's log.
@@ -167,7 +171,7 @@ pub struct SessionEventRecord {
     pub at: Timestamp,
     /// When the hub received it.
     pub received_at: Timestamp,
-    /// What caused it (2.x `triggerReason`), as sent.
+    /// What caused it (2.x `triggerReason`), as sent; of [`SessionEventKind::ClosedByHub`], the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
     /// It was queued while the station was offline.
@@ -177,7 +181,8 @@ pub struct SessionEventRecord {
     #[serde(default)]
     pub samples: Vec<MeterSample>,
     /// The payload as sent, kept where it had to be repaired or could not be read in full; of a guessed
-    /// transaction, at least what the station called it.
+    /// transaction, at least what the station called it. Of [`SessionEventKind::ClosedByHub`], by what
+    /// setting or session, as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
 }

@@ -18,11 +18,11 @@ use std::{
 };
 
 use model::{
-    Admission, BootStatus, ConnectorRef, LiveEvent, Refusal, SiteId, StationEvent, StationId,
-    StationReply, Timestamp, TokenRef, TokenUid,
+    Admission, BootStatus, ConnectorRef, LiveEvent, Protocol, Refusal, SiteId, StationEvent,
+    StationId, StationReply, Timestamp, TokenRef, TokenUid,
 };
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
-use store::NoticeRecord;
+use store::{NoticeRecord, ReadError};
 use tokio::sync::oneshot;
 
 pub use self::ask::Connection;
@@ -35,7 +35,7 @@ use crate::{
     deps::Deps,
     directory::Slot,
     metrics,
-    session::{SessionMsg, authorize},
+    session::{SessionMsg, authorize, core::Closing},
     site::StationNews,
     supervisor::Child,
 };
@@ -61,8 +61,8 @@ pub(crate) enum ChargerMsg {
     SpareNumber(oneshot::Sender<i32>),
     /// A session's actor tells what became of it.
     Session(Box<SessionNews>),
-    /// Another session began where this one is open: it is over.
-    Supersede(Box<str>),
+    /// The hub closes a session whose station does not.
+    Close(Box<Closing>),
     /// The operator changed the station's configuration.
     Configured,
     /// The site's actor is new and wants to know everything.
@@ -84,6 +84,32 @@ pub(crate) struct SessionNews {
     pub(crate) token: Option<TokenUid>,
     pub(crate) power_w: Option<f64>,
     pub(crate) actor: ActorRef<SessionMsg>,
+}
+
+/// The slot of a station whose actor is wanted though no socket is there; it is there soon.
+///
+/// # Errors
+/// The store cannot be read.
+pub(crate) async fn reach(
+    deps: &Arc<Deps>,
+    station: &StationId,
+    protocol: Protocol,
+) -> Result<Arc<Slot>, ReadError> {
+    loop {
+        let hydration = deps.store.hydrate(station).await?;
+        let slot = deps.directory.slot(station);
+        match slot.want(protocol, hydration) {
+            Some(true) => {
+                if let Some(tree) = deps.tree.get() {
+                    tree.start_charger(deps, &slot);
+                }
+                return Ok(slot);
+            }
+            Some(false) => return Ok(slot),
+            // It was given up in this very moment: look again.
+            None => {}
+        }
+    }
 }
 
 /// A charger's actor, to its supervisor.
@@ -206,7 +232,7 @@ impl ChargerState {
                 let _ = reply.send(self.spare_number());
             }
             ChargerMsg::Session(news) => self.on_session_news(myself, *news),
-            ChargerMsg::Supersede(transaction) => self.close_superseded(myself, &transaction).await,
+            ChargerMsg::Close(closing) => self.close_session(myself, *closing).await,
             ChargerMsg::Configured => self.on_configured().await,
             ChargerMsg::Announce => self.announce().await,
         }
@@ -277,7 +303,7 @@ impl ChargerState {
         self.note_presence(attached.protocol, now).await;
     }
 
-    async fn note_presence(&self, protocol: model::Protocol, at: Timestamp) {
+    async fn note_presence(&self, protocol: Protocol, at: Timestamp) {
         let noted = self
             .deps
             .store

@@ -9,9 +9,10 @@ use store::ReadError;
 
 use super::{ChargerMsg, ChargerState, Reply, SessionNews, number, open::Open};
 use crate::{
+    guard::Rule,
     session::{
-        Arguments, Envelope, Origin, SUPERSEDED, SessionActor, SessionMsg,
-        core::{SessionInput, id_time},
+        Arguments, Envelope, Origin, SessionActor, SessionMsg,
+        core::{Closing, SessionInput, id_time},
     },
     site::StationNews,
 };
@@ -284,21 +285,21 @@ impl ChargerState {
     /// station never said so.
     fn supersede(&mut self, myself: &ActorRef<ChargerMsg>, connector: ConnectorRef, by: &str) {
         for transaction in self.sessions.others_at(connector, by) {
-            tracing::info!(station = %self.slot.station, transaction, by, "a session is superseded; the hub closes it");
-            let _ = myself.cast(ChargerMsg::Supersede(transaction.into_boxed_str()));
+            let closing = Closing {
+                transaction,
+                rule: Rule::Superseded,
+                because: format!("transaction {by} began at its outlet"),
+                as_written_at: None,
+            };
+            let _ = myself.cast(ChargerMsg::Close(Box::new(closing)));
         }
     }
 
-    pub(super) async fn close_superseded(
-        &mut self,
-        myself: &ActorRef<ChargerMsg>,
-        transaction: &str,
-    ) {
-        if let Some(open) = self.sessions.named(transaction) {
-            let target = Target::of(open, false);
-            let now = self.deps.clock.now();
-            self.pass_on(myself, target, SUPERSEDED, now, None).await;
-        }
+    pub(super) async fn close_session(&mut self, myself: &ActorRef<ChargerMsg>, closing: Closing) {
+        let target = Target::new(Origin::Named(closing.transaction.clone()), false);
+        let now = self.deps.clock.now();
+        self.pass_on(myself, target, SessionInput::Close(closing), now, None)
+            .await;
     }
 }
 

@@ -12,6 +12,7 @@ use model::{
 };
 
 use super::energy;
+use crate::guard::Rule;
 
 /// What happens to a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,10 +22,21 @@ pub(crate) enum SessionInput {
     /// Meter values outside a transaction event.
     Meter(MeterReading),
     /// The hub closes it.
-    Close {
-        /// Why.
-        reason: Flag,
-    },
+    Close(Closing),
+}
+
+/// The hub closes a session whose station does not.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Closing {
+    /// The session's transaction.
+    pub transaction: String,
+    /// Why.
+    pub rule: Rule,
+    /// The setting with its value, or the session, that the rule goes by.
+    pub because: String,
+    /// When the session was last written, as the rule saw it: one that went on since stays open. Absent
+    /// where that does not matter.
+    pub as_written_at: Option<Timestamp>,
 }
 
 /// What a decision needs to know besides the session and the input.
@@ -61,19 +73,22 @@ pub(crate) struct Decision {
 const CLOCK_AHEAD_MOST_MS: i64 = 26 * 3600 * 1000;
 /// A message is not queued for longer than this; an older one comes from a broken clock.
 const QUEUED_MOST_MS: i64 = 90 * 24 * 3600 * 1000;
+/// What marks a session that the hub closed.
+const CLOSED_BY_HUB: [Flag; 3] = [Flag::Superseded, Flag::Abandoned, Flag::StationGone];
 /// An event reported this long after it happened was queued.
 const LATE_MS: i64 = 5 * 60 * 1000;
 
-/// What `before` (nothing, for a session that begins) becomes by `input`.
+/// What `before` (nothing, for a session that begins) becomes by `input`; nothing, where there is nothing
+/// to change.
 pub(crate) fn decide(
     before: Option<&Session>,
     input: &SessionInput,
     facts: &Facts<'_>,
-) -> Decision {
+) -> Option<Decision> {
     match input {
-        SessionInput::Transaction(event) => on_transaction(before, event, facts),
-        SessionInput::Meter(reading) => on_meter(before, reading, facts),
-        SessionInput::Close { reason } => on_close(before, *reason, facts),
+        SessionInput::Transaction(event) => Some(on_transaction(before, event, facts)),
+        SessionInput::Meter(reading) => Some(on_meter(before, reading, facts)),
+        SessionInput::Close(closing) => on_close(before?, closing, facts),
     }
 }
 
@@ -127,13 +142,17 @@ fn on_transaction(
             if was_ended {
                 session.flags.insert(Flag::EventAfterEnd);
                 // The station's own word on its end beats the hub's guess.
-                if session.flags.contains(&Flag::Superseded) {
-                    session.ended_at = Some(at);
+                if CLOSED_BY_HUB
+                    .iter()
+                    .any(|flag| session.flags.contains(flag))
+                {
+                    session.ended_at = Some(at.max(session.started_at));
                     session.stop_reason.clone_from(&event.stop_reason);
                 }
             } else {
                 session.state = SessionState::Ended;
-                session.ended_at = Some(at);
+                // A clock, ours or the station's, may have been set back meanwhile.
+                session.ended_at = Some(at.max(session.started_at));
                 session.stop_reason.clone_from(&event.stop_reason);
             }
             session.power_w = None;
@@ -214,36 +233,39 @@ fn on_meter(before: Option<&Session>, reading: &MeterReading, facts: &Facts<'_>)
     Decision { session, event }
 }
 
-fn on_close(before: Option<&Session>, reason: Flag, facts: &Facts<'_>) -> Decision {
-    let mut session = before.cloned().unwrap_or_else(|| {
-        let key = RetryKey::of("hub", &[&facts.fresh_name]);
-        begin(None, &key, facts.received_at, facts)
-    });
+fn on_close(before: &Session, closing: &Closing, facts: &Facts<'_>) -> Option<Decision> {
+    let went_on = closing
+        .as_written_at
+        .is_some_and(|written| before.updated_at != written);
+    if before.state == SessionState::Ended || went_on {
+        return None;
+    }
+    let mut session = before.clone();
     // Nothing was heard after the last reading, so that is where the session is known to have been.
     let at = session
         .meter_last_at
         .unwrap_or(session.started_at)
         .max(session.started_at);
-    session.flags.insert(reason);
-    if session.state == SessionState::Active {
-        session.state = SessionState::Ended;
-        session.ended_at = Some(at);
-    }
+    session.flags.insert(closing.rule.flag());
+    session.state = SessionState::Ended;
+    session.ended_at = Some(at);
     session.power_w = None;
     set_duration(&mut session, at);
     session.updated_at = facts.received_at;
     let event = SessionEventRecord {
-        retry_key: model::RetryKey::of("hub", &[&session.id.to_string()]),
+        retry_key: RetryKey::of("hub", &[&session.id.to_string()]),
         kind: SessionEventKind::ClosedByHub,
         seq: None,
         at,
         received_at: facts.received_at,
-        trigger: None,
+        trigger: Some(closing.rule.name().to_owned()),
         offline: false,
         samples: Vec::new(),
-        raw: None,
+        raw: Some(
+            serde_json::json!({ "closed_by": "hub", "because": closing.because }).to_string(),
+        ),
     };
-    Decision { session, event }
+    Some(Decision { session, event })
 }
 
 fn begin(name: Option<&str>, key: &RetryKey, at: Timestamp, facts: &Facts<'_>) -> Session {

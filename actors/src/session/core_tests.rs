@@ -64,7 +64,8 @@ fn play(inputs: &[SessionInput]) -> Session {
     let station = StationId::new("CP1").unwrap();
     let mut session = None;
     for input in inputs {
-        session = Some(decide(session.as_ref(), input, &facts(&station)).session);
+        let decision = decide(session.as_ref(), input, &facts(&station));
+        session = decision.map_or(session, |decision| Some(decision.session));
     }
     session.unwrap()
 }
@@ -166,7 +167,7 @@ fn a_refused_token_is_flagged_and_the_energy_counted() {
         ..facts(&station)
     };
     let start = transaction(step(TransactionPhase::Started, Some(0.0), 0));
-    let session = decide(None, &start, &facts).session;
+    let session = decide(None, &start, &facts).unwrap().session;
     assert_eq!(session.authorization, Some(Authorization::Blocked));
     assert!(session.flags.contains(&Flag::TokenNotAccepted));
 }
@@ -175,12 +176,55 @@ fn a_refused_token_is_flagged_and_the_energy_counted() {
 fn a_session_the_hub_closed_takes_the_stations_own_end_when_it_comes() {
     let session = play(&[
         transaction(step(TransactionPhase::Started, Some(1000.0), -60_000)),
-        SessionInput::Close {
-            reason: Flag::Superseded,
-        },
+        SessionInput::Close(closing(Rule::Silent)),
         transaction(step(TransactionPhase::Ended, Some(3000.0), -10_000)),
     ]);
+    assert!(session.flags.contains(&Flag::Abandoned));
     assert_eq!(session.energy_wh, 2000.0);
     assert_eq!(session.ended_at, Some(NOW.plus_ms(-10_000)));
     assert_eq!(session.duration_s, 50);
+}
+
+fn closing(rule: Rule) -> Closing {
+    Closing {
+        transaction: "7".into(),
+        rule,
+        because: "sessions.silent_s = 1".into(),
+        as_written_at: None,
+    }
+}
+
+#[test]
+fn the_hub_closes_no_session_that_went_on_or_is_over() {
+    let station = StationId::new("CP1").unwrap();
+    let open = play(&[transaction(step(TransactionPhase::Started, Some(0.0), 0))]);
+    let close = |session: &Session, as_written_at| {
+        let closing = Closing {
+            as_written_at,
+            ..closing(Rule::StationAway)
+        };
+        decide(
+            Some(session),
+            &SessionInput::Close(closing),
+            &facts(&station),
+        )
+    };
+    let closed = close(&open, Some(open.updated_at)).unwrap();
+    assert_eq!(closed.session.state, SessionState::Ended);
+    assert_eq!(closed.event.trigger.as_deref(), Some("station_away"));
+    assert!(closed.event.raw.unwrap().contains("sessions.silent_s = 1"));
+    assert_eq!(close(&open, Some(open.updated_at.plus_ms(-1))), None);
+    assert_eq!(close(&closed.session, None), None);
+    let nothing = SessionInput::Close(closing(Rule::Silent));
+    assert_eq!(decide(None, &nothing, &facts(&station)), None);
+}
+
+#[test]
+fn a_clock_that_was_set_back_ends_no_session_before_its_start() {
+    let session = play(&[
+        transaction(step(TransactionPhase::Started, Some(0.0), 0)),
+        transaction(step(TransactionPhase::Ended, Some(500.0), -3_600_000)),
+    ]);
+    assert_eq!(session.ended_at, Some(session.started_at));
+    assert_eq!((session.duration_s, session.energy_wh), (0, 500.0));
 }

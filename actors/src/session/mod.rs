@@ -15,13 +15,13 @@ mod energy;
 use std::sync::Arc;
 
 use model::{
-    Flag, LiveEvent, Protocol, Refusal, Session, SessionState as Phase, SiteId, StationId,
-    StationReply, Timestamp, TokenRef, TokenVerdict, TransactionEvent, TransactionPhase,
+    LiveEvent, Protocol, Refusal, Session, SessionState as Phase, SiteId, StationId, StationReply,
+    Timestamp, TokenRef, TokenVerdict, TransactionEvent, TransactionPhase,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use store::{Committed, SessionCommit, WriteError};
 
-use self::core::{Decision, Facts, SessionInput, decide};
+use self::core::{Closing, Decision, Facts, SessionInput, decide};
 use crate::{
     charger::{ChargerMsg, Reply, SessionNews},
     deps::Deps,
@@ -175,10 +175,18 @@ impl SessionState {
                 guessed,
                 received_at,
             };
-            let decision = decide(self.session.as_deref(), input, &facts);
+            let Some(decision) = decide(self.session.as_deref(), input, &facts) else {
+                return Ok(Done {
+                    reply: self.reply(input, verdict),
+                    written: false,
+                });
+            };
             // Commit.
             match self.commit(decision, epoch).await? {
                 Committed::Written => {
+                    if let SessionInput::Close(closing) = input {
+                        self.note_closing(closing);
+                    }
                     let reply = self.reply(input, verdict);
                     return Ok(Done {
                         reply,
@@ -294,13 +302,22 @@ impl SessionState {
         })
     }
 
+    fn note_closing(&self, closing: &Closing) {
+        let rule = closing.rule.name();
+        ::metrics::counter!(metrics::SESSIONS_CLOSED_BY_HUB, "reason" => rule).increment(1);
+        tracing::info!(
+            station = %self.given.station, transaction = closing.transaction, rule, because = closing.because,
+            "the hub closed a session"
+        );
+    }
+
     fn reply(&self, input: &SessionInput, verdict: Option<TokenVerdict>) -> StationReply {
         match input {
             SessionInput::Transaction(_) => StationReply::Transaction {
                 number: self.number(),
                 token: verdict,
             },
-            SessionInput::Meter(_) | SessionInput::Close { .. } => StationReply::Received,
+            SessionInput::Meter(_) | SessionInput::Close(_) => StationReply::Received,
         }
     }
 
@@ -370,7 +387,7 @@ impl SessionState {
 fn token_of(input: &SessionInput) -> Option<&TokenRef> {
     match input {
         SessionInput::Transaction(TransactionEvent { token, .. }) => token.as_ref(),
-        SessionInput::Meter(_) | SessionInput::Close { .. } => None,
+        SessionInput::Meter(_) | SessionInput::Close(_) => None,
     }
 }
 
@@ -387,8 +404,3 @@ fn close_for_now(error: impl std::fmt::Display) -> Refusal {
     tracing::debug!(%error, "a transaction message could not be kept; the socket closes and the station sends it again");
     Refusal::Close
 }
-
-/// What the flag of a superseded session says.
-pub(crate) const SUPERSEDED: SessionInput = SessionInput::Close {
-    reason: Flag::Superseded,
-};
