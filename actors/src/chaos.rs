@@ -2,7 +2,8 @@
 //! one message is proven from outside, over a real socket.
 //!
 //! A token whose uid is `!panic-<where>` panics the actor at `<where>` (charger, session) each time;
-//! `!panic-<where>-once-<anything>` the first time only, `-twice-` the first two times. A site of such a name panics when it is looked at.
+//! `!panic-<where>-once-<anything>` the first time only, `-twice-` the first two times. A site of such a
+//! name panics when it is looked at, the supervisor of a station called `!panic-shard…` when it starts it.
 
 use std::{collections::HashMap, sync::Mutex};
 

@@ -2,9 +2,11 @@
 
 mod admission;
 mod charging;
+mod clock;
 mod commands;
 mod drain;
 mod durability;
+mod faulty_disk;
 mod full_disk;
 mod guards;
 mod handshake;

@@ -155,3 +155,81 @@ async fn a_station_that_keeps_crashing_its_actor_rests_and_the_others_do_not_not
         "{metrics}"
     );
 }
+
+#[tokio::test]
+async fn a_panic_in_a_supervisor_of_chargers_costs_no_socket_and_no_message() {
+    let hub = HubProcess::start(&[]);
+    // Enough that some share the supervisor, of which there are 64.
+    let mut chargers = Vec::new();
+    for number in 0..256 {
+        let mut charger =
+            Charger::connect(&hub.chargers, &format!("CP{number}"), Dialect::V16).await;
+        let started = charger.call("StartTransaction", start("T")).await;
+        chargers.push((charger, started["transactionId"].clone()));
+    }
+    let talking: Vec<_> = chargers
+        .into_iter()
+        .map(|(mut charger, number)| {
+            tokio::spawn(async move {
+                for wh in 1..=10 {
+                    let values = json!({"connectorId": 1, "transactionId": number, "meterValue": [
+                        {"timestamp": "2026-11-24T10:10:00Z", "sampledValue": [{"value": wh.to_string()}]}]});
+                    charger.call("MeterValues", values).await;
+                }
+                let stop = json!({"transactionId": number, "meterStop": 11, "timestamp": "2026-11-24T10:30:00Z"});
+                charger.call("StopTransaction", stop).await;
+            })
+        })
+        .collect();
+    let mut culprit = Charger::connect(&hub.chargers, "!panic-shard-once-1", Dialect::V16).await;
+    culprit.boot(Dialect::V16).await;
+    for charger in talking {
+        charger.await.unwrap();
+    }
+    let api = hub.api("viewer");
+    let sessions = api.get("/sessions?limit=500").await["items"].clone();
+    let sessions = sessions.as_array().unwrap();
+    assert_eq!(sessions.len(), 256);
+    for session in sessions {
+        assert_eq!(
+            (&session["state"], &session["energy_wh"]),
+            (&json!("ended"), &json!(11.0))
+        );
+    }
+    let (_, metrics) = api.page("/metrics").await;
+    assert!(
+        metrics.contains("switchyard_actor_crashes_total{kind=\"shard\"} 1"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("switchyard_stations_connected 1\n"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn a_panic_of_the_stores_writer_costs_the_message_in_hand_and_that_is_sent_again() {
+    for fault in ["crash-before-commit", "crash-after-commit"] {
+        let hub = HubProcess::start(&[("MESSAGE_LOG__ENABLED", "false")]);
+        let mut charger = Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
+        charger.boot(Dialect::V16).await;
+        let payload = start("T").to_string();
+        hub.inject("store", fault);
+        let answer = charger.try_ask("StartTransaction", &payload).await;
+        assert_eq!(answer, None, "{fault}: closed without an answer");
+        let answer = until("the charger has its start taken", || async {
+            let back = Charger::try_connect(&hub.chargers, "CP", Some("ocpp1.6")).await;
+            back.ok()?.0.try_ask("StartTransaction", &payload).await
+        })
+        .await;
+        assert_eq!(answer[0], 3, "{fault}: {answer}");
+        let api = hub.api("viewer");
+        let sessions = api.get("/sessions?station=CP").await["items"].clone();
+        assert_eq!(sessions.as_array().unwrap().len(), 1, "{fault}: {sessions}");
+        let (_, metrics) = api.page("/metrics").await;
+        assert!(
+            metrics.contains("switchyard_store_writer_crashes_total 1\n"),
+            "{metrics}"
+        );
+    }
+}

@@ -97,6 +97,10 @@ impl<C: Child> Actor for Supervisor<C> {
             },
             SupervisorMsg::Restart(kept) => *kept,
         };
+        #[cfg(feature = "chaos")]
+        if let Some(name) = kept.child.name().split(' ').next_back() {
+            crate::chaos::panic_if_named("shard", name);
+        }
         match kept.child.start(myself.get_cell()).await {
             Ok(actor) => {
                 state.children.insert(actor.get_id(), kept);

@@ -5,7 +5,7 @@
 //! Example with the default: crashes at 0 s, 1 s and 2 s restart after 0, 100 and 200 ms; the sixth
 //! within a minute rests for five minutes.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use model::Timestamp;
 
@@ -44,25 +44,20 @@ pub(crate) enum AfterCrash {
 
 /// The crashes of one child.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CrashHistory(VecDeque<Timestamp>);
+pub(crate) struct CrashHistory(Vec<Timestamp>);
 
 impl CrashHistory {
     /// Takes a crash at `now` into account.
     pub(crate) fn crashed(&mut self, policy: &RestartPolicy, now: Timestamp) -> AfterCrash {
-        // A crash "in the future" was recorded before the clock was set back; it counts as now.
-        while self
-            .0
-            .front()
-            .is_some_and(|at| now.ms_since(*at) > policy.window_ms)
-        {
-            self.0.pop_front();
-        }
+        // A crash "in the future" was recorded before the clock was set back: how long ago, nobody knows.
+        self.0
+            .retain(|at| (0..=policy.window_ms).contains(&now.ms_since(*at)));
         let earlier = self.0.len();
         if earlier >= policy.most {
             self.0.clear();
             return AfterCrash::QuarantineFor(Duration::from_millis(policy.quarantine_ms));
         }
-        self.0.push_back(now);
+        self.0.push(now);
         let wait_ms = match earlier {
             0 => 0,
             n => policy.first_wait_ms << (n - 1).min(16),
@@ -100,6 +95,25 @@ mod tests {
                 restart(100),
                 restart(200),
                 AfterCrash::QuarantineFor(Duration::from_secs(300))
+            ]
+        );
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_puts_nobody_in_quarantine() {
+        let policy = RestartPolicy {
+            most: 3,
+            ..RestartPolicy::default()
+        };
+        let year_ms = 365 * 86_400_000;
+        assert_eq!(
+            waits(&policy, &[year_ms, year_ms + 1, year_ms + 2, 0, 60_001]),
+            [
+                restart(0),
+                restart(100),
+                restart(200),
+                restart(0),
+                restart(0)
             ]
         );
     }
