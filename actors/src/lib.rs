@@ -31,7 +31,10 @@ use model::{
 };
 pub use ports::{CallOutcome, CloseReason, Link, OutgoingCall, Watchers};
 use serde::{Deserialize, Serialize};
-pub use session::authorize::{UnknownTokens, UnreadableTokens};
+pub use session::{
+    authorize::{UnknownTokens, UnreadableTokens},
+    rebase::rebase,
+};
 pub use settings::Settings;
 pub use site::SiteView;
 use store::{Hydration, Store};

@@ -9,7 +9,7 @@ pub(crate) fn empty_session() -> Session {
     begin(None, &RetryKey("k".into()), Timestamp(0), &facts(&station))
 }
 
-fn facts(station: &StationId) -> Facts<'_> {
+pub(crate) fn facts(station: &StationId) -> Facts<'_> {
     Facts {
         station,
         site: None,
@@ -22,7 +22,7 @@ fn facts(station: &StationId) -> Facts<'_> {
     }
 }
 
-fn step(phase: TransactionPhase, meter_wh: Option<f64>, at_ms: i64) -> TransactionEvent {
+pub(crate) fn step(phase: TransactionPhase, meter_wh: Option<f64>, at_ms: i64) -> TransactionEvent {
     TransactionEvent {
         phase,
         transaction: None,
@@ -45,7 +45,7 @@ fn step(phase: TransactionPhase, meter_wh: Option<f64>, at_ms: i64) -> Transacti
     }
 }
 
-fn energy_sample(wh: f64, at_ms: i64) -> MeterSample {
+pub(crate) fn energy_sample(wh: f64, at_ms: i64) -> MeterSample {
     MeterSample {
         at: NOW.plus_ms(at_ms),
         values: vec![SampledValue {

@@ -11,6 +11,7 @@
 pub(crate) mod authorize;
 pub(crate) mod core;
 mod energy;
+pub(crate) mod rebase;
 
 use std::sync::Arc;
 

@@ -10,7 +10,9 @@
 //! 1. A session with a write in the spool goes on in the spool until its last one is replayed: the
 //!    remote sees a session's writes in the order they were made.
 //! 2. Whoever reads such a session sees the spooled state ([`waiting`]).
-//! 3. A replayed write is the write that was made, key and all, so replaying it twice is once.
+//! 3. A replayed write is the write that was made, key and all, so replaying it twice is once. Where the
+//!    remote holds more of a session than whoever made the write could see, it is decided again on top of
+//!    that ([`Rebase`]).
 //! 4. What cannot be read, or will never be taken, is set aside with an error, never dropped.
 //!
 //! While the remote is away, `hydrate` and most reads fail as they would without a spool: stations that
@@ -40,4 +42,4 @@ pub use files::{Directory, Files};
 pub use metrics::describe_metrics;
 #[cfg(any(test, feature = "sim"))]
 pub use sim_disk::SimDisk;
-pub use spooled::{OpenError, Options, Spooled};
+pub use spooled::{OpenError, Options, Rebase, Spooled};

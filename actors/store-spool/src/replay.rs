@@ -6,14 +6,14 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use futures_util::{StreamExt, stream};
 use model::SessionId;
 use rand::RngExt;
-use store::{Committed, WriteError};
+use store::{Committed, ReadError, SessionCommit, WriteError};
 use tokio::time::{sleep, timeout};
 
 use crate::{metrics, record::Record, segment, spooled::Shared};
@@ -27,6 +27,7 @@ const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// Replays for as long as the hub lives.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    let elsewhere = Elsewhere::default();
     loop {
         let Some(name) = shared.log.oldest() else {
             ::metrics::gauge!(metrics::OLDEST).set(0.0);
@@ -34,7 +35,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             shared.log.close_segment().await;
             continue;
         };
-        if let Err(error) = segment(&shared, &name).await {
+        if let Err(error) = segment(&shared, &name, &elsewhere).await {
             tracing::error!(segment = name, %error, "a segment of the spool cannot be replayed now; it is tried again");
             sleep(LAST_WAIT).await;
         }
@@ -42,7 +43,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 /// Replays a segment and removes it.
-async fn segment(shared: &Shared, name: &str) -> std::io::Result<()> {
+async fn segment(shared: &Shared, name: &str, elsewhere: &Elsewhere) -> std::io::Result<()> {
     let bytes = shared.log.read(name).await?;
     let contents = segment::read(&bytes);
     let mut records = Vec::with_capacity(contents.records.len());
@@ -70,12 +71,13 @@ async fn segment(shared: &Shared, name: &str) -> std::io::Result<()> {
         );
     }
     drop(bytes);
-    all(shared, records).await;
+    all(shared, records, elsewhere).await;
+    elsewhere.tidy(shared);
     shared.log.done_with(name, damaged).await
 }
 
 /// Replays records until none is left.
-async fn all(shared: &Shared, records: Vec<Record>) {
+async fn all(shared: &Shared, records: Vec<Record>, elsewhere: &Elsewhere) {
     let mut chains = chains(records);
     let mut wait = FIRST_WAIT;
     while !chains.is_empty() {
@@ -85,7 +87,7 @@ async fn all(shared: &Shared, records: Vec<Record>) {
         }
         let before: usize = chains.iter().map(|chain| chain.0.len()).sum();
         chains = stream::iter(chains)
-            .map(|chain| chain.replayed(shared))
+            .map(|chain| chain.replayed(shared, elsewhere))
             .buffer_unordered(ABREAST)
             .filter(|chain| std::future::ready(!chain.0.is_empty()))
             .collect()
@@ -134,9 +136,9 @@ enum Fate {
 
 impl Chain {
     /// The chain without what could be replayed.
-    async fn replayed(mut self, shared: &Shared) -> Self {
+    async fn replayed(mut self, shared: &Shared, elsewhere: &Elsewhere) -> Self {
         while let Some(record) = self.0.pop_front() {
-            let fate = match bring(shared, &record).await {
+            let fate = match bring(shared, &record, elsewhere).await {
                 Ok(fate) => fate,
                 Err(_) => Fate::NotNow,
             };
@@ -159,29 +161,15 @@ impl Chain {
     }
 }
 
-async fn bring(shared: &Shared, record: &Record) -> Result<Fate, WriteError> {
+async fn bring(
+    shared: &Shared,
+    record: &Record,
+    elsewhere: &Elsewhere,
+) -> Result<Fate, WriteError> {
     let remote = &shared.remote;
     let write = async {
         match record {
-            Record::Session(commit) => {
-                let commit = (**commit).clone();
-                let id = commit.session.id;
-                Ok(match remote.commit_session(commit).await {
-                    Ok(Committed::Written) => Fate::There,
-                    Ok(Committed::Repeat(session)) if session.id == id => Fate::There,
-                    Ok(Committed::Repeat(other)) => {
-                        Fate::Never(format!("session {} has its message", other.id))
-                    }
-                    Ok(Committed::Taken(other)) => {
-                        Fate::Never(format!("session {} has its transaction name", other.id))
-                    }
-                    Err(WriteError::Refused(why)) => Fate::Never(why),
-                    Err(WriteError::Stale) => {
-                        Fate::Never("a newer owner has written the session since".to_owned())
-                    }
-                    Err(error) => return Err(error),
-                })
-            }
+            Record::Session(commit) => session(shared, commit, elsewhere).await,
             Record::Reading { station, reading } => {
                 remote.record_reading(station, reading.clone()).await?;
                 Ok(Fate::There)
@@ -199,6 +187,76 @@ async fn bring(shared: &Shared, record: &Record) -> Result<Fate, WriteError> {
     });
     shared.remote_is_away(fate.is_err());
     fate
+}
+
+async fn session(
+    shared: &Shared,
+    commit: &SessionCommit,
+    elsewhere: &Elsewhere,
+) -> Result<Fate, WriteError> {
+    let id = commit.session.id;
+    let held = match elsewhere.of(id) {
+        Some(held) => shared.remote.session(held).await.map_err(unread)?,
+        None => match shared.remote.commit_session(commit.clone()).await {
+            Ok(Committed::Written) => return Ok(Fate::There),
+            Ok(Committed::Repeat(held)) => {
+                if held.id != id {
+                    elsewhere.is(id, held.id);
+                }
+                return Ok(Fate::There);
+            }
+            Ok(Committed::Taken(held)) => Some(*held),
+            Err(WriteError::Stale) => shared.remote.session(id).await.map_err(unread)?,
+            Err(WriteError::Refused(why)) => return Ok(Fate::Never(why)),
+            Err(error) => return Err(error),
+        },
+    };
+    let Some(held) = held else {
+        return Ok(Fate::Never(format!("session {id} is gone")));
+    };
+    elsewhere.is(id, held.id);
+    // Whoever owns the session now: the message was acknowledged, so it counts.
+    let station = shared.remote.hydrate(&held.station).await.map_err(unread)?;
+    let epoch = commit.epoch.max(station.last_epoch.unwrap_or(commit.epoch));
+    let rebased = (shared.rebase)(&held, commit.clone(), epoch);
+    match shared.remote.commit_session(rebased).await {
+        Ok(Committed::Written | Committed::Repeat(_)) => Ok(Fate::There),
+        // Somebody wrote it in between: next time.
+        Ok(Committed::Taken(_)) | Err(WriteError::Stale) => Err(WriteError::NotWritten(
+            "the session is written elsewhere".to_owned(),
+        )),
+        Err(WriteError::Refused(why)) => Ok(Fate::Never(why)),
+        Err(error) => Err(error),
+    }
+}
+
+fn unread(error: ReadError) -> WriteError {
+    WriteError::NotWritten(error.to_string())
+}
+
+/// The sessions that the remote holds under another id, or with more than the spool knew: all that
+/// follows of them is decided again.
+#[derive(Default)]
+struct Elsewhere(Mutex<HashMap<SessionId, SessionId>>);
+
+impl Elsewhere {
+    fn of(&self, id: SessionId) -> Option<SessionId> {
+        self.lock().get(&id).copied()
+    }
+
+    fn is(&self, id: SessionId, held: SessionId) {
+        self.lock().insert(id, held);
+    }
+
+    /// Forgets the sessions of which nothing waits any more.
+    fn tidy(&self, shared: &Shared) {
+        self.lock()
+            .retain(|id, _| shared.state().waiting.holds(*id));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, SessionId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Puts a record where a person finds it.

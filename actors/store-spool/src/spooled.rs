@@ -43,6 +43,9 @@ impl Default for Options {
     }
 }
 
+/// Decides a write again on top of what the remote holds of its session, for an owner of that epoch.
+pub type Rebase = fn(held: &Session, alone: SessionCommit, epoch: i64) -> SessionCommit;
+
 /// Why a spool cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -61,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) remote: Arc<dyn Store>,
     pub(crate) log: Log,
     pub(crate) patience: Duration,
+    pub(crate) rebase: Rebase,
     state: Mutex<State>,
     tokens: RecentTokens,
     /// Something was spooled.
@@ -84,6 +88,7 @@ impl Spooled {
     pub fn open(
         remote: Arc<dyn Store>,
         files: Arc<dyn Files>,
+        rebase: Rebase,
         options: &Options,
     ) -> Result<Self, OpenError> {
         let state = left_behind(&*files)?;
@@ -91,6 +96,7 @@ impl Spooled {
             remote,
             log: Log::open(files, options.max_bytes)?,
             patience: options.patience,
+            rebase,
             state: Mutex::new(state),
             tokens: RecentTokens::new(options.recent_tokens),
             spooled: Notify::new(),

@@ -129,7 +129,10 @@ fn spool(remote: Arc<impl Store>, disk: Arc<SimDisk>, patience: Duration) -> Arc
         patience,
         ..store_spool::Options::default()
     };
-    Arc::new(Spooled::open(remote, disk, &options).expect("a simulated disk can be read"))
+    Arc::new(
+        Spooled::open(remote, disk, actors::rebase, &options)
+            .expect("a simulated disk can be read"),
+    )
 }
 
 async fn drained(spool: &Spooled) {
