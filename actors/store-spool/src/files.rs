@@ -44,13 +44,13 @@ pub trait Files: Send + Sync + 'static {
     /// It is as long as it was.
     fn truncate(&self, name: &str, length: u64) -> io::Result<()>;
 
-    /// Gives a file another name.
+    /// Gives a file another name, for good.
     ///
     /// # Errors
     /// It has the name it had.
     fn rename(&self, name: &str, to: &str) -> io::Result<()>;
 
-    /// Removes a file.
+    /// Removes a file; a power cut does not bring it back.
     ///
     /// # Errors
     /// It is still there.
@@ -95,8 +95,7 @@ impl Directory {
             let is_new = !path.exists();
             let file = OpenOptions::new().append(true).create(true).open(path)?;
             if is_new {
-                // The file's name is kept by its directory.
-                File::open(&self.path)?.sync_all()?;
+                self.sync_names()?;
             }
             *open = Some((name.to_owned(), file));
         }
@@ -104,6 +103,11 @@ impl Directory {
             Some((_, file)) => act(file),
             None => Err(io::Error::other("no file is open")),
         }
+    }
+
+    /// A file's name is kept by its directory.
+    fn sync_names(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
     }
 
     fn forget(&self, name: &str) {
@@ -140,11 +144,13 @@ impl Files for Directory {
 
     fn rename(&self, name: &str, to: &str) -> io::Result<()> {
         self.forget(name);
-        fs::rename(self.path.join(name), self.path.join(to))
+        fs::rename(self.path.join(name), self.path.join(to))?;
+        self.sync_names()
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.forget(name);
-        fs::remove_file(self.path.join(name))
+        fs::remove_file(self.path.join(name))?;
+        self.sync_names()
     }
 }

@@ -7,8 +7,9 @@
 //!
 //! Invariants:
 //!
-//! 1. A session with a write in the spool goes on in the spool until its last one is replayed: the
-//!    remote sees a session's writes in the order they were made.
+//! 1. A session with a write in the spool goes on in the spool until its last one is replayed and its
+//!    segment is gone: the remote sees a session's writes in the order they were made, and what is found
+//!    here after a kill is not older than what the remote holds.
 //! 2. Whoever reads such a session sees the spooled state ([`waiting`]).
 //! 3. A replayed write is the write that was made, key and all, so replaying it twice is once. Where the
 //!    remote holds more of a session than whoever made the write could see, it is decided again on top of

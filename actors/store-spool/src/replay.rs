@@ -12,11 +12,11 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use model::SessionId;
-use rand::RngExt;
+use rand::{RngExt, rngs::StdRng};
 use store::{Committed, ReadError, SessionCommit, WriteError};
 use tokio::time::{sleep, timeout};
 
-use crate::{metrics, record::Record, segment, spooled::Shared};
+use crate::{metrics, record::Record, segment, spooled::Shared, waiting::Write};
 
 /// Sessions that are replayed side by side.
 const ABREAST: usize = 64;
@@ -26,7 +26,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// Replays for as long as the hub lives.
-pub(crate) async fn run(shared: Arc<Shared>) {
+pub(crate) async fn run(shared: Arc<Shared>, mut chance: StdRng) {
     let elsewhere = Elsewhere::default();
     loop {
         let Some(name) = shared.log.oldest() else {
@@ -35,7 +35,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             shared.log.close_segment().await;
             continue;
         };
-        if let Err(error) = segment(&shared, &name, &elsewhere).await {
+        if let Err(error) = segment(&shared, &name, &elsewhere, &mut chance).await {
             tracing::error!(segment = name, %error, "a segment of the spool cannot be replayed now; it is tried again");
             sleep(LAST_WAIT).await;
         }
@@ -43,7 +43,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 /// Replays a segment and removes it.
-async fn segment(shared: &Shared, name: &str, elsewhere: &Elsewhere) -> std::io::Result<()> {
+async fn segment(
+    shared: &Shared,
+    name: &str,
+    elsewhere: &Elsewhere,
+    chance: &mut StdRng,
+) -> std::io::Result<()> {
     let bytes = shared.log.read(name).await?;
     let contents = segment::read(&bytes);
     let mut records = Vec::with_capacity(contents.records.len());
@@ -71,13 +76,24 @@ async fn segment(shared: &Shared, name: &str, elsewhere: &Elsewhere) -> std::io:
         );
     }
     drop(bytes);
-    all(shared, records, elsewhere).await;
+    let (count, of_sessions) = (records.len(), writes_of_sessions(&records));
+    all(shared, records, elsewhere, chance).await;
+    shared.log.done_with(name, damaged).await?;
+    shared.gone(count, &of_sessions);
     elsewhere.tidy(shared);
-    shared.log.done_with(name, damaged).await
+    Ok(())
+}
+
+fn writes_of_sessions(records: &[Record]) -> Vec<Write> {
+    let commits = records.iter().filter_map(|record| match record {
+        Record::Session(commit) => Some(&**commit),
+        Record::Reading { .. } | Record::DeadLetter(_) => None,
+    });
+    commits.map(Write::of).collect()
 }
 
 /// Replays records until none is left.
-async fn all(shared: &Shared, records: Vec<Record>, elsewhere: &Elsewhere) {
+async fn all(shared: &Shared, records: Vec<Record>, elsewhere: &Elsewhere, chance: &mut StdRng) {
     let mut chains = chains(records);
     let mut wait = FIRST_WAIT;
     while !chains.is_empty() {
@@ -94,7 +110,7 @@ async fn all(shared: &Shared, records: Vec<Record>, elsewhere: &Elsewhere) {
             .await;
         let left: usize = chains.iter().map(|chain| chain.0.len()).sum();
         if left == before {
-            let jitter = rand::rng().random_range(0.5..1.5);
+            let jitter = chance.random_range(0.5..1.5);
             sleep(wait.mul_f64(jitter)).await;
             wait = (wait * 2).min(LAST_WAIT);
         } else {
@@ -155,7 +171,6 @@ impl Chain {
                 break;
             };
             ::metrics::counter!(metrics::WRITES, "outcome" => outcome).increment(1);
-            shared.replayed(&record);
         }
         self
     }

@@ -11,6 +11,7 @@ use model::{
     BootInfo, Connector, DeadLetter, DeadLetterId, Protocol, RetryKey, Session, SessionEventRecord,
     SessionId, Station, StationId, StoredReading, Timestamp, Token, TokenUid,
 };
+use rand::{SeedableRng, rngs::StdRng};
 use store::{
     Committed, DeadLetterStore, Hydration, Page, PageRequest, ReadError, SessionCommit,
     SessionFilter, SessionStore, StationFilter, StationStore, Store, TokenStore, WriteError,
@@ -18,8 +19,13 @@ use store::{
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 
 use crate::{
-    Files, log::Log, metrics, record::Record, replay, segment, tokens::RecentTokens,
-    waiting::Waiting,
+    Files,
+    log::Log,
+    metrics,
+    record::Record,
+    replay, segment,
+    tokens::RecentTokens,
+    waiting::{Waiting, Write},
 };
 
 /// How a spool behaves.
@@ -31,6 +37,8 @@ pub struct Options {
     pub patience: Duration,
     /// How many tokens are remembered for when the remote store cannot be read.
     pub recent_tokens: usize,
+    /// Spreads the tries of many hubs to find their remote store back.
+    pub seed: u64,
 }
 
 impl Default for Options {
@@ -39,6 +47,7 @@ impl Default for Options {
             max_bytes: 4 << 30,
             patience: Duration::from_secs(2),
             recent_tokens: 100_000,
+            seed: rand::random(),
         }
     }
 }
@@ -78,6 +87,7 @@ pub(crate) struct State {
     records: usize,
     /// The remote did not take the last write.
     away: bool,
+    segments_gone: u64,
 }
 
 impl Spooled {
@@ -102,7 +112,8 @@ impl Spooled {
             spooled: Notify::new(),
         });
         shared.show();
-        let replaying = tokio::spawn(replay::run(Arc::clone(&shared)));
+        let chance = StdRng::seed_from_u64(options.seed);
+        let replaying = tokio::spawn(replay::run(Arc::clone(&shared), chance));
         Ok(Self { shared, replaying })
     }
 
@@ -165,13 +176,15 @@ impl Shared {
         ::metrics::gauge!(metrics::REMOTE_AWAY).set(f64::from(u8::from(away)));
     }
 
-    /// A write of the spool is in the remote store, or set aside.
-    pub(crate) fn replayed(&self, record: &Record) {
+    /// A segment is gone for good: its writes are in the remote store, or set aside. Not before, since
+    /// what is still there is taken for news after a kill.
+    pub(crate) fn gone(&self, records: usize, of_sessions: &[Write]) {
         {
             let mut state = self.state();
-            state.records = state.records.saturating_sub(1);
-            if let Record::Session(commit) = record {
-                state.waiting.replayed(commit);
+            state.records = state.records.saturating_sub(records);
+            state.segments_gone += 1;
+            for write in of_sessions {
+                state.waiting.gone(write);
             }
         }
         self.show();
@@ -419,9 +432,17 @@ impl TokenStore for Spooled {
 #[async_trait]
 impl StationStore for Spooled {
     async fn hydrate(&self, id: &StationId) -> Result<Hydration, ReadError> {
-        let mut hydration = self.shared.remote.hydrate(id).await?;
-        self.shared.state().waiting.over(id, &mut hydration);
-        Ok(hydration)
+        let shared = &self.shared;
+        loop {
+            let before = shared.state().segments_gone;
+            let mut hydration = shared.remote.hydrate(id).await?;
+            let state = shared.state();
+            // What went to the remote after it was read would be seen neither here nor there.
+            if state.segments_gone == before {
+                state.waiting.over(id, &mut hydration);
+                return Ok(hydration);
+            }
+        }
     }
 
     async fn station(&self, id: &StationId) -> Result<Option<Station>, ReadError> {

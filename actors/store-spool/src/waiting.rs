@@ -6,6 +6,25 @@ use std::collections::{BTreeMap, HashMap};
 use model::{RetryKey, Session, SessionId, SessionState, StationId};
 use store::{Committed, Hydration, SessionCommit, WriteError};
 
+/// A write of a session, by name.
+#[derive(Debug)]
+pub(crate) struct Write {
+    session: SessionId,
+    key: (StationId, RetryKey),
+}
+
+impl Write {
+    pub(crate) fn of(commit: &SessionCommit) -> Self {
+        Self {
+            session: commit.session.id,
+            key: (
+                commit.session.station.clone(),
+                commit.event.retry_key.clone(),
+            ),
+        }
+    }
+}
+
 /// What waits of the sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
@@ -50,8 +69,8 @@ impl Waiting {
         }
     }
 
-    /// A write begins. Until it has [failed](Self::failed) or was [replayed](Self::replayed), its session
-    /// goes on here.
+    /// A write begins. Until it has [failed](Self::failed) or is [gone](Self::gone), its session goes on
+    /// here.
     pub(crate) fn begins(&mut self, id: SessionId) {
         let held = self.sessions.entry(id).or_insert(Held {
             latest: None,
@@ -88,12 +107,10 @@ impl Waiting {
         self.one_less(id);
     }
 
-    /// A write that waited is in the remote store, or set aside.
-    pub(crate) fn replayed(&mut self, commit: &SessionCommit) {
-        let station = commit.session.station.clone();
-        let key = (station, commit.event.retry_key.clone());
-        if self.keys.remove(&key).is_some() {
-            self.one_less(commit.session.id);
+    /// A write that waited is here no more.
+    pub(crate) fn gone(&mut self, write: &Write) {
+        if self.keys.remove(&write.key).is_some() {
+            self.one_less(write.session);
         }
     }
 

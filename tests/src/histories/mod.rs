@@ -127,6 +127,7 @@ impl World {
 fn spool(remote: Arc<impl Store>, disk: Arc<SimDisk>, patience: Duration) -> Arc<Spooled> {
     let options = store_spool::Options {
         patience,
+        seed: 0,
         ..store_spool::Options::default()
     };
     Arc::new(
