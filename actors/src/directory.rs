@@ -43,6 +43,8 @@ struct Inside {
     crashes: u64,
     /// It has a session open, as far as its actor knows.
     charges: bool,
+    /// It may charge, as far as its actor knows.
+    accepted: bool,
 }
 
 /// A station's open socket.
@@ -236,6 +238,16 @@ impl Slot {
     /// Whether it has a session open, as far as its actor knows.
     pub(crate) fn charges(&self) -> bool {
         self.inside().charges
+    }
+
+    /// The actor tells whether the station may charge.
+    pub(crate) fn accepted_is(&self, accepted: bool) {
+        self.inside().accepted = accepted;
+    }
+
+    /// Whether the station may charge, as far as its actor knows.
+    pub(crate) fn accepted(&self) -> bool {
+        self.inside().accepted
     }
 
     /// The actor, or that of one of its sessions, crashed.

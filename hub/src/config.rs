@@ -29,6 +29,8 @@ pub struct Config {
     pub charging: actors::Settings,
     /// When the hub closes a session whose station does not.
     pub sessions: actors::SessionPolicy,
+    /// What happens when there is more to do than the hub can.
+    pub overload: OverloadConfig,
     /// How the hub stops.
     pub drain: DrainConfig,
     /// The log of messages, kept for people.
@@ -99,6 +101,21 @@ pub struct ApiConfig {
     pub allow_plaintext: bool,
     /// How many requests an API key may make in a second, on average.
     pub requests_per_s: u32,
+}
+
+/// What happens when there is more to do than the hub can.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OverloadConfig {
+    /// How many CALLs, of all chargers, are worked on at once; the others wait in line, the most urgent
+    /// in front. Absent: 64 for each core. 0: as many as there are.
+    pub calls_at_once: Option<u32>,
+    /// How long a heartbeat waits for its turn, in ms; then it is answered by the clock alone, and the
+    /// message log does without it.
+    pub heartbeat_wait_ms: u64,
+    /// When a message has waited for its turn for so long, in ms, new connections are told to come back
+    /// later.
+    pub refuse_connections_after_ms: u64,
 }
 
 /// How the hub stops. All of it together should be less than what the system grants a process between
@@ -183,6 +200,16 @@ impl Default for ApiConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 9221)),
             allow_plaintext: false,
             requests_per_s: 50,
+        }
+    }
+}
+
+impl Default for OverloadConfig {
+    fn default() -> Self {
+        Self {
+            calls_at_once: None,
+            heartbeat_wait_ms: 2_000,
+            refuse_connections_after_ms: 10_000,
         }
     }
 }

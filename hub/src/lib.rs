@@ -107,6 +107,7 @@ impl Hub {
             log,
             dead_letters.clone(),
             config.chargers.clone(),
+            &config.overload,
         );
         let listen_error = |name, address| {
             move |error| HubError::Listen {

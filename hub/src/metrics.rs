@@ -1,13 +1,19 @@
 //! Every metric of this crate: name, unit, help. Never a charger's id as a label.
 
-use ::metrics::{Unit, describe_counter, describe_histogram};
+use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-/// Handshakes, by `outcome` (opened, unknown, rejected, unavailable, no_common_protocol, malformed, gave_up).
+/// Handshakes, by `outcome` (opened, unknown, rejected, unavailable, overloaded, no_common_protocol, malformed, gave_up).
 pub(crate) const HANDSHAKES: &str = "switchyard_handshakes_total";
 /// Messages read from chargers, by `action` and `outcome` (answered, refused, malformed, closed).
 pub(crate) const MESSAGES: &str = "switchyard_messages_total";
 /// From a message read to its answer written, in seconds, by `action`.
 pub(crate) const MESSAGE_SECONDS: &str = "switchyard_message_seconds";
+/// CALLs that wait for their turn, by `class` (stop, start, authorize, meter, other, heartbeat).
+pub(crate) const CALLS_WAITING: &str = "switchyard_calls_waiting";
+/// How long the CALL has waited that has waited longest, heartbeats aside, in seconds.
+pub(crate) const LONGEST_WAIT_SECONDS: &str = "switchyard_calls_longest_wait_seconds";
+/// CALLs answered without actor, store and log, because too much waited, by `action`.
+pub(crate) const CALLS_SHED: &str = "switchyard_calls_shed_total";
 /// Payloads that had to be repaired to be read, by `repair`.
 pub(crate) const REPAIRS: &str = "switchyard_payload_repairs_total";
 /// Calls to chargers, by `outcome` (answered, failed, expired, station_gone …).
@@ -33,6 +39,21 @@ pub(crate) fn describe() {
         MESSAGE_SECONDS,
         Unit::Seconds,
         "From a message read to its answer written, by action."
+    );
+    describe_gauge!(
+        CALLS_WAITING,
+        Unit::Count,
+        "CALLs that wait for their turn, by class."
+    );
+    describe_gauge!(
+        LONGEST_WAIT_SECONDS,
+        Unit::Seconds,
+        "How long the CALL has waited that has waited longest, heartbeats aside."
+    );
+    describe_counter!(
+        CALLS_SHED,
+        Unit::Count,
+        "CALLs answered without actor, store and log, because too much waited, by action."
     );
     describe_counter!(
         REPAIRS,

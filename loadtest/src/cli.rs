@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Idle(Idle),
     /// A closed loop of sessions: messages a second, latencies, and CPU per message of the hub (with --hub-pid).
     Sessions(Sessions),
+    /// A few chargers run sessions, all others hammer: who waits, and does a session's end wait for a heartbeat?
+    Overload(Overload),
     /// Chargers drop without a word and come back at once, round after round.
     DropReconnect(DropReconnect),
     /// Chargers connect all at once, as after a power cut: time until all are booted, refusals, retries.
@@ -84,6 +86,19 @@ pub(crate) struct Sessions {
     /// Measure a raw WebSocket echo server of our own with the same sockets, before and after, for comparison
     #[arg(long)]
     pub(crate) with_echo: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Overload {
+    /// How many of the chargers run sessions, each message right after the answer before, with a second between two
+    /// sessions; each of the others sends heartbeats, status reports or meter values, the next right after the answer
+    #[arg(long, default_value_t = 300)]
+    active: u64,
+    /// How long the load is measured
+    #[arg(long, default_value = "20s", value_parser = duration)]
+    duration: Duration,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -166,8 +181,8 @@ pub(crate) struct Common {
     /// OCPP version: 1.6 or 2.0.1
     #[arg(long, default_value = "1.6")]
     version: Version,
-    /// Chargers [default: by scenario: ramp 1000, steady 1000, idle 10000, sessions 1000, drop-reconnect 20,
-    /// reconnect-storm 5000, flap 5000, offline-replay 500, kill 500]
+    /// Chargers [default: by scenario: ramp 1000, steady 1000, idle 10000, sessions 1000, overload 3000,
+    /// drop-reconnect 20, reconnect-storm 5000, flap 5000, offline-replay 500, kill 500]
     #[arg(long)]
     chargers: Option<u64>,
     /// New connections a second (reconnect-storm has no rate)
@@ -240,6 +255,13 @@ impl Command {
                     duration: it.duration,
                 };
                 (scenario, &it.common, 1_000)
+            }
+            Self::Overload(it) => {
+                let scenario = Scenario::Overload {
+                    active: it.active,
+                    duration: it.duration,
+                };
+                (scenario, &it.common, 3_000)
             }
             Self::DropReconnect(it) => {
                 let scenario = Scenario::DropReconnect {

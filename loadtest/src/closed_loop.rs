@@ -1,7 +1,10 @@
 //! One session after the other, as fast as the answers come: Authorize, start, eight meter values, stop, status.
 //!
 //! The loop puts its next message on the desk only when nothing else waits there, so exactly one message is under way
-//! and the rate is what the central system can take.
+//! and the rate is what the central system can take. Under [`Pace::Overload`](crate::Pace) it rests between two sessions:
+//! there it stands for the chargers that behave, and no charger begins two sessions in one second.
+
+use std::time::{Duration, Instant};
 
 use crate::connector::Connector;
 use crate::desk::{Desk, Now, Purpose};
@@ -12,10 +15,14 @@ const METER_VALUES: u8 = 8;
 /// Simulated seconds between two of them.
 const METER_SECONDS: f64 = 60.0;
 
+/// How long it rests between two sessions, where it does.
+const REST: Duration = Duration::from_secs(1);
+
 /// Where in the session the loop is.
 #[derive(Debug, Default)]
 pub(crate) struct ClosedLoop {
     next: Next,
+    rests_until: Option<Instant>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +53,23 @@ impl ClosedLoop {
         }
     }
 
+    /// When a rest is over.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.rests_until
+    }
+
     /// Puts the next message on the desk, if this charger runs the loop and the desk is empty.
     pub(crate) fn prepare(&mut self, desk: &mut Desk, connectors: &mut [Connector], now: Now) {
+        self.rests_until = self.rests_until.filter(|until| now.instant < *until);
         let Some(connector) = connectors.first_mut() else {
             return;
         };
-        if !desk.pace.loops(desk.number) || !desk.outbox.is_empty() || !desk.queue.is_empty() {
+        let rests = self.rests_until.is_some();
+        if rests
+            || !desk.pace.loops(desk.number)
+            || !desk.outbox.is_empty()
+            || !desk.queue.is_empty()
+        {
             return;
         }
         self.next = match self.next {
@@ -81,6 +99,7 @@ impl ClosedLoop {
             }
             Next::Status => {
                 desk.report_status(connector.id(), Status::Available, now);
+                self.rests_until = desk.pace.rests().then(|| now.instant + REST);
                 Next::Authorize
             }
         };

@@ -394,7 +394,7 @@ impl Connector {
         let until = match desk.pace {
             Pace::Natural => Some(now.instant + desk.span(FREE)),
             Pace::Charging => Some(now.instant),
-            Pace::Quiet | Pace::ClosedLoop { .. } | Pace::Leaving => None,
+            Pace::Quiet | Pace::ClosedLoop { .. } | Pace::Overload { .. } | Pace::Leaving => None,
         };
         self.stage = Stage::Free { until };
         let status = self.status();

@@ -28,6 +28,7 @@ mod closed_loop;
 mod connect;
 mod connector;
 mod desk;
+mod hammer;
 mod message;
 mod meter;
 mod observer;

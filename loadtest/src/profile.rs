@@ -117,6 +117,14 @@ pub enum Pace {
         /// The size of the fleet.
         of: u64,
     },
+    /// As [`Pace::ClosedLoop`], with a rest between two sessions; and the others are not quiet: each sends the same small message again and again, right
+    /// after the answer to the one before.
+    Overload {
+        /// How many of the fleet run sessions.
+        active: u64,
+        /// The size of the fleet.
+        of: u64,
+    },
     /// Every session ends now, and no other begins.
     Leaving,
 }
@@ -131,13 +139,23 @@ impl Pace {
     #[must_use]
     pub fn loops(self, number: u64) -> bool {
         match self {
-            Self::ClosedLoop { active, of } => {
+            Self::ClosedLoop { active, of } | Self::Overload { active, of } => {
                 let of = of.max(1);
                 let n = number % of;
                 (n + 1) * active / of > n * active / of
             }
             _ => false,
         }
+    }
+
+    /// Whether a charger of the closed loop rests between two sessions.
+    pub(crate) fn rests(self) -> bool {
+        matches!(self, Self::Overload { .. })
+    }
+
+    /// Whether the charger with this number sends the same message again and again.
+    pub(crate) fn hammers(self, number: u64) -> bool {
+        matches!(self, Self::Overload { .. }) && !self.loops(number)
     }
 }
 

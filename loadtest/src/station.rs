@@ -17,6 +17,7 @@ use ocpp::frame::{self, Frame};
 use crate::closed_loop::ClosedLoop;
 use crate::connector::Connector;
 use crate::desk::{Desk, Now, Purpose};
+use crate::hammer;
 use crate::message::Message;
 use crate::observer::{Event, Failure, Observer};
 use crate::profile::{Pace, Profile};
@@ -149,8 +150,13 @@ impl Station {
         let heartbeat = self
             .heartbeat_at
             .filter(|_| self.desk.online && self.accepted);
+        let rest = self
+            .closed_loop
+            .deadline()
+            .filter(|_| self.desk.online && self.accepted && self.pending.is_none());
         let connectors = self.connectors.iter().filter_map(Connector::deadline);
-        socket.into_iter().chain(heartbeat).chain(connectors).min()
+        let all = socket.into_iter().chain(heartbeat).chain(rest);
+        all.chain(connectors).min()
     }
 
     /// Does what time asks for.
@@ -247,6 +253,7 @@ impl Station {
         }
         self.closed_loop
             .prepare(&mut self.desk, &mut self.connectors, now);
+        hammer::prepare(&mut self.desk, &mut self.connectors, now);
         if let Some((message, purpose)) = self.desk.outbox.pop_front() {
             return self.send(&message, purpose, now, out);
         }

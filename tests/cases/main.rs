@@ -12,6 +12,7 @@ mod guards;
 mod handshake;
 mod histories;
 mod liveness;
+mod overload;
 mod quirks;
 mod rpc;
 mod starting;

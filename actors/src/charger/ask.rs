@@ -26,6 +26,11 @@ impl Connection {
         self.epoch
     }
 
+    /// Whether the station may charge, as far as its actor knows.
+    pub fn is_accepted(&self) -> bool {
+        self.slot.accepted()
+    }
+
     /// Brings what the station said to its actor and waits for the answer.
     ///
     /// # Errors

@@ -245,7 +245,7 @@ impl ChargerState {
             None => self.deps.store.hydrate(&self.slot.station).await?,
         };
         if let Some(station) = hydration.station {
-            self.admission = station.admission;
+            self.is_admitted(station.admission);
             self.stands_at(station.site);
         }
         self.last_number = hydration.last_number.unwrap_or(0);
@@ -338,7 +338,7 @@ impl ChargerState {
             Some(station) => (station.admission, station.site),
             None => (Admission::Rejected, None),
         };
-        self.admission = admission;
+        self.is_admitted(admission);
         self.stands_at(site);
         self.announce().await;
         if let (Admission::Rejected, Some(attached)) = (admission, self.slot.connection()) {
@@ -472,6 +472,11 @@ impl ChargerState {
         if let Err(error) = kept {
             tracing::warn!(station = %self.slot.station, %error, "{what} could not be kept; the station is answered all the same");
         }
+    }
+
+    fn is_admitted(&mut self, admission: Admission) {
+        self.admission = admission;
+        self.slot.accepted_is(admission == Admission::Accepted);
     }
 
     fn stands_at(&mut self, site: Option<SiteId>) {

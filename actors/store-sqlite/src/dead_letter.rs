@@ -5,14 +5,14 @@ use model::{DeadLetter, DeadLetterId};
 use rusqlite::{Connection, OptionalExtension};
 use store::{DeadLetterStore, Page, PageRequest, ReadError, WriteError};
 
-use crate::{SqliteStore, identity, json, select::Select};
+use crate::{SqliteStore, identity, json, queue::Urgency, select::Select};
 
 #[async_trait]
 impl DeadLetterStore for SqliteStore {
     async fn record_dead_letter(&self, letter: DeadLetter) -> Result<DeadLetter, WriteError> {
         let text = json::write(&letter)?;
         self.writer
-            .write(move |db| record(db, &letter, &text))
+            .write_as(Urgency::Transaction, move |db| record(db, &letter, &text))
             .await
     }
 

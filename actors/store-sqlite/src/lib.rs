@@ -24,6 +24,7 @@ mod notice;
 mod open_error;
 #[cfg(test)]
 mod plan_tests;
+mod queue;
 mod reader;
 mod schema;
 mod select;
@@ -47,7 +48,7 @@ use writer::Writer;
 pub struct Options {
     /// Connections for reading; each holds up to 2 MiB of pages.
     pub readers: u32,
-    /// Writes that may wait; whoever brings one more waits with it.
+    /// Writes of transactions that may wait, and as many others; whoever brings one more waits with it.
     pub queued_writes: usize,
     /// The file may not grow beyond so many bytes; a write that would is not written. Absent: the disk
     /// is the limit.

@@ -13,6 +13,7 @@ use store::{
 use crate::{
     SqliteStore, identity, json,
     names::read_name,
+    queue::Urgency,
     select::{OF_STATION, Select},
     session::Prepared,
 };
@@ -55,7 +56,9 @@ pub(crate) fn open_of_station(db: &Connection, station: i64) -> rusqlite::Result
 impl SessionStore for SqliteStore {
     async fn commit_session(&self, commit: SessionCommit) -> Result<Committed, WriteError> {
         let prepared = Prepared::new(commit)?;
-        self.writer.write(move |db| prepared.write(db)).await?
+        self.writer
+            .write_as(Urgency::Transaction, move |db| prepared.write(db))
+            .await?
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, ReadError> {

@@ -1,7 +1,7 @@
 //! The one writer: a thread that owns the only connection that writes.
 //!
-//! Group commit: it takes all writes that wait (at most [`MOST_IN_GROUP`]), runs them in one
-//! transaction, commits, and only then answers them all. While the disk works on one group the next one
+//! Group commit: it takes all writes that wait (at most [`MOST_IN_GROUP`], those of transactions first:
+//! see [`crate::queue`]), runs them in one transaction, commits, and only then answers them all. While the disk works on one group the next one
 //! gathers by itself, so nothing waits on a timer: a lone write commits at once, and under load a
 //! group is as large as the disk is slow. With a disk that takes 2 ms to sync and 10,000 writes a
 //! second, about 20 writes share a sync.
@@ -16,7 +16,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -24,9 +24,12 @@ use std::{
 use metrics::{counter, gauge, histogram};
 use rusqlite::{Connection, ErrorCode};
 use store::WriteError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use crate::{OpenError, metrics as names};
+use crate::{
+    OpenError, metrics as names,
+    queue::{Queue, Urgency},
+};
 
 /// More writes than this do not share a commit: the first of them would wait too long.
 const MOST_IN_GROUP: usize = 512;
@@ -35,14 +38,8 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(200);
 
 /// The way to the writer. Dropping it runs what is queued to its end and waits for that.
 pub(crate) struct Writer {
-    // In this order: the queue must be closed before the thread is waited for.
-    queue: mpsc::Sender<Order>,
+    queue: Arc<Queue<Box<dyn Job>>>,
     thread: JoinOnDrop,
-}
-
-enum Order {
-    Write(Box<dyn Job>),
-    Close,
 }
 
 /// A write that waits for its answer.
@@ -55,16 +52,17 @@ trait Job: Send {
 
 impl Writer {
     /// Starts the thread on `db`; `again` opens another connection to the same file. At most `waiting`
-    /// writes are queued, more wait before the queue.
+    /// writes of each urgency are queued, more wait before the queue.
     pub(crate) fn start(
         db: Connection,
         again: impl Fn() -> Result<Connection, OpenError> + Send + 'static,
         waiting: usize,
     ) -> std::io::Result<Self> {
-        let (queue, orders) = mpsc::channel(waiting);
+        let queue = Arc::new(Queue::new(waiting));
+        let orders = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || work(db, again, orders))?;
+            .spawn(move || work(db, again, &orders))?;
         Ok(Self {
             queue,
             thread: JoinOnDrop(Mutex::new(Some(thread))),
@@ -76,6 +74,15 @@ impl Writer {
         &self,
         run: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, WriteError> {
+        self.write_as(Urgency::Ordinary, run).await
+    }
+
+    /// As [`Self::write`], or before it: see [`Urgency`].
+    pub(crate) async fn write_as<T: Send + 'static>(
+        &self,
+        urgency: Urgency,
+        run: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, WriteError> {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Write {
             run,
@@ -83,7 +90,7 @@ impl Writer {
             reply,
         });
         self.queue
-            .send(Order::Write(job))
+            .push(urgency, job)
             .await
             .map_err(|_| WriteError::NotWritten("the store is closed".into()))?;
         answer
@@ -93,11 +100,17 @@ impl Writer {
 
     /// Runs what is queued to its end, refuses what comes later, and waits for the thread.
     pub(crate) async fn close(&self) {
-        // An error means that it is closed already.
-        let _ = self.queue.send(Order::Close).await;
+        self.queue.close();
         let thread = self.thread.take();
         // The thread catches its panics; the panic hook has printed them.
         let _ = tokio::task::spawn_blocking(move || thread.map(JoinHandle::join)).await;
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Before the thread is waited for.
+        self.queue.close();
     }
 }
 
@@ -144,16 +157,16 @@ where
 fn work(
     mut db: Connection,
     again: impl Fn() -> Result<Connection, OpenError>,
-    mut orders: mpsc::Receiver<Order>,
+    queue: &Queue<Box<dyn Job>>,
 ) {
-    while catch_unwind(AssertUnwindSafe(|| serve(&db, &mut orders))).is_err() {
+    while catch_unwind(AssertUnwindSafe(|| serve(&db, queue))).is_err() {
         counter!(names::WRITER_CRASHES).increment(1);
         tracing::error!(
             "the writer crashed; what it had in hand is perhaps written, and it goes on with a new connection"
         );
         // Rolls back what the crash left open, and with it the lock.
         drop(db);
-        match reopen(&again, &mut orders) {
+        match reopen(&again, queue) {
             Some(new) => db = new,
             None => return,
         }
@@ -164,7 +177,7 @@ fn work(
 /// certainly not written, and nobody waits for them to be.
 fn reopen(
     again: impl Fn() -> Result<Connection, OpenError>,
-    orders: &mut mpsc::Receiver<Order>,
+    queue: &Queue<Box<dyn Job>>,
 ) -> Option<Connection> {
     loop {
         let error = match again() {
@@ -172,39 +185,29 @@ fn reopen(
             Err(error) => error.to_string(),
         };
         tracing::error!(error, "the writer has no connection to the database");
-        while let Ok(order) = orders.try_recv() {
-            match order {
-                Order::Write(job) => job.answer(Err(WriteError::NotWritten(error.clone()))),
-                Order::Close => orders.close(),
-            }
+        for job in queue.take_now(usize::MAX) {
+            job.answer(Err(WriteError::NotWritten(error.clone())));
         }
-        if orders.is_closed() {
+        if queue.is_closed() {
             return None;
         }
         std::thread::sleep(REOPEN_PAUSE);
     }
 }
 
-fn serve(db: &Connection, orders: &mut mpsc::Receiver<Order>) {
-    let mut taken = Vec::with_capacity(MOST_IN_GROUP);
-    while orders.blocking_recv_many(&mut taken, MOST_IN_GROUP) > 0 {
-        gauge!(names::QUEUE_DEPTH).set(orders.len() as f64);
-        let mut group = Vec::with_capacity(taken.len());
-        for order in taken.drain(..) {
-            match order {
-                Order::Write(job) => group.push(job),
-                Order::Close => orders.close(),
-            }
+fn serve(db: &Connection, queue: &Queue<Box<dyn Job>>) {
+    loop {
+        let group = queue.take(MOST_IN_GROUP);
+        if group.is_empty() {
+            return;
         }
+        gauge!(names::QUEUE_DEPTH).set(queue.len() as f64);
         settle(db, group);
     }
 }
 
 /// Makes a group durable and answers it; in parts, where one of its writes fails.
 fn settle(db: &Connection, mut group: Vec<Box<dyn Job>>) {
-    if group.is_empty() {
-        return;
-    }
     let begun = Instant::now();
     match commit(db, &mut group) {
         Ok(()) => {
@@ -338,7 +341,7 @@ mod tests {
             .map(|n| tokio::spawn(insert(writer.clone(), n)))
             .collect();
         let deadline = Instant::now() + std::time::Duration::from_secs(10);
-        while writer.queue.max_capacity() - writer.queue.capacity() < tasks.len() {
+        while writer.queue.len() < tasks.len() {
             assert!(Instant::now() < deadline, "the writes are not queued");
             tokio::task::yield_now().await;
         }
@@ -407,9 +410,8 @@ mod tests {
         };
         let writer = Arc::new(Writer::start(first, again, 64).unwrap());
         insert(writer.clone(), 1).await.unwrap();
-        let Ok(()) = writer.queue.send(Order::Write(Box::new(Bomb))).await else {
-            panic!("the queue is open");
-        };
+        let bomb = writer.queue.push(Urgency::Ordinary, Box::new(Bomb)).await;
+        assert_eq!(bomb, Ok(()), "the queue is open");
         // Each write is answered: unknown in the bomb's group, not written without a connection.
         let two = |db: &Connection| db.execute("INSERT OR IGNORE INTO t VALUES (2)", []);
         let deadline = Instant::now() + Duration::from_secs(10);

@@ -8,8 +8,8 @@ use std::{
     time::Instant,
 };
 
-use actors::Connection;
-use model::{Protocol, Refusal, Timestamp};
+use actors::{Clock, Connection};
+use model::{Protocol, Refusal, StationReply, Timestamp};
 use ocpp::{
     ErrorCode,
     frame::{self, BadFrame},
@@ -17,10 +17,8 @@ use ocpp::{
 };
 use serde_json::value::RawValue;
 
-use crate::{
-    dead_letters::{DeadLetters, Keepsake},
-    metrics,
-};
+use super::{Sockets, line::Class};
+use crate::{dead_letters::Keepsake, metrics};
 
 /// What a charger is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +29,24 @@ pub(crate) enum Answer {
         action: String,
         /// The frame.
         frame: String,
+        /// Whether the message log keeps it.
+        logged: bool,
     },
     /// Nothing.
     Nothing,
     /// The socket is closed: the message could not be kept.
     Close,
+}
+
+/// A CALL as it was read.
+pub(crate) struct Call<'t> {
+    pub(crate) id: String,
+    pub(crate) action: String,
+    pub(crate) payload: &'t RawValue,
+    /// When it was read.
+    pub(crate) at: Timestamp,
+    /// Whether the message log keeps it, and its answer.
+    pub(crate) logged: bool,
 }
 
 /// A CALL on its way to its answer.
@@ -49,42 +60,60 @@ impl Future for InHand {
 }
 
 impl InHand {
-    /// Decodes a CALL and brings it to the charger's actor.
+    /// Decodes a CALL and, when its turn comes, brings it to the charger's actor.
     ///
     /// # Errors
     /// The answer to a CALL that cannot be decoded, which no actor sees.
     pub(crate) fn begin(
         protocol: Protocol,
-        id: String,
-        action: String,
-        payload: &RawValue,
-        at: Timestamp,
+        call: Call<'_>,
         connection: &Arc<Connection>,
-        dead_letters: &DeadLetters,
+        sockets: &Arc<Sockets>,
     ) -> Result<Self, Answer> {
         let started = Instant::now();
+        let Call {
+            id,
+            action,
+            payload,
+            at,
+            logged,
+        } = call;
         let decoded = match inbound::decode(protocol, &action, payload, at) {
             Ok(decoded) => decoded,
             Err(fault) => {
                 count(label_of(&action), "malformed");
                 let frame = frame::call_error(&id, fault.code, protocol, &fault.description);
-                return Err(Answer::Frame { action, frame });
+                return Err(Answer::Frame {
+                    action,
+                    frame,
+                    logged,
+                });
             }
         };
         for repair in &decoded.repairs {
             ::metrics::counter!(metrics::REPAIRS, "repair" => *repair).increment(1);
         }
         let keepsake = Keepsake::of(&decoded.event, payload);
-        let (connection, dead_letters) = (Arc::clone(connection), dead_letters.clone());
+        let (connection, sockets) = (Arc::clone(connection), Arc::clone(sockets));
         Ok(Self(Box::pin(async move {
             let inbound::Decoded { event, shape, .. } = decoded;
-            let mut asked = connection.ask(event, at).await;
-            if let (Err(Refusal::Crashed), Some(keepsake)) = (&asked, keepsake) {
-                asked = dead_letters
-                    .keep(keepsake, protocol, &action, at, &connection)
-                    .await;
-            }
             let label = label_of(&action);
+            let asked = match sockets.gate.enter(Class::of(&event)).await {
+                Some(_ticket) => {
+                    let mut asked = connection.ask(event, at).await;
+                    if let (Err(Refusal::Crashed), Some(keepsake)) = (&asked, keepsake) {
+                        let letters = &sockets.dead_letters;
+                        asked = letters
+                            .keep(keepsake, protocol, &action, at, &connection)
+                            .await;
+                    }
+                    asked
+                }
+                None => {
+                    ::metrics::counter!(metrics::CALLS_SHED, "action" => label).increment(1);
+                    by_the_clock(&connection, &*sockets.clock)
+                }
+            };
             let (outcome, frame) = match asked {
                 Ok(reply) => {
                     let payload = outbound::reply(shape, &action, &reply);
@@ -114,8 +143,20 @@ impl InHand {
             count(label, outcome);
             ::metrics::histogram!(metrics::MESSAGE_SECONDS, "action" => label)
                 .record(started.elapsed().as_secs_f64());
-            Answer::Frame { action, frame }
+            Answer::Frame {
+                action,
+                frame,
+                logged,
+            }
         })))
+    }
+}
+
+/// What the charger's actor says to a heartbeat.
+fn by_the_clock(connection: &Connection, clock: &dyn Clock) -> Result<StationReply, Refusal> {
+    match connection.is_accepted() {
+        true => Ok(StationReply::Now(clock.now())),
+        false => Err(Refusal::NotAccepted),
     }
 }
 
@@ -137,6 +178,7 @@ impl Answer {
         Self::Frame {
             action: String::new(),
             frame,
+            logged: true,
         }
     }
 
@@ -154,6 +196,7 @@ impl Answer {
                 Self::Frame {
                     action: String::new(),
                     frame,
+                    logged: true,
                 }
             }
         }

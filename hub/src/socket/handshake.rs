@@ -19,6 +19,12 @@ use super::{
 };
 use crate::{config::AdmissionPolicy, metrics};
 
+/// When to come back, at the earliest, to a hub that has too much to do, in s: by then the line is short,
+/// or those who are in it would rather have it to themselves.
+const OVERLOADED_RETRY_S: u32 = 15;
+/// When to come back, at the earliest, to a hub that cannot keep or read anything, in s.
+const UNAVAILABLE_RETRY_S: u32 = 30;
+
 /// Shakes hands and, if all is well, leaves an open link behind.
 pub(crate) async fn shake(mut stream: TcpStream, sockets: Arc<Sockets>) {
     let within = sockets.handshake_timeout();
@@ -30,6 +36,11 @@ pub(crate) async fn shake(mut stream: TcpStream, sockets: Arc<Sockets>) {
             return;
         }
     };
+    if sockets.gate.is_overloaded() {
+        let detail = "the hub has more to do than it can; come back later";
+        let refused = Refused::later("overloaded", detail, OVERLOADED_RETRY_S);
+        return turn_away(stream, &sockets, &refused).await;
+    }
     // The request is there: from here on it costs reads, so few do it at once.
     let Ok(_permit) = sockets.handshakes.acquire().await else {
         return;
@@ -61,11 +72,12 @@ struct Admitted {
 async fn admit(request: &UpgradeRequest, sockets: &Sockets) -> Result<Admitted, Refused> {
     let unavailable = |error: &dyn std::fmt::Display| {
         tracing::warn!(station = %request.station, %error, "a station is told to come back later");
-        Refused::later("the hub cannot reach its store; try again", 30)
+        let detail = "the hub cannot reach its store; try again";
+        Refused::later("unavailable", detail, UNAVAILABLE_RETRY_S)
     };
     if !sockets.actors.admits() {
         let detail = "the hub cannot keep transaction messages now; keep yours and try again";
-        return Err(Refused::later(detail, 30));
+        return Err(Refused::later("unavailable", detail, UNAVAILABLE_RETRY_S));
     }
     let mut hydration = sockets
         .store
@@ -147,6 +159,7 @@ async fn open(
         Err(quarantined) => {
             let wait_s = quarantined.until.ms_since(sockets.clock.now()).max(1000) / 1000;
             let refused = Refused::later(
+                "unavailable",
                 "this station crashed its actor again and again and rests",
                 u32::try_from(wait_s).unwrap_or(u32::MAX),
             );
@@ -197,15 +210,9 @@ async fn close_at_once(mut stream: TcpStream, key: &str) -> std::io::Result<()> 
 }
 
 async fn turn_away(mut stream: TcpStream, sockets: &Sockets, refused: &Refused) {
-    let outcome = match refused.status {
-        403 => "rejected",
-        404 => "unknown",
-        503 => "unavailable",
-        _ => "malformed",
-    };
-    ::metrics::counter!(metrics::HANDSHAKES, "outcome" => outcome).increment(1);
+    ::metrics::counter!(metrics::HANDSHAKES, "outcome" => refused.outcome).increment(1);
     let retry = match refused.retry_after_s {
-        Some(seconds) => format!("Retry-After: {seconds}\r\n"),
+        Some(least_s) => format!("Retry-After: {}\r\n", spread_s(least_s)),
         None => String::new(),
     };
     let answer = format!(
@@ -222,6 +229,12 @@ async fn turn_away(mut stream: TcpStream, sockets: &Sockets, refused: &Refused) 
     };
     // A peer that does not read its refusal misses it.
     let _ = timeout(sockets.handshake_timeout(), write).await;
+}
+
+/// Up to twice as long, but no more than a minute longer: those who are turned away together must not
+/// come back together.
+fn spread_s(least_s: u32) -> u32 {
+    least_s.saturating_add(rand::random_range(0..=least_s.min(60)))
 }
 
 fn reason_of(status: u16) -> &'static str {

@@ -38,7 +38,7 @@ use tokio_tungstenite::{
 
 use super::{
     Sockets,
-    answer::{Answer, InHand},
+    answer::{Answer, Call, InHand},
     calls::Calls,
     liveness::{Liveness, Visit, seconds_since},
 };
@@ -369,19 +369,21 @@ impl LinkTask {
                 action,
                 payload,
             }) => {
-                self.sockets
-                    .log
-                    .log(&self.station, at, Direction::In, &action, &text);
-                let (id, action) = (id.into_owned(), action.into_owned());
-                match InHand::begin(
-                    self.protocol,
-                    id,
-                    action,
+                // What nobody will look for costs nothing while others wait.
+                let logged = action != "Heartbeat" || !self.sockets.gate.is_busy();
+                if logged {
+                    self.sockets
+                        .log
+                        .log(&self.station, at, Direction::In, &action, &text);
+                }
+                let call = Call {
+                    id: id.into_owned(),
+                    action: action.into_owned(),
                     payload,
                     at,
-                    &self.connection,
-                    &self.sockets.dead_letters,
-                ) {
+                    logged,
+                };
+                match InHand::begin(self.protocol, call, &self.connection, &self.sockets) {
                     Ok(in_hand) => {
                         self.in_hand = Some(Box::pin(in_hand));
                         Ok(())
@@ -459,11 +461,17 @@ impl LinkTask {
 
     async fn give(&mut self, answer: Answer) -> Result<(), End> {
         match answer {
-            Answer::Frame { action, frame } => {
-                let at = self.sockets.clock.now();
-                self.sockets
-                    .log
-                    .log(&self.station, at, Direction::Out, &action, &frame);
+            Answer::Frame {
+                action,
+                frame,
+                logged,
+            } => {
+                if logged {
+                    let at = self.sockets.clock.now();
+                    self.sockets
+                        .log
+                        .log(&self.station, at, Direction::Out, &action, &frame);
+                }
                 self.write(Message::text(frame)).await
             }
             Answer::Nothing => Ok(()),

@@ -3,7 +3,9 @@
 mod accept;
 mod answer;
 mod calls;
+mod gate;
 mod handshake;
+mod line;
 mod link;
 mod liveness;
 mod request;
@@ -18,7 +20,12 @@ use tokio_util::task::TaskTracker;
 pub(crate) use accept::bind;
 pub use accept::{Listening, listen};
 
-use crate::{config::ChargersConfig, dead_letters::DeadLetters, message_log::MessageLog};
+use crate::{
+    config::{ChargersConfig, OverloadConfig},
+    dead_letters::DeadLetters,
+    message_log::MessageLog,
+};
+use gate::Gate;
 use liveness::Liveness;
 
 /// What every socket shares.
@@ -30,6 +37,7 @@ pub struct Sockets {
     pub(crate) dead_letters: DeadLetters,
     pub(crate) config: ChargersConfig,
     liveness: Liveness,
+    gate: Arc<Gate>,
     /// One for each handshake that may be looked up and opened at the same time.
     handshakes: Semaphore,
     /// The tasks of the open sockets; one ends when its goodbye is said.
@@ -45,6 +53,7 @@ impl Sockets {
         log: MessageLog,
         dead_letters: DeadLetters,
         config: ChargersConfig,
+        overload: &OverloadConfig,
     ) -> Self {
         let liveness = Liveness::new(
             config.ping_interval_s,
@@ -60,6 +69,7 @@ impl Sockets {
             open: TaskTracker::new(),
             config,
             liveness,
+            gate: Arc::new(Gate::new(overload)),
         }
     }
 

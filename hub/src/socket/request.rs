@@ -46,8 +46,10 @@ pub(crate) struct Refused {
     pub(crate) status: u16,
     /// What is wrong and what to do.
     pub(crate) detail: String,
-    /// When to try again, in s.
+    /// When to try again at the earliest, in s.
     pub(crate) retry_after_s: Option<u32>,
+    /// What it is counted as.
+    pub(crate) outcome: &'static str,
 }
 
 impl Refused {
@@ -56,13 +58,23 @@ impl Refused {
             status,
             detail: detail.into(),
             retry_after_s: None,
+            outcome: match status {
+                403 => "rejected",
+                404 => "unknown",
+                _ => "malformed",
+            },
         }
     }
 
-    /// 503: try again after so many seconds.
-    pub(crate) fn later(detail: impl Into<String>, retry_after_s: u32) -> Self {
+    /// 503: the hub cannot now; try again after so many seconds.
+    pub(crate) fn later(
+        outcome: &'static str,
+        detail: impl Into<String>,
+        retry_after_s: u32,
+    ) -> Self {
         Self {
             retry_after_s: Some(retry_after_s),
+            outcome,
             ..Self::new(503, detail)
         }
     }

@@ -8,6 +8,7 @@ mod echo;
 mod idle;
 mod kill;
 mod offline_replay;
+mod overload;
 mod ramp;
 mod reconnect_storm;
 mod sessions;
@@ -43,6 +44,8 @@ pub(crate) enum Scenario {
     Idle { large_message: bool },
     /// A closed loop of sessions.
     Sessions { active: u64, duration: Duration },
+    /// A closed loop of sessions, and all others hammer.
+    Overload { active: u64, duration: Duration },
     /// Drop and come back at once, again and again.
     DropReconnect { rounds: u64, deadline: Duration },
     /// Connect all at once.
@@ -103,6 +106,7 @@ impl Scenario {
             Self::Steady { .. } => "steady",
             Self::Idle { .. } => "idle",
             Self::Sessions { .. } => "sessions",
+            Self::Overload { .. } => "overload",
             Self::DropReconnect { .. } => "drop-reconnect",
             Self::ReconnectStorm { .. } => "reconnect-storm",
             Self::Flap { .. } => "flap",
@@ -135,6 +139,7 @@ impl Scenario {
         match self {
             Self::Steady { duration }
             | Self::Sessions { duration, .. }
+            | Self::Overload { duration, .. }
             | Self::Echo { duration, .. } => Some(*duration),
             _ => None,
         }
@@ -145,6 +150,7 @@ impl Scenario {
         match self {
             Self::Ramp { .. } | Self::ReconnectStorm { .. } => {}
             Self::Sessions { active, .. } => sessions::prepare(fleet, *active).await?,
+            Self::Overload { active, .. } => overload::prepare(fleet, *active).await?,
             Self::Steady { .. } | Self::Idle { .. } | Self::DropReconnect { .. } => {
                 fleet.start_and_settle(PATIENCE).await?;
             }
@@ -169,7 +175,9 @@ impl Scenario {
             Self::Ramp { hold } => ramp::measure(fleet, *hold).await?,
             Self::Steady { duration } => steady::measure(fleet, *duration).await,
             Self::Idle { large_message } => idle::measure(fleet, *large_message).await,
-            Self::Sessions { duration, .. } => tokio::time::sleep(*duration).await,
+            Self::Sessions { duration, .. } | Self::Overload { duration, .. } => {
+                tokio::time::sleep(*duration).await;
+            }
             Self::DropReconnect { rounds, deadline } => {
                 drop_reconnect::measure(fleet, *rounds, Duration::ZERO, *deadline).await;
             }
@@ -241,6 +249,10 @@ impl Scenario {
             Self::OfflineReplay { .. } => offline_replay::judge(tally),
             Self::Flap { rounds, .. } => drop_reconnect::judge(*rounds, tally),
             Self::DropReconnect { rounds, .. } => drop_reconnect::judge(*rounds, tally),
+            Self::Overload { .. } => lost_sockets(tally)
+                .into_iter()
+                .chain(overload::judge(tally))
+                .collect(),
             Self::Sessions { .. }
             | Self::Ramp { .. }
             | Self::Steady { .. }
