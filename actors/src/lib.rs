@@ -220,6 +220,12 @@ impl Actors {
         })
     }
 
+    /// The station's socket, if it has one here, and its epoch.
+    pub fn socket(&self, station: &StationId) -> Option<(Arc<dyn Link>, i64)> {
+        let attached = self.deps.directory.find(station)?.connection()?;
+        Some((attached.link, attached.epoch))
+    }
+
     /// What the actors hold to.
     pub fn settings(&self) -> &Settings {
         &self.deps.settings

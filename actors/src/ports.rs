@@ -14,6 +14,9 @@ pub trait Link: Send + Sync + 'static {
     /// How long ago the station was last heard, in s.
     fn silent_s(&self) -> u32;
 
+    /// Asks the station for a sign of life, which shows in [`Link::silent_s`].
+    fn ping(&self);
+
     /// Closes the socket at once.
     fn close(&self, reason: CloseReason);
 
@@ -72,6 +75,8 @@ pub enum CloseReason {
     Draining,
     /// The station keeps crashing its actor.
     Quarantined,
+    /// Another device has the station's identity, and keeps it.
+    IdentityConflict,
 }
 
 /// Tells those who watch. Best effort; nothing is built when nobody listens.

@@ -77,6 +77,9 @@ pub struct ChargersConfig {
     pub max_waiting_calls: usize,
     /// How long writing to a charger may take, in s.
     pub write_timeout_s: u64,
+    /// When two devices that use one identity evict each other within so many s, again and again, one is
+    /// turned away until it has stayed away for as long. 0: they may go on.
+    pub identity_conflict_s: u32,
 }
 
 /// What becomes of a station the hub does not know.
@@ -190,6 +193,7 @@ impl Default for ChargersConfig {
             ping_interval_s: 60,
             max_waiting_calls: 16,
             write_timeout_s: 30,
+            identity_conflict_s: 300,
         }
     }
 }

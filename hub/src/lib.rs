@@ -119,6 +119,7 @@ impl Hub {
         let api_listener = socket::bind(config.api.listen)
             .await
             .map_err(listen_error("api.listen", config.api.listen))?;
+        let conflicts = sockets.conflicts.clone();
         let listening = socket::listen(Arc::new(sockets))
             .await
             .map_err(listen_error("chargers.listen", config.chargers.listen))?;
@@ -127,6 +128,7 @@ impl Hub {
             .map_err(listen_error("api.listen", config.api.listen))?;
         let ready = Arc::new(AtomicBool::new(true));
         let router = api::router(api::ApiState {
+            conflicts,
             commands: Commands::new(store.clone(), actors.clone(), clock.clone()),
             dead_letters,
             store,

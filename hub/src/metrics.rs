@@ -2,7 +2,7 @@
 
 use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-/// Handshakes, by `outcome` (opened, unknown, rejected, unavailable, overloaded, no_common_protocol, malformed, gave_up).
+/// Handshakes, by `outcome` (opened, unknown, rejected, unavailable, overloaded, identity_conflict, no_common_protocol, malformed, gave_up).
 pub(crate) const HANDSHAKES: &str = "switchyard_handshakes_total";
 /// Messages read from chargers, by `action` and `outcome` (answered, refused, malformed, closed).
 pub(crate) const MESSAGES: &str = "switchyard_messages_total";
@@ -22,6 +22,8 @@ pub(crate) const COMMANDS: &str = "switchyard_commands_total";
 pub(crate) const SOCKETS_DEAD: &str = "switchyard_sockets_dead_total";
 /// Sockets closed, by `reason`.
 pub(crate) const SOCKETS_CLOSED: &str = "switchyard_sockets_closed_total";
+/// Identities that two devices were found to use.
+pub(crate) const IDENTITY_CONFLICTS: &str = "switchyard_identity_conflicts_total";
 /// Transaction messages that crashed their actor and are kept as dead letters.
 pub(crate) const DEAD_LETTERS: &str = "switchyard_dead_letters_total";
 /// Entries of the message log that were dropped.
@@ -63,6 +65,11 @@ pub(crate) fn describe() {
     describe_counter!(COMMANDS, Unit::Count, "Calls to chargers, by outcome.");
     describe_counter!(SOCKETS_DEAD, Unit::Count, "Sockets that were found dead.");
     describe_counter!(SOCKETS_CLOSED, Unit::Count, "Sockets closed, by reason.");
+    describe_counter!(
+        IDENTITY_CONFLICTS,
+        Unit::Count,
+        "Identities that two devices were found to use."
+    );
     describe_counter!(
         DEAD_LETTERS,
         Unit::Count,

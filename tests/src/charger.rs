@@ -176,6 +176,11 @@ impl Charger {
             .expect("something happens on the socket")
     }
 
+    /// The next thing that happens on the socket, however long it takes; `None` when it has ended.
+    pub async fn try_read(&mut self) -> Option<Result<Message, tungstenite::Error>> {
+        self.socket.next().await
+    }
+
     /// Reads until the hub closes the socket; returns its close frame, if it sent one.
     ///
     /// # Panics

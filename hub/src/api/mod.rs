@@ -53,7 +53,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub use limits::RateLimits;
 pub use serve::serve;
 
-use crate::{commands::Commands, dead_letters::DeadLetters};
+use crate::{commands::Commands, dead_letters::DeadLetters, socket::Conflicts};
 
 /// The longest body a request may have.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -70,6 +70,8 @@ pub struct ApiState {
     pub actors: Actors,
     /// The way to the stations.
     pub commands: Commands,
+    /// Identities that two devices use.
+    pub conflicts: Arc<Conflicts>,
     /// Transaction messages that crashed their actor.
     pub dead_letters: DeadLetters,
     /// What time it is.

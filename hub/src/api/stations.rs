@@ -21,6 +21,7 @@ use super::{
     page::{List, Listed, Paging},
     problem::{Conflict, Problem},
 };
+use crate::socket::IdentityConflict;
 
 const STATIONS: List = List("stations");
 
@@ -41,6 +42,9 @@ struct StationView {
     /// Its socket; null while it is not connected.
     #[schema(required)]
     connected: Option<ConnectionView>,
+    /// Two devices use its identity: who keeps it, and who is turned away. Null otherwise.
+    #[schema(required)]
+    identity_conflict: Option<IdentityConflict>,
     /// Its outlets and their last known state.
     connectors: Vec<Connector>,
     /// The ids of its sessions that go on.
@@ -51,6 +55,7 @@ impl StationView {
     fn new(api: &Api, station: Station, live: Hydration) -> Self {
         Self {
             connected: api.actors.connection(&station.id),
+            identity_conflict: api.conflicts.of(&station.id),
             connectors: live.connectors,
             open_sessions: live
                 .open_sessions

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use actors::{Clock, Connection};
-use model::{Protocol, Refusal, StationReply, Timestamp};
+use model::{Protocol, Refusal, StationEvent, StationReply, Timestamp};
 use ocpp::{
     ErrorCode,
     frame::{self, BadFrame},
@@ -36,6 +37,8 @@ pub(crate) enum Answer {
     Nothing,
     /// The socket is closed: the message could not be kept.
     Close,
+    /// The socket is closed: another device uses its identity, and keeps it.
+    IdentityConflict,
 }
 
 /// A CALL as it was read.
@@ -47,6 +50,8 @@ pub(crate) struct Call<'t> {
     pub(crate) at: Timestamp,
     /// Whether the message log keeps it, and its answer.
     pub(crate) logged: bool,
+    /// Where it came from, where it matters which device it is.
+    pub(crate) peer: Option<IpAddr>,
 }
 
 /// A CALL on its way to its answer.
@@ -77,6 +82,7 @@ impl InHand {
             payload,
             at,
             logged,
+            peer,
         } = call;
         let decoded = match inbound::decode(protocol, &action, payload, at) {
             Ok(decoded) => decoded,
@@ -90,6 +96,13 @@ impl InHand {
                 });
             }
         };
+        if let (StationEvent::Boot(boot), Some(peer)) = (&decoded.event, peer) {
+            let (station, epoch) = (connection.station(), connection.epoch());
+            if !sockets.conflicts.boots(station, epoch, peer, boot, at) {
+                count(label_of(&action), "refused");
+                return Err(Answer::IdentityConflict);
+            }
+        }
         for repair in &decoded.repairs {
             ::metrics::counter!(metrics::REPAIRS, "repair" => *repair).increment(1);
         }

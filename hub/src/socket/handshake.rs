@@ -13,7 +13,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
-    Sockets,
+    Sockets, conflicts,
     link::{self, LinkHandle},
     request::{Offer, Refused, UpgradeRequest, read_head},
 };
@@ -39,6 +39,9 @@ pub(crate) async fn shake(mut stream: TcpStream, sockets: Arc<Sockets>) {
     if sockets.gate.is_overloaded() {
         let detail = "the hub has more to do than it can; come back later";
         let refused = Refused::later("overloaded", detail, OVERLOADED_RETRY_S);
+        return turn_away(stream, &sockets, &refused).await;
+    }
+    if let Err(refused) = conflicts::admit(&request.station, &stream, &sockets).await {
         return turn_away(stream, &sockets, &refused).await;
     }
     // The request is there: from here on it costs reads, so few do it at once.
@@ -151,6 +154,15 @@ async fn open(
         &sockets.liveness,
     ));
     let link: Arc<dyn actors::Link> = handle.clone();
+    if let Some((_, incumbent)) = sockets.actors.socket(&request.station) {
+        let recorded = hydration.station.as_ref();
+        sockets.conflicts.taken_over(
+            &request.station,
+            incumbent,
+            recorded.and_then(|station| station.boot.as_ref()),
+            sockets.clock.now(),
+        );
+    }
     let connection = match sockets
         .actors
         .connect(&request.station, protocol, &link, &hydration)
@@ -241,6 +253,7 @@ fn reason_of(status: u16) -> &'static str {
     match status {
         403 => "Forbidden",
         404 => "Not Found",
+        409 => "Conflict",
         405 => "Method Not Allowed",
         426 => "Upgrade Required",
         431 => "Request Header Fields Too Large",

@@ -11,6 +11,7 @@
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
+    net::IpAddr,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -109,11 +110,6 @@ impl LinkHandle {
         Visit::Ping
     }
 
-    pub(crate) fn ask_for_ping(&self) {
-        self.word().ping = true;
-        self.waker.wake();
-    }
-
     pub(crate) fn declare_dead(&self) {
         self.word().close = Some(Closing::Dead);
         self.waker.wake();
@@ -141,6 +137,11 @@ impl Link for LinkHandle {
     fn silent_s(&self) -> u32 {
         let last_read_s = self.last_read_s.load(Ordering::Relaxed);
         seconds_since(self.clock_began).saturating_sub(last_read_s)
+    }
+
+    fn ping(&self) {
+        self.word().ping = true;
+        self.waker.wake();
     }
 
     fn close(&self, reason: CloseReason) {
@@ -376,12 +377,17 @@ impl LinkTask {
                         .log
                         .log(&self.station, at, Direction::In, &action, &text);
                 }
+                // Two devices may have this identity: then it matters which one this is.
+                let asks_who =
+                    action == "BootNotification" && self.sockets.conflicts.concern(&self.station);
+                let peer = asks_who.then(|| self.peer()).flatten();
                 let call = Call {
                     id: id.into_owned(),
                     action: action.into_owned(),
                     payload,
                     at,
                     logged,
+                    peer,
                 };
                 match InHand::begin(self.protocol, call, &self.connection, &self.sockets) {
                     Ok(in_hand) => {
@@ -475,8 +481,15 @@ impl LinkTask {
                 self.write(Message::text(frame)).await
             }
             Answer::Nothing => Ok(()),
+            Answer::IdentityConflict => {
+                Err(End::Closing(Closing::Asked(CloseReason::IdentityConflict)))
+            }
             Answer::Close => Err(End::Closing(Closing::Asked(CloseReason::NotDurable))),
         }
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.socket.get_ref().peer_addr().ok().map(|peer| peer.ip())
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
@@ -498,6 +511,7 @@ impl LinkTask {
 
     /// Closes politely, where there is anybody left to be polite to.
     async fn say_goodbye(self: Box<Self>, end: End) {
+        let peer = self.peer();
         let Self {
             mut socket,
             connection,
@@ -505,6 +519,7 @@ impl LinkTask {
             station,
             ..
         } = *self;
+        let epoch = connection.epoch();
         // The actor learns of it first; the goodbye may take its time.
         drop(connection);
         let (label, goodbye) = goodbye_to(end);
@@ -515,15 +530,42 @@ impl LinkTask {
                 code,
                 reason: Utf8Bytes::from_static(reason),
             };
+            let evicted = end == End::Closing(Closing::Asked(CloseReason::Replaced));
+            let mut answered = false;
             let polite = async {
+                if evicted {
+                    let mark = tungstenite::Bytes::from_static(EVICTION_MARK);
+                    socket.send(Message::Ping(mark)).await?;
+                }
                 socket.close(Some(close)).await?;
                 // Until the peer closes too, so that what it still sends does not reset the
                 // connection before it has read the close frame.
-                while socket.next().await.is_some_and(|read| read.is_ok()) {}
+                while let Some(Ok(message)) = socket.next().await {
+                    answered |= answers_eviction(&message);
+                }
                 Ok::<_, tungstenite::Error>(())
             };
             let _ = timeout(sockets.write_timeout().min(GOODBYE_MOST), polite).await;
+            if let (true, true, Some(peer)) = (evicted, answered, peer) {
+                let now = sockets.clock.now();
+                sockets
+                    .conflicts
+                    .evicted(&station, epoch, peer, now, &sockets.actors);
+            }
         }
+    }
+}
+
+/// What a device that is evicted is pinged with.
+const EVICTION_MARK: &[u8] = b"replaced";
+
+/// Whether a message can only come from a device that has read that it is evicted. Anything else may have
+/// been under way for long, from a socket that its device has given up.
+fn answers_eviction(message: &Message) -> bool {
+    match message {
+        Message::Pong(mark) => &mark[..] == EVICTION_MARK,
+        Message::Close(Some(frame)) => frame.code == CloseCode::Policy,
+        _ => false,
     }
 }
 
@@ -565,6 +607,10 @@ fn goodbye_to(end: End) -> (&'static str, Option<(CloseCode, &'static str)>) {
                 Some((CloseCode::Again, "cannot keep this now; send it again")),
             ),
             CloseReason::Draining => ("draining", Some((CloseCode::Restart, "restarting"))),
+            CloseReason::IdentityConflict => (
+                "identity_conflict",
+                Some((CloseCode::Policy, "another device uses this identity")),
+            ),
             CloseReason::Quarantined => (
                 "quarantined",
                 Some((CloseCode::Again, "resting; come back later")),

@@ -14,6 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actors::Link;
+
 use super::{Sockets, link::LinkHandle};
 use crate::metrics;
 
@@ -78,7 +80,7 @@ impl Liveness {
             };
             match link.visit(now_s, self.silence_most_s) {
                 Visit::Alive => {}
-                Visit::Ping => link.ask_for_ping(),
+                Visit::Ping => link.ping(),
                 Visit::Dead => {
                     ::metrics::counter!(metrics::SOCKETS_DEAD).increment(1);
                     link.declare_dead();
@@ -101,5 +103,6 @@ pub(crate) async fn run(sockets: Arc<Sockets>) {
     for slot in (0..sockets.liveness.slots.len()).cycle() {
         ticks.tick().await;
         sockets.liveness.visit_slot(slot);
+        sockets.conflicts.forget(sockets.clock.now());
     }
 }

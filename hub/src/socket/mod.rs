@@ -3,12 +3,14 @@
 mod accept;
 mod answer;
 mod calls;
+mod conflicts;
 mod gate;
 mod handshake;
 mod line;
 mod link;
 mod liveness;
 mod request;
+mod rivals;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +21,8 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use accept::bind;
 pub use accept::{Listening, listen};
+pub use conflicts::Conflicts;
+pub(crate) use rivals::IdentityConflict;
 
 use crate::{
     config::{ChargersConfig, OverloadConfig},
@@ -38,6 +42,7 @@ pub struct Sockets {
     pub(crate) config: ChargersConfig,
     liveness: Liveness,
     gate: Arc<Gate>,
+    pub(crate) conflicts: Arc<Conflicts>,
     /// One for each handshake that may be looked up and opened at the same time.
     handshakes: Semaphore,
     /// The tasks of the open sockets; one ends when its goodbye is said.
@@ -65,6 +70,7 @@ impl Sockets {
             clock,
             log,
             dead_letters,
+            conflicts: Arc::new(Conflicts::new(config.identity_conflict_s)),
             handshakes: Semaphore::new(config.max_handshakes),
             open: TaskTracker::new(),
             config,

@@ -154,6 +154,7 @@ impl Link for NoCalls {
     fn silent_s(&self) -> u32 {
         0
     }
+    fn ping(&self) {}
     fn close(&self, _reason: CloseReason) {}
 
     fn finish(&self, _reason: CloseReason) {}

@@ -63,6 +63,7 @@ impl TestApi {
             .await
             .unwrap();
         let router = router(ApiState {
+            conflicts: Arc::new(crate::socket::Conflicts::new(300)),
             store: all.clone(),
             actors: actors.clone(),
             dead_letters: DeadLetters::new(all.clone(), actors.clone()),
