@@ -1,0 +1,338 @@
+//! Statements to the cluster: prepared once, sent to a replica that has the row, so many at a time, each
+//! within its time.
+//!
+//! A statement whose time is up, or whose connection broke, may have been carried out: a write error is
+//! certain only where the driver never sent it, or no node could have taken it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use metrics::{counter, gauge, histogram};
+use scylla::{
+    client::session::Session,
+    deserialize::row::DeserializeRow,
+    errors::{DbError, ExecutionError, RequestAttemptError},
+    response::{PagingState, query_result::QueryResult},
+    serialize::row::SerializeRow,
+    statement::{
+        Consistency,
+        batch::{Batch, BatchType},
+        prepared::PreparedStatement,
+    },
+    value::{CqlValue, Row},
+};
+use store::{ReadError, WriteError};
+use tokio::sync::Semaphore;
+
+use crate::metrics as names;
+
+/// Rows that come in one answer.
+const PAGE_ROWS: i32 = 500;
+
+/// How a statement is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    /// At LOCAL_QUORUM; sent again by the driver where a node fails, since it changes nothing twice.
+    Plain,
+    /// A light-weight transaction (`IF …`).
+    Once,
+    /// A read that sees, and completes, what light-weight transactions have begun.
+    Serial,
+}
+
+/// A statement's text, and how it is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Statement {
+    text: &'static str,
+    kind: Kind,
+}
+
+impl Statement {
+    /// A read, or a write that changes nothing when it is done again.
+    pub(crate) const fn plain(text: &'static str) -> Self {
+        let kind = Kind::Plain;
+        Self { text, kind }
+    }
+
+    /// A light-weight transaction.
+    pub(crate) const fn once(text: &'static str) -> Self {
+        let kind = Kind::Once;
+        Self { text, kind }
+    }
+
+    /// A read of what is written by light-weight transactions.
+    pub(crate) const fn serial(text: &'static str) -> Self {
+        let kind = Kind::Serial;
+        Self { text, kind }
+    }
+}
+
+/// A statement that failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{why}")]
+pub(crate) struct CqlError {
+    /// Whether it is certain that nothing was done.
+    certain: bool,
+    why: String,
+}
+
+impl CqlError {
+    /// What a column holds is not what was written there.
+    pub(crate) fn unreadable(why: &impl ToString) -> Self {
+        Self {
+            certain: false,
+            why: format!("a row cannot be read: {}", why.to_string()),
+        }
+    }
+
+    /// The error of a write that had done nothing before this statement, nor could by it.
+    pub(crate) fn before_writing(self) -> WriteError {
+        WriteError::NotWritten(self.why)
+    }
+}
+
+impl From<CqlError> for ReadError {
+    fn from(error: CqlError) -> Self {
+        Self(error.why)
+    }
+}
+
+/// The error of the statement that writes.
+impl From<CqlError> for WriteError {
+    fn from(error: CqlError) -> Self {
+        match error.certain {
+            true => Self::NotWritten(error.why),
+            false => Self::Unknown(error.why),
+        }
+    }
+}
+
+/// The connections to the cluster.
+pub(crate) struct Cql {
+    session: Session,
+    prepared: RwLock<HashMap<Statement, Arc<PreparedStatement>>>,
+    in_flight: Semaphore,
+    time: Duration,
+}
+
+impl Cql {
+    pub(crate) fn new(session: Session, in_flight: usize, time: Duration) -> Self {
+        Self {
+            session,
+            prepared: RwLock::default(),
+            in_flight: Semaphore::new(in_flight.max(1)),
+            time,
+        }
+    }
+
+    /// Carries out a write.
+    pub(crate) async fn write(
+        &self,
+        statement: Statement,
+        values: impl SerializeRow,
+    ) -> Result<(), CqlError> {
+        let (_, _) = self.page(statement, &values, PagingState::start()).await?;
+        Ok(())
+    }
+
+    /// Carries out a light-weight transaction; whether it was applied.
+    pub(crate) async fn once(
+        &self,
+        statement: Statement,
+        values: impl SerializeRow,
+    ) -> Result<bool, CqlError> {
+        let (result, _) = self.page(statement, &values, PagingState::start()).await?;
+        applied(result)
+    }
+
+    /// Carries out two light-weight transactions on one partition as one; whether they were applied.
+    pub(crate) async fn both_once<A: SerializeRow, B: SerializeRow>(
+        &self,
+        [one, other]: [Statement; 2],
+        values: (&A, &B),
+    ) -> Result<bool, CqlError> {
+        let begun = Instant::now();
+        let mut both = Batch::new(BatchType::Logged);
+        for statement in [one, other] {
+            both.append_statement(self.prepare(statement).await?.as_ref().clone());
+        }
+        let _turn = self.in_flight.acquire().await;
+        let outcome = self.session.batch(&both, values).await;
+        histogram!(names::STATEMENT_SECONDS).record(begun.elapsed());
+        applied(outcome.map_err(|error| failure(&error))?)
+    }
+
+    /// All rows of a read, page by page.
+    pub(crate) async fn rows<R>(
+        &self,
+        statement: Statement,
+        values: impl SerializeRow,
+    ) -> Result<Vec<R>, CqlError>
+    where
+        R: for<'a> DeserializeRow<'a, 'a>,
+    {
+        let mut read = Vec::new();
+        let mut from = PagingState::start();
+        loop {
+            let (result, next) = self.page(statement, &values, from).await?;
+            let rows = result
+                .into_rows_result()
+                .map_err(|error| CqlError::unreadable(&error))?;
+            let typed = rows
+                .rows::<R>()
+                .map_err(|error| CqlError::unreadable(&error))?;
+            for row in typed {
+                read.push(row.map_err(|error| CqlError::unreadable(&error))?);
+            }
+            match next {
+                Some(next) => from = next,
+                None => return Ok(read),
+            }
+        }
+    }
+
+    /// The row of a read that has one at most.
+    pub(crate) async fn row<R>(
+        &self,
+        statement: Statement,
+        values: impl SerializeRow,
+    ) -> Result<Option<R>, CqlError>
+    where
+        R: for<'a> DeserializeRow<'a, 'a>,
+    {
+        Ok(self.rows(statement, values).await?.into_iter().next())
+    }
+
+    async fn page(
+        &self,
+        statement: Statement,
+        values: &impl SerializeRow,
+        from: PagingState,
+    ) -> Result<(QueryResult, Option<PagingState>), CqlError> {
+        let begun = Instant::now();
+        let prepared = self.prepare(statement).await?;
+        let _turn = self.in_flight.acquire().await;
+        let under_way = gauge!(names::IN_FLIGHT);
+        under_way.increment(1);
+        let _done = OnDrop(|| under_way.decrement(1));
+        let outcome = self
+            .session
+            .execute_single_page(&prepared, values, from)
+            .await;
+        histogram!(names::STATEMENT_SECONDS).record(begun.elapsed());
+        let (result, next) = outcome.map_err(|error| failure(&error))?;
+        let next = match next.into_paging_control_flow() {
+            std::ops::ControlFlow::Continue(next) => Some(next),
+            std::ops::ControlFlow::Break(()) => None,
+        };
+        Ok((result, next))
+    }
+
+    async fn prepare(&self, statement: Statement) -> Result<Arc<PreparedStatement>, CqlError> {
+        if let Some(known) = self.known(statement) {
+            return Ok(known);
+        }
+        let preparing = tokio::time::timeout(self.time, self.session.prepare(statement.text));
+        let mut prepared = match preparing.await {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(error)) => return Err(count(true, &error)),
+            Err(_) => return Err(count(true, &"the statement could not be prepared in time")),
+        };
+        prepared.set_page_size(PAGE_ROWS);
+        prepared.set_is_idempotent(statement.kind != Kind::Once);
+        if statement.kind == Kind::Serial {
+            prepared.set_consistency(Consistency::LocalSerial);
+        }
+        let prepared = Arc::new(prepared);
+        self.prepared
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(statement, prepared.clone());
+        Ok(prepared)
+    }
+
+    fn known(&self, statement: Statement) -> Option<Arc<PreparedStatement>> {
+        let known = self.prepared.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&statement).cloned()
+    }
+
+    /// Carries out a change of the schema and waits until all nodes know it.
+    pub(crate) async fn change(&self, text: &str) -> Result<(), CqlError> {
+        self.session
+            .query_unpaged(text, ())
+            .await
+            .map_err(|error| failure(&error))?;
+        self.session
+            .await_schema_agreement()
+            .await
+            .map(drop)
+            .map_err(|error| count(false, &error))
+    }
+
+    /// Uses a keyspace from now on.
+    pub(crate) async fn enter(&self, keyspace: &str) -> Result<(), CqlError> {
+        self.session
+            .use_keyspace(keyspace, true)
+            .await
+            .map_err(|error| count(true, &error))
+    }
+}
+
+/// Does something when the future it stands in is done, or dropped.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Whether a light-weight transaction was applied.
+fn applied(result: QueryResult) -> Result<bool, CqlError> {
+    let rows = result
+        .into_rows_result()
+        .map_err(|error| CqlError::unreadable(&error))?;
+    // By its name: where it stands, and what else is there, differs between servers.
+    let applied = rows.column_specs().get_by_name("[applied]");
+    let row: Row = rows
+        .first_row()
+        .map_err(|error| CqlError::unreadable(&error))?;
+    match applied.and_then(|(column, _)| row.columns.into_iter().nth(column)?) {
+        Some(CqlValue::Boolean(applied)) => Ok(applied),
+        _ => Err(CqlError::unreadable(&"whether it was applied is not told")),
+    }
+}
+
+fn failure(error: &ExecutionError) -> CqlError {
+    let certain = match error {
+        ExecutionError::BadQuery(_)
+        | ExecutionError::EmptyPlan
+        | ExecutionError::PrepareError(_)
+        | ExecutionError::ConnectionPoolError(_)
+        | ExecutionError::LastAttemptError(
+            RequestAttemptError::SerializationError(_)
+            | RequestAttemptError::CqlRequestSerialization(_)
+            | RequestAttemptError::UnableToAllocStreamId
+            // No node takes these at any time, so none has before.
+            | RequestAttemptError::DbError(
+                DbError::SyntaxError | DbError::Invalid | DbError::Unauthorized,
+                _,
+            ),
+        ) => true,
+        // Not even "too few replicas": the attempt before that one may have got through.
+        _ => false,
+    };
+    count(certain, error)
+}
+
+fn count(certain: bool, why: &impl ToString) -> CqlError {
+    let outcome = if certain { "not_written" } else { "unknown" };
+    counter!(names::FAILURES, "outcome" => outcome).increment(1);
+    CqlError {
+        certain,
+        why: why.to_string(),
+    }
+}

@@ -1,0 +1,90 @@
+//! The store for many hubs: ScyllaDB or Apache Cassandra.
+//!
+//! - **The CQL** is what both run, ScyllaDB with tablets too: no counters, views, secondary indexes or
+//!   CDC. Light-weight transactions are for what happens once: the start of a session, the place of a
+//!   reading, a dead letter, an API key, the lock of a schema change.
+//! - **Statements** (`cql.rs`) are prepared, sent to a replica of their row, changed nothing by being
+//!   sent twice, bounded in number and time. `Ok` means written by a quorum of the datacentre; a time-out
+//!   is [`Unknown`](store::WriteError::Unknown).
+//! - **Session commits** (`session/`) are one insert into one partition, fenced by timestamps that come
+//!   from epochs. How that loses and doubles nothing is told in `session/mod.rs`.
+//! - **Lists** (`ids.rs`, `names.rs`, `time_log.rs`) are written before what they name and deleted after it. Who reads one
+//!   looks at what it names.
+//! - **The schema** is made by numbered changes (`schema.rs`, `migrations/`).
+//! - Each other trait of crate `store` is implemented in the file of its name.
+//!
+//! All hubs of a keyspace name the same datacentre: a quorum, and what happens once, is of one.
+
+mod access;
+mod buckets;
+mod command;
+mod connect;
+mod cql;
+mod dead_letter;
+mod ids;
+mod indexed;
+mod json;
+mod message;
+mod metrics;
+mod names;
+mod notice;
+mod numbers;
+mod open_error;
+mod options;
+mod reading;
+mod schema;
+mod session;
+mod site;
+mod station;
+mod time_log;
+mod token;
+mod turns;
+
+use std::{collections::HashSet, sync::Mutex};
+
+pub use metrics::describe_metrics;
+pub use open_error::OpenError;
+pub use options::{Credentials, Options, Tls};
+
+use cql::Cql;
+use indexed::Indexed;
+use numbers::Numbers;
+use session::{held::Held, owner::Writer};
+use turns::Turns;
+
+/// The store for many hubs.
+pub struct ScyllaStore {
+    cql: Cql,
+    /// This process, to other hubs.
+    writer: Writer,
+    held: Held,
+    starting: Turns,
+    numbers: Numbers,
+    /// Names that stay on their lists, and were put there.
+    put_names: Mutex<HashSet<(String, String)>>,
+    indexed: Indexed,
+    log_ttl_s: i32,
+}
+
+impl ScyllaStore {
+    /// Connects to the cluster, and brings the keyspace's schema up to date.
+    ///
+    /// # Errors
+    /// One line that says what to do; see [`OpenError`].
+    pub async fn open(options: &Options) -> Result<Self, OpenError> {
+        let cql = connect::connect(options).await?;
+        let writer = Writer::fresh();
+        schema::migrate(&cql, &options.keyspace, &writer.0).await?;
+        Ok(Self {
+            cql,
+            writer,
+            held: Held::new(),
+            starting: Turns::new(),
+            numbers: Numbers::default(),
+            put_names: Mutex::default(),
+            indexed: Indexed::default(),
+            // CQL takes no more than 20 years.
+            log_ttl_s: i32::try_from(options.log_ttl.as_secs().clamp(1, 600_000_000)).unwrap_or(1),
+        })
+    }
+}

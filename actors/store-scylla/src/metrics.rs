@@ -1,0 +1,42 @@
+//! Every metric of this crate: name, unit, help. Never a charger's id as a label.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// How long a session commit took, with all its statements.
+pub(crate) const COMMIT_SECONDS: &str = "switchyard_cql_commit_seconds";
+/// How long a statement took, the wait for its turn included.
+pub(crate) const STATEMENT_SECONDS: &str = "switchyard_cql_statement_seconds";
+/// Statements under way.
+pub(crate) const IN_FLIGHT: &str = "switchyard_cql_in_flight_statements";
+/// Statements that failed, by `outcome` (not_written, unknown).
+pub(crate) const FAILURES: &str = "switchyard_cql_failures_total";
+/// Times this hub took a session over.
+pub(crate) const TAKEOVERS: &str = "switchyard_cql_takeovers_total";
+/// Starts that were claimed and not written, and completed by a later reader or writer.
+pub(crate) const COMPLETED: &str = "switchyard_cql_starts_completed_total";
+
+/// Tells the recorder what the metrics of this crate mean.
+pub fn describe_metrics() {
+    describe_histogram!(
+        COMMIT_SECONDS,
+        Unit::Seconds,
+        "How long a session commit took, with all its statements."
+    );
+    describe_histogram!(
+        STATEMENT_SECONDS,
+        Unit::Seconds,
+        "How long a statement took, the wait for its turn included."
+    );
+    describe_gauge!(IN_FLIGHT, Unit::Count, "Statements under way.");
+    describe_counter!(FAILURES, Unit::Count, "Statements that failed, by outcome.");
+    describe_counter!(
+        TAKEOVERS,
+        Unit::Count,
+        "Times this hub took a session over."
+    );
+    describe_counter!(
+        COMPLETED,
+        Unit::Count,
+        "Starts that were claimed and not written, and completed by a later reader or writer."
+    );
+}

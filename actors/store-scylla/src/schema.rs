@@ -1,0 +1,184 @@
+//! The numbered changes that make the schema. Each is applied once, under a lock that ends by itself,
+//! and never edited afterwards: a change to the schema is a new file and a line below.
+//!
+//! CQL has no transactions for this, so a change that was interrupted is done again from its beginning: write
+//! statements that may be (`IF NOT EXISTS`). A semicolon ends a statement and stands nowhere else.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    OpenError,
+    cql::{Cql, CqlError, Statement},
+};
+
+const MIGRATIONS: &[(i32, &str)] = &[(1, include_str!("migrations/0001_init.cql"))];
+
+const TABLES: [&str; 2] = [
+    "CREATE TABLE IF NOT EXISTS migrations (
+         bucket int, version int, applied_by text, PRIMARY KEY (bucket, version))",
+    "CREATE TABLE IF NOT EXISTS migration_lock (bucket int PRIMARY KEY, owner text)",
+];
+const HAS_TABLE: Statement = Statement::plain(
+    "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'migrations'",
+);
+const APPLIED: Statement = Statement::serial("SELECT version FROM migrations WHERE bucket = 0");
+const NOTE: Statement = Statement::once(
+    "INSERT INTO migrations (bucket, version, applied_by) VALUES (0, ?, ?) IF NOT EXISTS",
+);
+const LOCK: Statement = Statement::once(
+    "INSERT INTO migration_lock (bucket, owner) VALUES (0, ?) IF NOT EXISTS USING TTL ?",
+);
+const RENEW: Statement = Statement::once(
+    "UPDATE migration_lock USING TTL ? SET owner = ? WHERE bucket = 0 IF owner = ?",
+);
+const UNLOCK: Statement =
+    Statement::once("DELETE FROM migration_lock WHERE bucket = 0 IF owner = ?");
+
+/// The lock of a hub that died is free after this.
+const LOCK_S: i32 = 60;
+/// How long to wait for another hub to get done.
+const PATIENCE: Duration = Duration::from_secs(300);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Brings the keyspace, which was entered, to the newest version known here.
+pub(crate) async fn migrate(cql: &Cql, keyspace: &str, owner: &str) -> Result<(), OpenError> {
+    migrate_by(cql, keyspace, owner, MIGRATIONS).await
+}
+
+async fn migrate_by(
+    cql: &Cql,
+    keyspace: &str,
+    owner: &str,
+    migrations: &[(i32, &str)],
+) -> Result<(), OpenError> {
+    let failed = |error: CqlError| OpenError::Other {
+        keyspace: keyspace.to_owned(),
+        why: error.to_string(),
+    };
+    let known = migrations.last().map_or(0, |(version, _)| *version);
+    if applied(cql, keyspace).await.map_err(failed)? == known {
+        return Ok(());
+    }
+    for table in TABLES {
+        cql.change(table).await.map_err(failed)?;
+    }
+    let until = Instant::now() + PATIENCE;
+    while !cql.once(LOCK, (owner, LOCK_S)).await.map_err(failed)? {
+        if Instant::now() > until {
+            return Err(OpenError::Locked(keyspace.to_owned()));
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+    // Whoever had the lock may have done it.
+    let found = applied(cql, keyspace).await.map_err(failed)?;
+    let outcome = match found.cmp(&known) {
+        std::cmp::Ordering::Greater => Err(OpenError::Newer {
+            keyspace: keyspace.to_owned(),
+            found,
+            known,
+        }),
+        _ => apply(cql, owner, migrations, found).await.map_err(failed),
+    };
+    let unlocked = cql.once(UNLOCK, (owner,)).await.map_err(failed);
+    outcome.and(unlocked.map(drop))
+}
+
+async fn apply(
+    cql: &Cql,
+    owner: &str,
+    migrations: &[(i32, &str)],
+    found: i32,
+) -> Result<(), CqlError> {
+    for (version, text) in migrations.iter().filter(|(version, _)| *version > found) {
+        for statement in statements(text) {
+            if !cql.once(RENEW, (LOCK_S, owner, owner)).await? {
+                return Err(CqlError::unreadable(
+                    &"another hub has taken the lock while this one changed the schema",
+                ));
+            }
+            cql.change(&statement).await?;
+        }
+        cql.once(NOTE, (*version, owner)).await?;
+    }
+    Ok(())
+}
+
+/// The newest version applied; 0 for an empty keyspace.
+async fn applied(cql: &Cql, keyspace: &str) -> Result<i32, CqlError> {
+    let table: Option<(String,)> = cql.row(HAS_TABLE, (keyspace,)).await?;
+    if table.is_none() {
+        return Ok(0);
+    }
+    let versions: Vec<(i32,)> = cql.rows(APPLIED, ()).await?;
+    Ok(versions
+        .into_iter()
+        .map(|(version,)| version)
+        .max()
+        .unwrap_or(0))
+}
+
+/// The statements of a file, without comments.
+fn statements(text: &str) -> Vec<String> {
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let statements = text.split(';').map(str::trim);
+    statements
+        .filter(|statement| !statement.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_rise_one_by_one() {
+        for pair in MIGRATIONS.windows(2) {
+            assert_eq!(pair[0].0 + 1, pair[1].0);
+        }
+        assert_eq!(MIGRATIONS[0].0, 1);
+    }
+
+    #[test]
+    fn every_statement_may_be_done_again() {
+        for (version, text) in MIGRATIONS {
+            for statement in statements(text) {
+                assert!(
+                    statement.contains("IF NOT EXISTS"),
+                    "{version}: {statement}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn comments_are_no_statements() {
+        let text = "-- one; two\nCREATE a;\n\n  -- three\nCREATE\nb;\n";
+        assert_eq!(statements(text), ["CREATE a", "CREATE\nb"]);
+    }
+
+    /// No counters, views, secondary indexes or CDC: they are not the same, or not there, on the servers
+    /// this is to run on.
+    #[test]
+    fn only_what_all_servers_have_is_used() {
+        for (_, text) in MIGRATIONS {
+            for statement in statements(text) {
+                let words = statement.to_lowercase();
+                for word in [
+                    " counter",
+                    "materialized",
+                    "create index",
+                    "custom index",
+                    "cdc",
+                ] {
+                    assert!(!words.contains(word), "{word} in {statement}");
+                }
+            }
+        }
+    }
+}
