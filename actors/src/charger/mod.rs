@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 
 pub use self::ask::Connection;
 use self::{
+    number::Numbers,
     open::{Open, OpenSessions},
     session_actors::SessionActors,
 };
@@ -158,7 +159,7 @@ struct ChargerState {
     site: Option<SiteId>,
     sessions: OpenSessions,
     session_actors: SessionActors,
-    last_number: i32,
+    numbers: Numbers,
 }
 
 impl Actor for ChargerActor {
@@ -178,7 +179,7 @@ impl Actor for ChargerActor {
             site: None,
             sessions: OpenSessions::default(),
             session_actors: SessionActors::default(),
-            last_number: 0,
+            numbers: Numbers::default(),
         }))
     }
 
@@ -229,7 +230,8 @@ impl ChargerState {
             ChargerMsg::Call(call) => self.call(*call),
             ChargerMsg::SpareNumber(reply) => {
                 // Whoever asked may have given up.
-                let _ = reply.send(self.spare_number());
+                let now = self.deps.clock.now();
+                let _ = reply.send(self.numbers.next_spare(now));
             }
             ChargerMsg::Session(news) => self.on_session_news(myself, *news),
             ChargerMsg::Close(closing) => self.close_session(myself, *closing).await,
@@ -248,7 +250,9 @@ impl ChargerState {
             self.is_admitted(station.admission);
             self.stands_at(station.site);
         }
-        self.last_number = hydration.last_number.unwrap_or(0);
+        if let Some(number) = hydration.last_number {
+            self.numbers.note(number);
+        }
         for session in hydration.open_sessions {
             let open = self.sessions.insert(Open::new(session.transaction));
             open.connector = session.connector;

@@ -15,21 +15,48 @@ const SINCE_S: i64 = 1_577_836_800;
 const SPARE: i32 = 1 << 30;
 const DAY_S: i32 = 86_400;
 
-/// The number of a start whose id time ([`id_time`](crate::session::core::id_time)) is `began`: the
-/// first from there that is not `taken` by another transaction.
-pub(super) fn of_start(began: Timestamp, taken: impl Fn(i32) -> bool) -> i32 {
-    let mut number = by_clock(began);
-    while taken(number) {
-        number = number.saturating_add(1);
-    }
-    number
+/// The numbers a station was given. Those of the last starts, when they follow each other faster than
+/// the seconds, are a run without gaps, known here so that the store need not be asked for each.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    run: (i32, i32),
+    spare: i32,
 }
 
-/// A number for a start that no actor could handle: above `last`, the highest the station was given.
-pub(super) fn spare(now: Timestamp, last: i32) -> i32 {
-    SPARE
-        .saturating_add(by_clock(now))
-        .max(last.saturating_add(1))
+impl Numbers {
+    /// The number of a start whose id time ([`id_time`](crate::session::core::id_time)) is `began`: the
+    /// first from there that is not `taken` by another transaction.
+    pub(super) fn of_start(&self, began: Timestamp, taken: impl Fn(i32) -> bool) -> i32 {
+        let mut number = by_clock(began);
+        let (first, last) = self.run;
+        // The first of the run is asked about: it may be this start's own.
+        if number > first && number <= last {
+            number = last.saturating_add(1);
+        }
+        while taken(number) {
+            number = number.saturating_add(1);
+        }
+        number
+    }
+
+    /// A number for a start that no actor could handle.
+    pub(super) fn next_spare(&mut self, now: Timestamp) -> i32 {
+        let by_clock = SPARE.saturating_add(by_clock(now));
+        self.spare = by_clock.max(self.spare.saturating_add(1));
+        self.spare
+    }
+
+    /// A number is in use.
+    pub(super) fn note(&mut self, number: i32) {
+        let (first, last) = self.run;
+        if number >= SPARE {
+            self.spare = self.spare.max(number);
+        } else if last != 0 && number == last.saturating_add(1) {
+            self.run = (first, number);
+        } else if number > last {
+            self.run = (number, number);
+        }
+    }
 }
 
 /// Whether a name can only be a number that this hub handed out, within the last months.
@@ -59,23 +86,50 @@ mod tests {
 
     #[test]
     fn a_start_gets_the_same_number_each_time() {
-        assert_eq!(of_start(NOW, |_| false), 212_163_200);
-        assert_eq!(of_start(NOW.plus_ms(999), |_| false), 212_163_200);
-        assert_eq!(of_start(NOW, |number| number == 212_163_200), 212_163_201);
+        let numbers = Numbers::default();
+        assert_eq!(numbers.of_start(NOW, |_| false), 212_163_200);
+        assert_eq!(numbers.of_start(NOW.plus_ms(999), |_| false), 212_163_200);
+        let next = numbers.of_start(NOW, |number| number == 212_163_200);
+        assert_eq!(next, 212_163_201);
+    }
+
+    #[test]
+    fn starts_that_are_faster_than_the_seconds_are_numbered_on() {
+        let mut numbers = Numbers::default();
+        for expected in 212_163_200..212_163_250 {
+            let asked = std::cell::Cell::new(0);
+            let number = numbers.of_start(NOW, |number| {
+                asked.set(asked.get() + 1);
+                number == 212_163_200 && expected != number
+            });
+            assert_eq!(number, expected);
+            assert!(asked.get() <= 2, "each number is not asked about");
+            numbers.note(number);
+        }
+        assert_eq!(
+            numbers.of_start(NOW.plus_ms(-3_600_000), |_| false),
+            212_159_600,
+            "an offline start keeps its own second"
+        );
     }
 
     #[test]
     fn spare_numbers_are_their_own() {
-        let first = spare(NOW, of_start(NOW, |_| false));
+        let mut numbers = Numbers::default();
+        let first = numbers.next_spare(NOW);
         assert!(first >= SPARE);
-        assert_eq!(spare(NOW, first), first + 1);
+        assert_eq!(numbers.next_spare(NOW), first + 1);
+        numbers.note(first + 5);
+        assert_eq!(numbers.next_spare(NOW), first + 6);
+        assert!(numbers.of_start(NOW, |_| false) < SPARE);
     }
 
     #[test]
     fn its_own_numbers_are_known_again() {
-        let number = of_start(NOW, |_| false);
+        let mut numbers = Numbers::default();
+        let number = numbers.of_start(NOW, |_| false);
         assert!(is_ours(&number.to_string(), NOW));
-        assert!(is_ours(&spare(NOW, number).to_string(), NOW));
+        assert!(is_ours(&numbers.next_spare(NOW).to_string(), NOW));
         for other in ["0", "-1", "777", "2147483647", "a1"] {
             assert!(!is_ours(other, NOW), "{other}");
         }

@@ -157,18 +157,12 @@ impl ChargerState {
                     || open.token.as_ref().map(TokenUid::folded) != token
             })
         };
-        let name = number::of_start(began, other).to_string();
+        let name = self.numbers.of_start(began, other).to_string();
         let origin = match self.sessions.named(&name) {
             Some(_) => Origin::Named(name),
             None => Origin::New(name),
         };
         Target::new(origin, false)
-    }
-
-    /// See [`number::spare`].
-    pub(super) fn spare_number(&mut self) -> i32 {
-        self.last_number = number::spare(self.deps.clock.now(), self.last_number);
-        self.last_number
     }
 
     fn protocol(&self) -> Protocol {
@@ -269,7 +263,7 @@ impl ChargerState {
             self.slot.charges_is(true);
         }
         if let Ok(number) = news.transaction.parse::<i32>() {
-            self.last_number = self.last_number.max(number);
+            self.numbers.note(number);
         }
         if let Some(open) = self.sessions.named(&news.transaction) {
             open.connector = news.connector;
