@@ -29,14 +29,16 @@ impl Numbers {
     pub(super) fn of_start(&self, began: Timestamp, taken: impl Fn(i32) -> bool) -> i32 {
         let mut number = by_clock(began);
         let (first, last) = self.run;
-        // The first of the run is asked about: it may be this start's own.
-        if number > first && number <= last {
-            number = last.saturating_add(1);
-        }
-        while taken(number) {
+        loop {
+            // The first of the run is asked about: it may be this start's own.
+            if number > first && number <= last {
+                number = last.saturating_add(1);
+            }
+            if !taken(number) {
+                return number;
+            }
             number = number.saturating_add(1);
         }
-        number
     }
 
     /// A number for a start that no actor could handle.
