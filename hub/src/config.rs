@@ -67,10 +67,13 @@ pub struct ChargersConfig {
     pub max_unopened: usize,
     /// How many of those may be looked up in the store and opened at once.
     pub max_handshakes: usize,
-    /// How long a handshake may take, in s.
+    /// How long a request to connect may take to arrive, and how long the store may then take to know the
+    /// station, in s.
     pub handshake_timeout_s: u64,
     /// The longest message a charger may send, in bytes.
     pub max_message_bytes: usize,
+    /// How long a message may take to arrive, from its first byte to its last, in s.
+    pub message_timeout_s: u64,
     /// How often a silent socket is pinged, in s; a dead one is found within two of these.
     pub ping_interval_s: u32,
     /// How many calls may wait for one charger.
@@ -190,6 +193,8 @@ impl Default for ChargersConfig {
             handshake_timeout_s: 10,
             // A StopTransaction with the transactionData of a long session is larger than most.
             max_message_bytes: 256 * 1024,
+            // The longest message over the slowest of modems.
+            message_timeout_s: 120,
             ping_interval_s: 60,
             max_waiting_calls: 16,
             write_timeout_s: 30,
@@ -329,6 +334,10 @@ impl Config {
             (
                 chargers.write_timeout_s == 0,
                 "chargers.write_timeout_s must be at least 1",
+            ),
+            (
+                chargers.message_timeout_s == 0,
+                "chargers.message_timeout_s must be at least 1",
             ),
             (
                 !(1..=3600).contains(&chargers.ping_interval_s),

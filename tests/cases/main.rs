@@ -11,6 +11,7 @@ mod full_disk;
 mod guards;
 mod handshake;
 mod histories;
+mod hostile;
 mod identity_conflict;
 mod liveness;
 mod overload;

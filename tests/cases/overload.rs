@@ -146,3 +146,39 @@ async fn nobody_is_let_in_while_those_inside_wait_too_long() {
     .await;
     assert!(began.elapsed() < Duration::from_secs(5));
 }
+
+#[tokio::test]
+async fn who_cannot_be_looked_up_in_time_is_told_to_come_back_at_a_time_of_its_own() {
+    let hub = HubProcess::start(&[
+        ("CHARGERS__HANDSHAKE_TIMEOUT_S", "1"),
+        ("CHARGERS__MAX_HANDSHAKES", "4"),
+        ("MESSAGE_LOG__ENABLED", "false"),
+    ]);
+    let mut known = booted(&hub, "CP").await;
+    // Newcomers are written down before they are let in.
+    hub.inject("store", "slow 60000");
+    let mut newcomers = JoinSet::new();
+    for n in 0..12 {
+        let address = hub.chargers.clone();
+        newcomers.spawn(async move {
+            let identity = format!("NEW{n}");
+            let tried = Charger::try_connect(&address, &identity, Some("ocpp1.6")).await;
+            match tried.err().map(|error| *error) {
+                Some(tungstenite::Error::Http(response)) => response,
+                other => panic!("expected 503, got {other:?}"),
+            }
+        });
+    }
+    let mut retries: Vec<u32> = Vec::new();
+    for response in newcomers.join_all().await {
+        assert_eq!(response.status(), 503);
+        let retry = response.headers()["Retry-After"].to_str().unwrap();
+        retries.push(retry.parse().unwrap());
+    }
+    assert!(retries.iter().all(|s| (30..=60).contains(s)), "{retries:?}");
+    retries.sort_unstable();
+    retries.dedup();
+    assert!(retries.len() > 1, "all come back at once: {retries:?}");
+    // Those who are in do not notice.
+    known.call("Heartbeat", json!({})).await;
+}

@@ -150,6 +150,14 @@ impl Charger {
         self.socket.send(message).await.expect("the socket is open");
     }
 
+    /// Sends a WebSocket message as it is.
+    ///
+    /// # Errors
+    /// When the socket is closed.
+    pub async fn try_send(&mut self, message: Message) -> Result<(), Box<tungstenite::Error>> {
+        Ok(self.socket.send(message).await?)
+    }
+
     /// The next OCPP-J frame.
     ///
     /// # Panics

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use model::{Admission, Protocol, Station, StationId};
 use store::Hydration;
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
@@ -25,10 +25,17 @@ const OVERLOADED_RETRY_S: u32 = 15;
 /// When to come back, at the earliest, to a hub that cannot keep or read anything, in s.
 const UNAVAILABLE_RETRY_S: u32 = 30;
 
-/// Shakes hands and, if all is well, leaves an open link behind.
-pub(crate) async fn shake(mut stream: TcpStream, sockets: Arc<Sockets>) {
+/// Shakes hands and, if all is well, leaves an open link behind. Told to `hurry`, it gives up unless it has
+/// read the request.
+pub(crate) async fn shake(mut stream: TcpStream, sockets: Arc<Sockets>, hurry: Arc<Notify>) {
     let within = sockets.handshake_timeout();
-    let (request, behind) = match read_head(&mut stream, within).await {
+    let read = tokio::select! {
+        biased;
+        read = read_head(&mut stream, within) => read,
+        () = hurry.notified() => None,
+    };
+    drop(hurry);
+    let (request, behind) = match read {
         Some(Ok(read)) => read,
         Some(Err(refused)) => return turn_away(stream, &sockets, &refused).await,
         None => {
@@ -44,11 +51,20 @@ pub(crate) async fn shake(mut stream: TcpStream, sockets: Arc<Sockets>) {
     if let Err(refused) = conflicts::admit(&request.station, &stream, &sockets).await {
         return turn_away(stream, &sockets, &refused).await;
     }
-    // The request is there: from here on it costs reads, so few do it at once.
-    let Ok(_permit) = sockets.handshakes.acquire().await else {
-        return;
+    // The request is there: from here on it costs reads, so few do it at once, and none for long.
+    let admission = async {
+        let permit = sockets.handshakes.acquire().await;
+        (admit(&request, &sockets).await, permit)
     };
-    match admit(&request, &sockets).await {
+    let (admitted, _permit) = match timeout(within, admission).await {
+        Ok((admitted, permit)) => (admitted, permit.ok()),
+        Err(_) => {
+            let detail = "the hub takes too long to look this station up; come back later";
+            let refused = Refused::later("unavailable", detail, UNAVAILABLE_RETRY_S);
+            (Err(refused), None)
+        }
+    };
+    match admitted {
         Ok(Admitted {
             protocol: Some(protocol),
             hydration,

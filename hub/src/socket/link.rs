@@ -42,11 +42,16 @@ use super::{
     answer::{Answer, Call, InHand},
     calls::Calls,
     liveness::{Liveness, Visit, seconds_since},
+    metered::Metered,
 };
 use crate::metrics;
 
-/// How many messages a charger may send ahead of its answers.
+/// How many messages a charger may send ahead of its answers, and how many bytes before no more are read.
 const MAX_AHEAD: usize = 8;
+const MAX_AHEAD_BYTES: usize = 64 * 1024;
+
+/// A message that is longer leaves the socket with a buffer that is worth renewing.
+const LONG_MESSAGE_BYTES: usize = 4 * 1024;
 
 /// What others hold of a socket: they leave word and wake its task.
 pub(crate) struct LinkHandle {
@@ -166,15 +171,8 @@ pub(crate) async fn open(
     protocol: Protocol,
     sockets: Arc<Sockets>,
 ) {
-    // tungstenite's defaults are 128 KiB of buffers a socket; these are what an idle charger costs.
-    let config = WebSocketConfig::default()
-        .read_buffer_size(1024)
-        .write_buffer_size(0)
-        .max_write_buffer_size(1024 * 1024)
-        .max_message_size(Some(sockets.config.max_message_bytes))
-        .max_frame_size(Some(sockets.config.max_message_bytes));
-    let socket =
-        WebSocketStream::from_partially_read(stream, behind, Role::Server, Some(config)).await;
+    let stream = Metered::new(stream, &behind);
+    let socket = web_socket(stream, behind, &sockets).await;
     let task = LinkTask {
         socket,
         handle,
@@ -185,13 +183,31 @@ pub(crate) async fn open(
         in_hand: None,
         ahead: VecDeque::new(),
         call_timer: None,
+        message_timer: None,
+        buffer_is_large: false,
     };
     let open = task.sockets.open.clone();
     open.spawn(run(Box::new(task)));
 }
 
+/// The WebSocket on a connection that has been upgraded.
+async fn web_socket(
+    stream: Metered,
+    behind: Vec<u8>,
+    sockets: &Sockets,
+) -> WebSocketStream<Metered> {
+    // tungstenite's defaults are 128 KiB of buffers a socket; these are what an idle charger costs.
+    let config = WebSocketConfig::default()
+        .read_buffer_size(1024)
+        .write_buffer_size(0)
+        .max_write_buffer_size(1024 * 1024)
+        .max_message_size(Some(sockets.config.max_message_bytes))
+        .max_frame_size(Some(sockets.config.max_message_bytes));
+    WebSocketStream::from_partially_read(stream, behind, Role::Server, Some(config)).await
+}
+
 struct LinkTask {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Metered>,
     handle: Arc<LinkHandle>,
     connection: Arc<Connection>,
     station: StationId,
@@ -203,6 +219,10 @@ struct LinkTask {
     ahead: VecDeque<Utf8Bytes>,
     /// Runs while the hub waits for an answer.
     call_timer: Option<Pin<Box<Sleep>>>,
+    /// Runs while a message has begun and not ended.
+    message_timer: Option<Pin<Box<Sleep>>>,
+    /// A long message has made the socket's buffer large.
+    buffer_is_large: bool,
 }
 
 /// What happens next on a socket.
@@ -215,6 +235,8 @@ enum Next {
     Word { close: Option<Closing>, ping: bool },
     /// A call of the hub's ran out of time.
     CallExpired,
+    /// A message took too long to arrive.
+    MessageExpired,
 }
 
 /// How a socket came to its end.
@@ -224,6 +246,8 @@ enum End {
     Gone,
     /// The charger broke the rules of WebSocket.
     Malformed(CloseCode),
+    /// The charger began a message and did not end it in time.
+    TooSlow,
     /// The hub closes it.
     Closing(Closing),
 }
@@ -235,6 +259,9 @@ async fn run(mut task: Box<LinkTask>) {
         // Boxed: what a message needs is held only while there is one.
         if let Err(end) = Box::pin(task.handle_next(next)).await {
             break end;
+        }
+        if task.buffer_is_large && task.socket.get_ref().has_nothing_behind() {
+            task = Box::pin(task.renew_socket()).await;
         }
     };
     task.handle.word().calls.gone();
@@ -259,12 +286,77 @@ impl LinkTask {
             self.call_timer = None;
             return Poll::Ready(Next::CallExpired);
         }
-        if self.ahead.len() < MAX_AHEAD
-            && let Poll::Ready(read) = self.socket.poll_next_unpin(cx)
-        {
+        if !self.takes_more() {
+            // What is under way stands still because of the hub.
+            self.message_timer = None;
+            return Poll::Pending;
+        }
+        if let Poll::Ready(read) = self.socket.poll_next_unpin(cx) {
+            self.note_read(&read);
             return Poll::Ready(Next::Read(read));
         }
+        if self.socket.get_ref().has_begun() {
+            let within = self.sockets.message_timeout();
+            let timer = self
+                .message_timer
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
+            return timer.as_mut().poll(cx).map(|()| Next::MessageExpired);
+        }
         Poll::Pending
+    }
+
+    /// Whether the charger may send more before it has its answers.
+    fn takes_more(&self) -> bool {
+        self.ahead.len() < MAX_AHEAD
+            && self.ahead.iter().map(|text| text.len()).sum::<usize>() < MAX_AHEAD_BYTES
+    }
+
+    fn note_read(&mut self, read: &Option<Result<Message, tungstenite::Error>>) {
+        let data_bytes = match read {
+            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => Some(message.len()),
+            _ => None,
+        };
+        self.buffer_is_large |= data_bytes.is_some_and(|bytes| bytes > LONG_MESSAGE_BYTES);
+        if matches!(read, Some(Ok(Message::Close(_)))) {
+            // The answer to it waits in the socket.
+            self.buffer_is_large = false;
+        }
+        if data_bytes.is_some() || !self.socket.get_ref().has_begun() {
+            self.message_timer = None;
+        }
+    }
+
+    /// The same connection with a buffer of the size that an idle charger costs: tungstenite would keep
+    /// one as large as the longest message there ever was. To be called when nothing is in it, and
+    /// nothing waits to be sent.
+    async fn renew_socket(self: Box<Self>) -> Box<Self> {
+        let Self {
+            socket,
+            handle,
+            connection,
+            station,
+            protocol,
+            sockets,
+            in_hand,
+            ahead,
+            call_timer,
+            message_timer,
+            buffer_is_large: _,
+        } = *self;
+        let socket = web_socket(socket.into_inner(), Vec::new(), &sockets).await;
+        Box::new(Self {
+            socket,
+            handle,
+            connection,
+            station,
+            protocol,
+            sockets,
+            in_hand,
+            ahead,
+            call_timer,
+            message_timer,
+            buffer_is_large: false,
+        })
     }
 
     fn take_word(&self) -> Option<Next> {
@@ -303,6 +395,7 @@ impl LinkTask {
                 }
                 self.send_next_call().await?;
             }
+            Next::MessageExpired => return Err(End::TooSlow),
             Next::CallExpired => {
                 self.handle.word().calls.expire(Instant::now());
                 self.send_next_call().await?;
@@ -489,7 +582,12 @@ impl LinkTask {
     }
 
     fn peer(&self) -> Option<IpAddr> {
-        self.socket.get_ref().peer_addr().ok().map(|peer| peer.ip())
+        self.socket
+            .get_ref()
+            .stream()
+            .peer_addr()
+            .ok()
+            .map(|peer| peer.ip())
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
@@ -587,6 +685,10 @@ fn end_of(error: &tungstenite::Error) -> End {
 fn goodbye_to(end: End) -> (&'static str, Option<(CloseCode, &'static str)>) {
     match end {
         End::Gone => ("gone", None),
+        End::TooSlow => (
+            "too_slow",
+            Some((CloseCode::Policy, "a message took too long to arrive")),
+        ),
         End::Malformed(CloseCode::Size) => (
             "too_long",
             Some((CloseCode::Size, "longer than chargers.max_message_bytes")),
@@ -658,7 +760,7 @@ mod tests {
             "{} bytes of future",
             future_bytes(run)
         );
-        let besides = size_of::<LinkTask>() - size_of::<WebSocketStream<TcpStream>>();
+        let besides = size_of::<LinkTask>() - size_of::<WebSocketStream<Metered>>();
         assert!(besides <= 120, "{besides} bytes besides the WebSocket");
     }
 }

@@ -9,6 +9,7 @@ mod handshake;
 mod line;
 mod link;
 mod liveness;
+mod metered;
 mod request;
 mod rivals;
 
@@ -81,6 +82,10 @@ impl Sockets {
 
     fn handshake_timeout(&self) -> Duration {
         Duration::from_secs(self.config.handshake_timeout_s)
+    }
+
+    fn message_timeout(&self) -> Duration {
+        Duration::from_secs(self.config.message_timeout_s)
     }
 
     fn write_timeout(&self) -> Duration {
