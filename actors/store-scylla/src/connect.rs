@@ -15,7 +15,10 @@ use scylla::{
     statement::{Consistency, SerialConsistency},
 };
 
-use crate::{OpenError, Options, Tls, cql::Cql};
+use crate::{
+    OpenError, Options, Tls,
+    cql::{Cql, CqlError},
+};
 
 /// How long a connection may take to be opened.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -34,25 +37,26 @@ pub(crate) async fn connect(options: &Options) -> Result<Cql, OpenError> {
     }
     let session = open(options).await?;
     let cql = Cql::new(session, options.in_flight, options.request_timeout);
-    if let Some(replicas) = options.create_with_replicas {
-        let datacenter = options
-            .datacenter
-            .as_deref()
-            .unwrap_or("replication_factor");
-        let create = format!(
-            "CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\" WITH replication =
-                 {{'class': 'NetworkTopologyStrategy', '{}': {replicas}}}",
-            datacenter.replace('\'', "''"),
-        );
-        cql.change(&create)
-            .await
-            .map_err(|error| OpenError::Other {
-                keyspace: keyspace.to_owned(),
-                why: error.to_string(),
-            })?;
+    if cql.enter(keyspace).await.is_ok() {
+        return Ok(cql);
     }
-    let entered = cql.enter(keyspace).await;
-    entered.map_err(|_| OpenError::NoKeyspace(keyspace.to_owned()))?;
+    let Some(replicas) = options.create_with_replicas else {
+        return Err(OpenError::NoKeyspace(keyspace.to_owned()));
+    };
+    let datacenter = options.datacenter.as_deref();
+    let create = format!(
+        "CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\" WITH replication =
+             {{'class': 'NetworkTopologyStrategy', '{}': {replicas}}}",
+        datacenter
+            .unwrap_or("replication_factor")
+            .replace('\'', "''"),
+    );
+    let failed = |error: CqlError| OpenError::Other {
+        keyspace: keyspace.to_owned(),
+        why: error.to_string(),
+    };
+    cql.change(&create).await.map_err(failed)?;
+    cql.enter(keyspace).await.map_err(failed)?;
     Ok(cql)
 }
 

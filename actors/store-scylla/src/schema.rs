@@ -58,7 +58,11 @@ async fn migrate_by(
         why: error.to_string(),
     };
     let known = migrations.last().map_or(0, |(version, _)| *version);
-    if applied(cql, keyspace).await.map_err(failed)? == known {
+    if is_done(
+        applied(cql, keyspace).await.map_err(failed)?,
+        known,
+        keyspace,
+    )? {
         return Ok(());
     }
     for table in TABLES {
@@ -73,16 +77,24 @@ async fn migrate_by(
     }
     // Whoever had the lock may have done it.
     let found = applied(cql, keyspace).await.map_err(failed)?;
-    let outcome = match found.cmp(&known) {
-        std::cmp::Ordering::Greater => Err(OpenError::Newer {
-            keyspace: keyspace.to_owned(),
-            found,
-            known,
-        }),
-        _ => apply(cql, owner, migrations, found).await.map_err(failed),
+    let outcome = match is_done(found, known, keyspace) {
+        Ok(false) => apply(cql, owner, migrations, found).await.map_err(failed),
+        other => other.map(drop),
     };
     let unlocked = cql.once(UNLOCK, (owner,)).await.map_err(failed);
     outcome.and(unlocked.map(drop))
+}
+
+/// Whether all is applied that is known here.
+fn is_done(found: i32, known: i32, keyspace: &str) -> Result<bool, OpenError> {
+    if found > known {
+        return Err(OpenError::Newer {
+            keyspace: keyspace.to_owned(),
+            found,
+            known,
+        });
+    }
+    Ok(found == known)
 }
 
 async fn apply(

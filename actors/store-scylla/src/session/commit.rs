@@ -196,24 +196,25 @@ impl ScyllaStore {
             entry: &commit.entry,
         };
         self.write_next(cells, &owner).await?;
-        let (still, ()) = tokio::join!(
-            self.is_owner(id, &owner),
-            self.take_off_lists(id, &traits, &commit.traits, stamp),
-        );
-        match still {
-            Ok(true) => Ok(Settled {
-                committed: Committed::Written,
-                of: id,
-                version: Version {
-                    stamp,
-                    writer: owner.writer.clone(),
-                },
-                owned: Some(Owned {
-                    owner,
-                    last: no,
-                    traits: commit.traits.clone(),
-                }),
-            }),
+        match self.is_owner(id, &owner).await {
+            Ok(true) => {
+                // Not before: an owner that has been replaced must not hide what another goes on with.
+                self.take_off_lists(id, &traits, &commit.traits, stamp)
+                    .await;
+                Ok(Settled {
+                    committed: Committed::Written,
+                    of: id,
+                    version: Version {
+                        stamp,
+                        writer: owner.writer.clone(),
+                    },
+                    owned: Some(Owned {
+                        owner,
+                        last: no,
+                        traits: commit.traits.clone(),
+                    }),
+                })
+            }
             Ok(false) => Err(WriteError::Unknown(
                 "another owner has taken over at this moment".into(),
             )),

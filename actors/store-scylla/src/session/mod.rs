@@ -16,7 +16,8 @@
 //! **Both or neither.** Snapshot (static) and entry are cells of one insert into one partition. All else
 //! is derived, written before (5) or after (8), and looked at with suspicion: a key is believed when the
 //! entry it points to bears it, a list when the snapshot agrees. So a hub that dies between two steps
-//! leaves rows that say nothing, and no entry without them.
+//! leaves rows that say nothing, and no entry without them. A row of a list is put and taken with the
+//! timestamp of the entry that was the reason, so a later entry decides, in whatever order they arrive.
 //!
 //! **A message twice.** A key is in the log or not; whoever sends it again finds it in step 1, since 5
 //! comes before 6. Where the first writing is still under way (a time-out), its entry has position n,

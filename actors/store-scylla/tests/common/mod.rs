@@ -80,9 +80,11 @@ async fn truncate(keyspace: &'static str) {
         if table.starts_with("migration") {
             continue;
         }
+        // Deletions outlive what they deleted, and are in the way of a test with the same sessions.
+        let has_deletions = table == "open_lists";
         let one = format!("SELECT * FROM {keyspace}.{table} LIMIT 1");
         let one = session.query_unpaged(one, ()).await.expect("a read");
-        if one.into_rows_result().expect("rows").rows_num() > 0 {
+        if has_deletions || one.into_rows_result().expect("rows").rows_num() > 0 {
             let truncate = format!("TRUNCATE {keyspace}.{table}");
             session
                 .query_unpaged(truncate, ())
