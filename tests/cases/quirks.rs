@@ -35,6 +35,58 @@ async fn quirk_06_a_value_left_out_of_the_json_is_answered_by_its_id() {
 }
 
 #[tokio::test]
+async fn a_message_whose_frame_is_damaged_around_a_whole_payload_counts() {
+    let hub = HubProcess::start(&[]);
+    let mut charger = booted(&hub, Dialect::V16).await;
+    let number = charger.call("StartTransaction", start(100)).await["transactionId"].clone();
+    let stop =
+        json!({"transactionId": number, "meterStop": 900, "timestamp": "2026-11-24T10:30:00Z"});
+    charger
+        .send(&format!(r#"[2,"cut","StopTransaction",{stop}"#))
+        .await;
+    assert_eq!(charger.read().await, json!([3, "cut", {}]));
+    let sessions = sessions(&hub.api("viewer")).await;
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(
+        (&sessions[0]["state"], &sessions[0]["energy_wh"]),
+        (&json!("ended"), &json!(800.0))
+    );
+}
+
+#[tokio::test]
+async fn a_start_without_a_stop_before_it_does_not_swallow_what_was_charged() {
+    let hub = HubProcess::start(&[]);
+    let mut charger = booted(&hub, Dialect::V16).await;
+    let start = |connector: u32, meter: u32, second: u32| {
+        json!({"connectorId": connector, "idTag": "T", "meterStart": meter,
+            "timestamp": format!("2026-11-24T10:00:{second:02}Z")})
+    };
+    charger.call("StartTransaction", start(1, 0, 0)).await;
+    let mut numbers = Vec::new();
+    // A power cut after 4000 Wh; then at the very same time again, since the clock has no battery.
+    for (meter, second) in [(0, 0), (4000, 1), (4000, 1), (6000, 1)] {
+        let began = charger
+            .call("StartTransaction", start(2, meter, second))
+            .await;
+        numbers.push(began["transactionId"].as_i64().unwrap());
+        let meter_values = json!({"connectorId": 2, "transactionId": began["transactionId"], "meterValue": [
+            {"timestamp": "2026-11-24T10:10:00Z", "sampledValue": [{"value": (meter + 2000).to_string()}]}]});
+        charger.call("MeterValues", meter_values).await;
+    }
+    assert_eq!(numbers[1], numbers[2], "a start sent again is the same");
+    let mut delivered: Vec<f64> = sessions(&hub.api("viewer"))
+        .await
+        .iter()
+        .filter(|session| {
+            session["connector"]["connector"] == 2 || session["connector"]["evse"] == 2
+        })
+        .map(|session| session["energy_wh"].as_f64().unwrap())
+        .collect();
+    delivered.sort_by(f64::total_cmp);
+    assert_eq!(delivered, [2000.0, 2000.0, 2000.0]);
+}
+
+#[tokio::test]
 async fn quirk_07_garbage_in_an_id_tag_is_answered_by_its_id() {
     let hub = HubProcess::start(&[]);
     let mut charger = booted(&hub, Dialect::V16).await;

@@ -4,7 +4,7 @@
 //! it: 0 or -1 after an offline start, a number of their own, the number of the session before
 //! (protocol quirks 17, 18, 20, 21). What cannot be told by name is told by the outlet.
 
-use model::{ConnectorRef, TokenUid};
+use model::{ConnectorRef, Session, Timestamp, TokenUid, TransactionEvent};
 
 use crate::metrics;
 
@@ -18,8 +18,25 @@ pub(super) struct Open {
     pub(super) connector: Option<ConnectorRef>,
     pub(super) token: Option<TokenUid>,
     pub(super) power_w: Option<f64>,
+    pub(super) began: Option<Began>,
     /// What the station calls it, where that is not its name.
     alias: Option<String>,
+}
+
+/// When and at what reading a session began: with outlet and token, what tells its start from another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Began {
+    pub(crate) at: Timestamp,
+    pub(crate) meter_wh: Option<f64>,
+}
+
+impl Began {
+    pub(crate) fn of(session: &Session) -> Self {
+        Self {
+            at: session.started_at,
+            meter_wh: session.meter_start_wh,
+        }
+    }
 }
 
 impl Open {
@@ -29,6 +46,7 @@ impl Open {
             connector: None,
             token: None,
             power_w: None,
+            began: None,
             alias: None,
         }
     }
@@ -124,6 +142,19 @@ impl Open {
     fn is_at(&self, connector: ConnectorRef) -> bool {
         self.connector
             .is_some_and(|here| here.evse == connector.evse)
+    }
+
+    /// Whether it began with this very start, sent before.
+    pub(super) fn began_with(&self, start: &TransactionEvent) -> bool {
+        let began = start.at.map(|at| Began {
+            at,
+            meter_wh: start.meter_wh,
+        });
+        let token = start.token.as_ref().map(|token| token.uid.folded());
+        self.connector == start.connector
+            && self.token.as_ref().map(TokenUid::folded) == token
+            && self.began.is_some()
+            && self.began == began
     }
 
     fn is_of(&self, token: &TokenUid) -> bool {

@@ -1,8 +1,8 @@
 //! From a transaction message to its session's actor.
 
 use model::{
-    ConnectorRef, MeterReading, Protocol, Refusal, StationReply, Timestamp, TokenUid,
-    TransactionEvent, TransactionPhase,
+    ConnectorRef, MeterReading, Protocol, Refusal, StationReply, Timestamp, TransactionEvent,
+    TransactionPhase,
 };
 use ractor::{Actor, ActorRef};
 use store::ReadError;
@@ -144,18 +144,14 @@ impl ChargerState {
         })
     }
 
-    /// The session of a start to which the hub gives the number. A session of the same outlet and token
-    /// that began in the same second is the same: the start was sent again.
+    /// The session of a start to which the hub gives the number. A session that holds its number
+    /// and began as it says is the same: the start was sent again.
     fn target_of_start(&mut self, event: &TransactionEvent, received_at: Timestamp) -> Target {
         let began = id_time(event.at, received_at);
-        let token = event.token.as_ref().map(|token| token.uid.folded());
         let other = |number: i32| {
             let name = number.to_string();
             let holder = self.sessions.iter().find(|open| open.transaction == name);
-            holder.is_some_and(|open| {
-                open.connector != event.connector
-                    || open.token.as_ref().map(TokenUid::folded) != token
-            })
+            holder.is_some_and(|open| !open.began_with(event))
         };
         let name = self.numbers.of_start(began, other).to_string();
         let origin = match self.sessions.named(&name) {
@@ -268,6 +264,7 @@ impl ChargerState {
         if let Some(open) = self.sessions.named(&news.transaction) {
             open.connector = news.connector;
             open.token = news.token;
+            open.began = Some(news.began);
             open.power_w = news.power_w;
         }
         if let (true, Some(connector)) = (is_new, news.connector) {

@@ -24,7 +24,7 @@ use store::{Committed, SessionCommit, WriteError};
 
 use self::core::{Closing, Decision, Facts, SessionInput, decide};
 use crate::{
-    charger::{ChargerMsg, Reply, SessionNews},
+    charger::{Began, ChargerMsg, Reply, SessionNews},
     deps::Deps,
     metrics,
 };
@@ -368,6 +368,7 @@ impl SessionState {
             active: self.is_active(),
             token: session.token.as_ref().map(|token| token.uid.clone()),
             power_w: session.power_w,
+            began: Began::of(session),
             actor: myself.clone(),
         };
         let _ = self.given.charger.cast(ChargerMsg::Session(Box::new(news)));

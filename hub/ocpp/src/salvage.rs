@@ -4,7 +4,7 @@
 //! `"transactionId":,` (quirk 6) becomes null, a backslash before a character that needs none
 //! (quirk 7) stands for itself, a raw control character in a string is escaped, a stray comma is
 //! dropped, `nan` is null. Text that was cut off is never completed: half a number is a wrong
-//! number. Of a CALL beyond repair the payload becomes one JSON string, so that a transaction
+//! number. Of a CALL whose payload is beyond repair the payload becomes one JSON string, so that a transaction
 //! message can still be recorded and answered.
 
 use crate::frame::{self, Frame, push_string};
@@ -26,8 +26,13 @@ pub fn salvage(text: &str) -> Option<String> {
     if message_type != "2" || action.is_empty() {
         return None;
     }
-    let mut payload = String::new();
-    push_string(&mut payload, scanner.rest);
+    // The payload may be whole though the message around it is not.
+    let payload = repaired_json(scanner.rest).filter(|payload| payload.starts_with('{'));
+    let payload = payload.unwrap_or_else(|| {
+        let mut text = String::new();
+        push_string(&mut text, scanner.rest);
+        text
+    });
     let whole = frame::call(id, action, &payload);
     matches!(frame::parse(&whole), Ok(Frame::Call { .. })).then_some(whole)
 }
@@ -245,6 +250,21 @@ mod tests {
             r#"[2,"a","MeterValues",{"connectorId":1,"transactionId":null,"meterValue":[]}]"#
         );
         assert_eq!(repaired_json(r#"{"a":}"#).unwrap(), r#"{"a":null}"#);
+    }
+
+    #[test]
+    fn a_whole_payload_in_a_damaged_message_is_kept() {
+        let payload = r#"{"transactionId":7,"meterStop":9000}"#;
+        let whole = format!(r#"[2,"a","StopTransaction",{payload}]"#);
+        for damaged in [
+            format!(r#"[2,"a","StopTransaction",{payload}"#),
+            format!(r#"[2,"a","StopTransaction",{payload},"#),
+            format!(r#"[2,"a","StopTransaction",{payload}}}"#),
+        ] {
+            assert_eq!(salvage(&damaged).as_deref(), Some(&*whole), "{damaged}");
+        }
+        let cut = r#"[2,"a","StopTransaction",{"transactionId":7,"meterStop":90"#;
+        assert!(!salvage(cut).unwrap().contains(r#""meterStop":90"#));
     }
 
     #[test]
