@@ -156,7 +156,7 @@ async fn accept(listener: TcpListener, sockets: Arc<Sockets>) {
 struct Dawdlers(VecDeque<(Instant, Weak<Notify>)>);
 
 /// As long as this everybody may take for their request, however many wait.
-const DAWDLE_FREELY: Duration = Duration::from_secs(1);
+const DAWDLE_FREELY: Duration = Duration::from_secs(3);
 /// How long one that was told to stop may take to do so before the next one is told.
 const MAKES_ROOM_WITHIN: Duration = Duration::from_millis(100);
 
