@@ -145,7 +145,10 @@ async fn a_hub_that_dies_at_any_step_of_a_start_leaves_one_session() {
             Committed::Repeat(session) => assert_eq!(session.id, id),
             Committed::Taken(session) => panic!("taken by {session:?}"),
         }
-        assert_eq!(log(&other, id).await, [start.event.retry_key.0.clone()]);
+        assert_eq!(
+            log(&other, id).await,
+            std::slice::from_ref(&start.event.retry_key.0)
+        );
         // And it goes on there, and is over, wherever one looks.
         let mut over = meter(&start.session, 1, 2);
         over.session.state = SessionState::Ended;
@@ -314,7 +317,7 @@ async fn who_decided_on_an_old_state_is_told_to_read_again() {
     let start = start("CP1", "1");
     written(&old, start.clone()).await;
     let read = new.hydrate(&start.session.station).await.unwrap();
-    assert_eq!(read.open_sessions, [start.session.clone()]);
+    assert_eq!(read.open_sessions, std::slice::from_ref(&start.session));
     written(&old, meter(&start.session, 1, 1)).await;
     let outcome = new.commit_session(meter(&start.session, 2, 2)).await;
     assert!(
