@@ -4,6 +4,8 @@
 //! Environment: `SWITCHYARD_` and the key in capitals, sections parted by two underscores:
 //! `SWITCHYARD_CHARGERS__LISTEN=127.0.0.1:9220`.
 
+mod store;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -15,12 +17,16 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use store::{StoreConfig, StoreKind};
+
 /// What an operator may set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where the hub keeps its data.
     pub data: DataConfig,
+    /// Where the hub remembers.
+    pub store: StoreConfig,
     /// The chargers' side.
     pub chargers: ChargersConfig,
     /// The operators' side.
@@ -296,6 +302,7 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         let chargers = &self.chargers;
         let open_chargers = !chargers.listen.ip().is_loopback();
+        let of_store = self.store.rules();
         let rules = [
             (
                 open_chargers && !chargers.allow_plaintext,
@@ -378,7 +385,8 @@ impl Config {
                 "message_log.backlog and message_log.max_frame_bytes must be at least 1",
             ),
         ];
-        if let Some((_, rule)) = rules.iter().find(|(broken, _)| *broken) {
+        let mut rules = rules.iter().chain(&of_store);
+        if let Some((_, rule)) = rules.find(|(broken, _)| *broken) {
             return Err(ConfigError((*rule).to_owned()));
         }
         self.log
@@ -474,6 +482,17 @@ mod tests {
         assert!(complaint(plain).contains("allow_open_admission"));
         load(&format!("{plain}\nadmission = \"known\"")).unwrap();
         assert!(complaint("[api]\nlisten = \"0.0.0.0:1\"").contains("api.allow_plaintext"));
+    }
+
+    #[test]
+    fn what_a_cluster_wants_is_said_together() {
+        let store = |keys: &str| format!("[store]\nkind = \"scylla\"\n{keys}");
+        let config = load(&store("user = \"hub\"\npassword = \"secret\"")).unwrap();
+        assert!(!toml::to_string(&config).unwrap().contains("secret"));
+        assert!(complaint(&store("user = \"hub\"")).contains("store.password_file"));
+        assert!(complaint(&store("tls_key = \"key.pem\"")).contains("store.tls_certificate"));
+        assert!(complaint(&store("contact_points = []")).contains("store.contact_points"));
+        assert!(complaint(&store("request_timeout_ms = 1")).contains("store.request_timeout_ms"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod drain;
 mod message_log;
 mod metrics;
 pub mod socket;
+mod storage;
 pub mod telemetry;
 
 use std::{
@@ -27,9 +28,10 @@ use std::{
 
 use actors::{Actors, Clock, StartError, SystemClock};
 use model::Timestamp;
-use store::{CommandStore, Store};
-use store_sqlite::SqliteStore;
+use store::Store;
 use tokio::task::JoinHandle;
+
+pub use storage::Storage;
 
 use crate::{
     commands::Commands,
@@ -46,7 +48,7 @@ pub struct Hub {
     /// Where the API, the metrics and the health checks are served.
     pub api: SocketAddr,
     actors: Actors,
-    store: Arc<SqliteStore>,
+    store: Storage,
     listening: Listening,
     serving: JoinHandle<()>,
     logging: JoinHandle<()>,
@@ -86,13 +88,13 @@ impl Hub {
     /// See [`HubError`]; nothing keeps running then.
     pub async fn start(config: Config) -> Result<Self, HubError> {
         let metrics = telemetry::metrics().map_err(|error| HubError::Metrics(error.to_string()))?;
-        let sqlite = Arc::new(open_store(&config)?);
+        let storage = Storage::open(&config).await?;
+        let store = storage.store();
         let unfinished = "the hub stopped before the station answered";
-        sqlite
+        store
             .close_unfinished_commands(unfinished)
             .await
             .map_err(|error| HubError::Store(error.to_string()))?;
-        let store: Arc<dyn Store> = sqlite.clone();
         #[cfg(not(feature = "chaos"))]
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         #[cfg(feature = "chaos")]
@@ -147,7 +149,7 @@ impl Hub {
             chargers: listening.address,
             api,
             actors,
-            store: sqlite,
+            store: storage,
             listening,
             serving,
             logging,
@@ -159,41 +161,18 @@ impl Hub {
 
     /// The store, for what runs beside the hub in the same process.
     pub fn store(&self) -> Arc<dyn Store> {
-        self.store.clone()
+        self.store.store()
     }
 
     /// Whether anybody may use the API yet.
     pub async fn has_api_keys(&self) -> bool {
-        use store::ApiKeyStore;
-        self.store
-            .api_keys()
-            .await
-            .is_ok_and(|keys| !keys.is_empty())
+        let keys = self.store().api_keys().await;
+        keys.is_ok_and(|keys| !keys.is_empty())
     }
 
     fn not_ready(&self) {
         self.ready.store(false, Ordering::SeqCst);
     }
-}
-
-/// Opens the store in the data directory, which is made if it is not there.
-///
-/// # Errors
-/// [`HubError::Store`]: the directory cannot be made or written, or the file is not the hub's.
-pub fn open_store(config: &Config) -> Result<SqliteStore, HubError> {
-    let dir = &config.data.dir;
-    std::fs::create_dir_all(dir).map_err(|error| {
-        HubError::Store(format!(
-            "data.dir {} cannot be made: {error}; set data.dir to a directory the hub may write",
-            dir.display()
-        ))
-    })?;
-    let options = store_sqlite::Options {
-        max_bytes: config.data.max_bytes,
-        ..Default::default()
-    };
-    SqliteStore::open(&dir.join("hub.sqlite"), &options)
-        .map_err(|error| HubError::Store(error.to_string()))
 }
 
 /// The time now, for tools that run without a hub.

@@ -3,9 +3,8 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use hub::{Hub, api::auth, config::Config, demo, telemetry};
+use hub::{Hub, Storage, api::auth, config::Config, demo, telemetry};
 use model::Role;
-use store::ApiKeyStore;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// jemalloc costs a little more at rest than glibc's allocator and, unlike it, gives memory back when
@@ -142,7 +141,9 @@ async fn welcome(hub: &Hub) -> String {
 }
 
 async fn api_key(command: ApiKeyCommand, config: &Config) -> Result<(), String> {
-    let store = hub::open_store(config).map_err(|error| error.to_string())?;
+    let storage = Storage::open(config).await;
+    let storage = storage.map_err(|error| error.to_string())?;
+    let store = storage.store();
     match command {
         ApiKeyCommand::Create { role, name } => {
             let (secret, key) = auth::new_key(role.into(), &name, hub::now());
@@ -172,7 +173,7 @@ async fn api_key(command: ApiKeyCommand, config: &Config) -> Result<(), String> 
             }
         }
     }
-    store.close().await;
+    storage.close().await;
     Ok(())
 }
 
