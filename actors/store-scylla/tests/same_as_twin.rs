@@ -69,7 +69,7 @@ async fn the_cluster_and_the_twin_answer_alike() {
         .ok()
         .and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or_else(|| rand::rng().random());
-    println!("SEED={seed}");
+    eprintln!("SEED={seed}");
     let mut chance = StdRng::seed_from_u64(seed);
     for _ in 0..12 {
         let store = common::empty("twin").await;
