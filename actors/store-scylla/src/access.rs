@@ -12,12 +12,13 @@ use crate::{
 };
 
 const READ: Statement =
-    Statement::plain("SELECT sha256, body FROM api_keys WHERE bucket = 0 AND sha256 = ?");
-const ALL: Statement = Statement::plain("SELECT sha256, body FROM api_keys WHERE bucket = 0");
-const CREATE: Statement =
-    Statement::once("INSERT INTO api_keys (bucket, sha256, body) VALUES (0, ?, ?) IF NOT EXISTS");
+    Statement::plain("SELECT sha256, body FROM ks.api_keys WHERE bucket = 0 AND sha256 = ?");
+const ALL: Statement = Statement::plain("SELECT sha256, body FROM ks.api_keys WHERE bucket = 0");
+const CREATE: Statement = Statement::once(
+    "INSERT INTO ks.api_keys (bucket, sha256, body) VALUES (0, ?, ?) IF NOT EXISTS",
+);
 const DELETE: Statement =
-    Statement::once("DELETE FROM api_keys WHERE bucket = 0 AND sha256 = ? IF EXISTS");
+    Statement::once("DELETE FROM ks.api_keys WHERE bucket = 0 AND sha256 = ? IF EXISTS");
 
 /// A key without its hash, which is not to be shown and so stands in no JSON.
 #[derive(Serialize, Deserialize)]

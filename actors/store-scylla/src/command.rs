@@ -13,9 +13,9 @@ use crate::{
     json, numbers,
 };
 
-const READ: Statement = Statement::plain("SELECT unfinished, final FROM commands WHERE id = ?");
-const PUT: Statement = Statement::plain("INSERT INTO commands (id, unfinished) VALUES (?, ?)");
-const FINISH: Statement = Statement::plain("INSERT INTO commands (id, final) VALUES (?, ?)");
+const READ: Statement = Statement::plain("SELECT unfinished, final FROM ks.commands WHERE id = ?");
+const PUT: Statement = Statement::plain("INSERT INTO ks.commands (id, unfinished) VALUES (?, ?)");
+const FINISH: Statement = Statement::plain("INSERT INTO ks.commands (id, final) VALUES (?, ?)");
 
 /// Commands read side by side.
 const ABREAST: usize = 32;

@@ -17,7 +17,7 @@ use scylla::{
 
 use crate::{
     OpenError, Options, Tls,
-    cql::{Cql, CqlError},
+    cql::{Cql, CqlError, Statement},
 };
 
 /// How long a connection may take to be opened.
@@ -25,7 +25,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// A silent connection is tried after the first, and given up after the second.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(10));
 
-/// Connects, and enters the keyspace.
+const THERE: Statement =
+    Statement::plain("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?");
+
+/// Connects, and makes the keyspace where that is asked for.
 pub(crate) async fn connect(options: &Options) -> Result<Cql, OpenError> {
     let keyspace = options.keyspace.as_str();
     let is_named = (1..=48).contains(&keyspace.len())
@@ -36,8 +39,13 @@ pub(crate) async fn connect(options: &Options) -> Result<Cql, OpenError> {
         return Err(OpenError::BadKeyspace(keyspace.to_owned()));
     }
     let session = open(options).await?;
-    let cql = Cql::new(session, options.in_flight, options.request_timeout);
-    if cql.enter(keyspace).await.is_ok() {
+    let cql = Cql::new(session, options);
+    let failed = |error: CqlError| OpenError::Other {
+        keyspace: keyspace.to_owned(),
+        why: error.to_string(),
+    };
+    let there: Option<(String,)> = cql.row(THERE, (keyspace,)).await.map_err(failed)?;
+    if there.is_some() {
         return Ok(cql);
     }
     let Some(replicas) = options.create_with_replicas else {
@@ -51,12 +59,7 @@ pub(crate) async fn connect(options: &Options) -> Result<Cql, OpenError> {
             .unwrap_or("replication_factor")
             .replace('\'', "''"),
     );
-    let failed = |error: CqlError| OpenError::Other {
-        keyspace: keyspace.to_owned(),
-        why: error.to_string(),
-    };
     cql.change(&create).await.map_err(failed)?;
-    cql.enter(keyspace).await.map_err(failed)?;
     Ok(cql)
 }
 
@@ -83,7 +86,8 @@ async fn open(options: &Options) -> Result<Session, OpenError> {
         .compression(Some(Compression::Lz4))
         // What bears no timestamp of its own is ordered by this process, not by whichever node it meets.
         .timestamp_generator(Arc::new(MonotonicTimestampGenerator::new()))
-        .fetch_schema_metadata(false);
+        // Which replicas hold a row, and no more than that.
+        .fetch_full_schema_metadata(false);
     if let Some(us) = &options.credentials {
         builder = builder.user(&us.user, &us.password);
     }

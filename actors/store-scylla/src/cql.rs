@@ -1,6 +1,8 @@
 //! Statements to the cluster: prepared once, sent to a replica that has the row, so many at a time, each
 //! within its time.
 //!
+//! Texts name tables as `ks.table`; `ks` becomes the keyspace.
+//!
 //! A statement whose time is up, or whose connection broke, may have been carried out: a write error is
 //! certain only where the driver never sent it, or no node could have taken it.
 
@@ -27,7 +29,7 @@ use scylla::{
 use store::{ReadError, WriteError};
 use tokio::sync::Semaphore;
 
-use crate::metrics as names;
+use crate::{Options, metrics as names};
 
 /// Rows that come in one answer.
 const PAGE_ROWS: i32 = 500;
@@ -113,18 +115,20 @@ impl From<CqlError> for WriteError {
 /// The connections to the cluster.
 pub(crate) struct Cql {
     session: Session,
+    keyspace: String,
     prepared: RwLock<HashMap<Statement, Arc<PreparedStatement>>>,
     in_flight: Semaphore,
     time: Duration,
 }
 
 impl Cql {
-    pub(crate) fn new(session: Session, in_flight: usize, time: Duration) -> Self {
+    pub(crate) fn new(session: Session, options: &Options) -> Self {
         Self {
             session,
+            keyspace: options.keyspace.clone(),
             prepared: RwLock::default(),
-            in_flight: Semaphore::new(in_flight.max(1)),
-            time,
+            in_flight: Semaphore::new(options.in_flight.max(1)),
+            time: options.request_timeout,
         }
     }
 
@@ -235,7 +239,8 @@ impl Cql {
         if let Some(known) = self.known(statement) {
             return Ok(known);
         }
-        let preparing = tokio::time::timeout(self.time, self.session.prepare(statement.text));
+        let preparing =
+            tokio::time::timeout(self.time, self.session.prepare(self.named(statement.text)));
         let mut prepared = match preparing.await {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(error)) => return Err(count(true, &error)),
@@ -262,7 +267,7 @@ impl Cql {
     /// Carries out a change of the schema and waits until all nodes know it.
     pub(crate) async fn change(&self, text: &str) -> Result<(), CqlError> {
         self.session
-            .query_unpaged(text, ())
+            .query_unpaged(self.named(text), ())
             .await
             .map_err(|error| failure(&error))?;
         self.session
@@ -272,12 +277,9 @@ impl Cql {
             .map_err(|error| count(false, &error))
     }
 
-    /// Uses a keyspace from now on.
-    pub(crate) async fn enter(&self, keyspace: &str) -> Result<(), CqlError> {
-        self.session
-            .use_keyspace(keyspace, true)
-            .await
-            .map_err(|error| count(true, &error))
+    /// A text with the keyspace's name in it.
+    fn named(&self, text: &str) -> String {
+        text.replace(" ks.", &format!(" \"{}\".", self.keyspace))
     }
 }
 

@@ -11,23 +11,23 @@ use crate::{
 };
 
 const LIST: Statement = Statement::plain(
-    "INSERT INTO dead_letter_ids (bucket, id, station, retry_key) VALUES (0, ?, ?, ?)",
+    "INSERT INTO ks.dead_letter_ids (bucket, id, station, retry_key) VALUES (0, ?, ?, ?)",
 );
 const UNLIST: Statement =
-    Statement::plain("DELETE FROM dead_letter_ids WHERE bucket = 0 AND id = ?");
+    Statement::plain("DELETE FROM ks.dead_letter_ids WHERE bucket = 0 AND id = ?");
 const FIND: Statement = Statement::plain(
-    "SELECT id, station, retry_key FROM dead_letter_ids WHERE bucket = 0 AND id = ?",
+    "SELECT id, station, retry_key FROM ks.dead_letter_ids WHERE bucket = 0 AND id = ?",
 );
 const FOLLOWING: Statement = Statement::plain(
-    "SELECT id, station, retry_key FROM dead_letter_ids WHERE bucket = 0 AND id < ? LIMIT ?",
+    "SELECT id, station, retry_key FROM ks.dead_letter_ids WHERE bucket = 0 AND id < ? LIMIT ?",
 );
 const CLAIM: Statement = Statement::once(
-    "INSERT INTO dead_letters (station, retry_key, id, letter) VALUES (?, ?, ?, ?) IF NOT EXISTS",
+    "INSERT INTO ks.dead_letters (station, retry_key, id, letter) VALUES (?, ?, ?, ?) IF NOT EXISTS",
 );
 const READ: Statement =
-    Statement::serial("SELECT letter FROM dead_letters WHERE station = ? AND retry_key = ?");
+    Statement::serial("SELECT letter FROM ks.dead_letters WHERE station = ? AND retry_key = ?");
 const DELETE: Statement =
-    Statement::once("DELETE FROM dead_letters WHERE station = ? AND retry_key = ? IF id = ?");
+    Statement::once("DELETE FROM ks.dead_letters WHERE station = ? AND retry_key = ? IF id = ?");
 
 /// Sorts after every id.
 const END: [u8; 17] = [0xff; 17];

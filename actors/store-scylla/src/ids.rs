@@ -9,18 +9,19 @@ use crate::{
 };
 
 const PUT: Statement = Statement::plain(
-    "INSERT INTO lists (kind, name, bucket, id) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
+    "INSERT INTO ks.lists (kind, name, bucket, id) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
 );
-const PUT_OPEN: Statement =
-    Statement::plain("INSERT INTO open_lists (kind, name, id) VALUES (?, ?, ?) USING TIMESTAMP ?");
+const PUT_OPEN: Statement = Statement::plain(
+    "INSERT INTO ks.open_lists (kind, name, id) VALUES (?, ?, ?) USING TIMESTAMP ?",
+);
 const TAKE_OPEN: Statement = Statement::plain(
-    "DELETE FROM open_lists USING TIMESTAMP ? WHERE kind = ? AND name = ? AND id = ?",
+    "DELETE FROM ks.open_lists USING TIMESTAMP ? WHERE kind = ? AND name = ? AND id = ?",
 );
 const READ: Statement = Statement::plain(
-    "SELECT id FROM lists WHERE kind = ? AND name = ? AND bucket = ? AND id < ? LIMIT ?",
+    "SELECT id FROM ks.lists WHERE kind = ? AND name = ? AND bucket = ? AND id < ? LIMIT ?",
 );
 const READ_OPEN: Statement =
-    Statement::plain("SELECT id FROM open_lists WHERE kind = ? AND name = ? AND id < ? LIMIT ?");
+    Statement::plain("SELECT id FROM ks.open_lists WHERE kind = ? AND name = ? AND id < ? LIMIT ?");
 
 /// Sorts after every id.
 const END: [u8; 17] = [0xff; 17];

@@ -9,10 +9,10 @@ use crate::{
     cql::{CqlError, Statement},
 };
 
-const PUT: Statement = Statement::plain("INSERT INTO names (list, name) VALUES (?, ?)");
-const TAKE: Statement = Statement::plain("DELETE FROM names WHERE list = ? AND name = ?");
+const PUT: Statement = Statement::plain("INSERT INTO ks.names (list, name) VALUES (?, ?)");
+const TAKE: Statement = Statement::plain("DELETE FROM ks.names WHERE list = ? AND name = ?");
 const READ: Statement =
-    Statement::plain("SELECT name FROM names WHERE list = ? AND name > ? LIMIT ?");
+    Statement::plain("SELECT name FROM ks.names WHERE list = ? AND name > ? LIMIT ?");
 
 /// The shards of a list.
 pub(crate) fn shards(list: &str) -> Vec<String> {

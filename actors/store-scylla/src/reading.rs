@@ -14,12 +14,13 @@ use crate::{
 pub(crate) const READINGS: Log = log!("readings");
 
 const CLAIM: Statement = Statement::once(
-    "INSERT INTO reading_keys (station, retry_key, at, no) VALUES (?, ?, ?, ?) IF NOT EXISTS",
+    "INSERT INTO ks.reading_keys (station, retry_key, at, no) VALUES (?, ?, ?, ?) IF NOT EXISTS",
 );
 const PLACE: Statement =
-    Statement::serial("SELECT at, no FROM reading_keys WHERE station = ? AND retry_key = ?");
-const THERE: Statement =
-    Statement::plain("SELECT no FROM readings WHERE station = ? AND day = ? AND at = ? AND no = ?");
+    Statement::serial("SELECT at, no FROM ks.reading_keys WHERE station = ? AND retry_key = ?");
+const THERE: Statement = Statement::plain(
+    "SELECT no FROM ks.readings WHERE station = ? AND day = ? AND at = ? AND no = ?",
+);
 
 const FOR_EVER: i32 = 0;
 

@@ -16,25 +16,25 @@ use crate::{
 const MIGRATIONS: &[(i32, &str)] = &[(1, include_str!("migrations/0001_init.cql"))];
 
 const TABLES: [&str; 2] = [
-    "CREATE TABLE IF NOT EXISTS migrations (
+    "CREATE TABLE IF NOT EXISTS ks.migrations (
          bucket int, version int, applied_by text, PRIMARY KEY (bucket, version))",
-    "CREATE TABLE IF NOT EXISTS migration_lock (bucket int PRIMARY KEY, owner text)",
+    "CREATE TABLE IF NOT EXISTS ks.migration_lock (bucket int PRIMARY KEY, owner text)",
 ];
 const HAS_TABLE: Statement = Statement::plain(
     "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'migrations'",
 );
-const APPLIED: Statement = Statement::serial("SELECT version FROM migrations WHERE bucket = 0");
+const APPLIED: Statement = Statement::serial("SELECT version FROM ks.migrations WHERE bucket = 0");
 const NOTE: Statement = Statement::once(
-    "INSERT INTO migrations (bucket, version, applied_by) VALUES (0, ?, ?) IF NOT EXISTS",
+    "INSERT INTO ks.migrations (bucket, version, applied_by) VALUES (0, ?, ?) IF NOT EXISTS",
 );
 const LOCK: Statement = Statement::once(
-    "INSERT INTO migration_lock (bucket, owner) VALUES (0, ?) IF NOT EXISTS USING TTL ?",
+    "INSERT INTO ks.migration_lock (bucket, owner) VALUES (0, ?) IF NOT EXISTS USING TTL ?",
 );
 const RENEW: Statement = Statement::once(
-    "UPDATE migration_lock USING TTL ? SET owner = ? WHERE bucket = 0 IF owner = ?",
+    "UPDATE ks.migration_lock USING TTL ? SET owner = ? WHERE bucket = 0 IF owner = ?",
 );
 const UNLOCK: Statement =
-    Statement::once("DELETE FROM migration_lock WHERE bucket = 0 IF owner = ?");
+    Statement::once("DELETE FROM ks.migration_lock WHERE bucket = 0 IF owner = ?");
 
 /// The lock of a hub that died is free after this.
 const LOCK_S: i32 = 60;
@@ -42,7 +42,7 @@ const LOCK_S: i32 = 60;
 const PATIENCE: Duration = Duration::from_secs(300);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// Brings the keyspace, which was entered, to the newest version known here.
+/// Brings the keyspace to the newest version known here.
 pub(crate) async fn migrate(cql: &Cql, keyspace: &str, owner: &str) -> Result<(), OpenError> {
     migrate_by(cql, keyspace, owner, MIGRATIONS).await
 }

@@ -10,11 +10,11 @@ use crate::{
     json,
 };
 
-const READ: Statement = Statement::plain("SELECT site FROM sites WHERE bucket = 0 AND id = ?");
-const PUT: Statement = Statement::plain("INSERT INTO sites (bucket, id, site) VALUES (0, ?, ?)");
-const DELETE: Statement = Statement::plain("DELETE FROM sites WHERE bucket = 0 AND id = ?");
+const READ: Statement = Statement::plain("SELECT site FROM ks.sites WHERE bucket = 0 AND id = ?");
+const PUT: Statement = Statement::plain("INSERT INTO ks.sites (bucket, id, site) VALUES (0, ?, ?)");
+const DELETE: Statement = Statement::plain("DELETE FROM ks.sites WHERE bucket = 0 AND id = ?");
 const LIST: Statement =
-    Statement::plain("SELECT site FROM sites WHERE bucket = 0 AND id > ? LIMIT ?");
+    Statement::plain("SELECT site FROM ks.sites WHERE bucket = 0 AND id > ? LIMIT ?");
 
 impl ScyllaStore {
     async fn read_site(&self, id: &SiteId) -> Result<Option<Site>, CqlError> {

@@ -12,20 +12,23 @@ use crate::{
     json, names,
 };
 
-const READ: Statement =
-    Statement::plain("SELECT created_at, config, boot, presence FROM stations WHERE station = ?");
+const READ: Statement = Statement::plain(
+    "SELECT created_at, config, boot, presence FROM ks.stations WHERE station = ?",
+);
 const CREATE: Statement = Statement::plain(
-    "INSERT INTO stations (station, created_at, config, boot, presence) VALUES (?, ?, ?, ?, ?)",
+    "INSERT INTO ks.stations (station, created_at, config, boot, presence) VALUES (?, ?, ?, ?, ?)",
 );
-const CONFIGURE: Statement = Statement::plain("UPDATE stations SET config = ? WHERE station = ?");
-const BOOT: Statement = Statement::plain("UPDATE stations SET boot = ? WHERE station = ?");
-const PRESENCE: Statement = Statement::plain("UPDATE stations SET presence = ? WHERE station = ?");
-const DELETE: Statement = Statement::plain("DELETE FROM stations WHERE station = ?");
-const OUTLETS: Statement = Statement::plain("SELECT outlet FROM connectors WHERE station = ?");
+const CONFIGURE: Statement =
+    Statement::plain("UPDATE ks.stations SET config = ? WHERE station = ?");
+const BOOT: Statement = Statement::plain("UPDATE ks.stations SET boot = ? WHERE station = ?");
+const PRESENCE: Statement =
+    Statement::plain("UPDATE ks.stations SET presence = ? WHERE station = ?");
+const DELETE: Statement = Statement::plain("DELETE FROM ks.stations WHERE station = ?");
+const OUTLETS: Statement = Statement::plain("SELECT outlet FROM ks.connectors WHERE station = ?");
 const PUT_OUTLET: Statement = Statement::plain(
-    "INSERT INTO connectors (station, evse, connector, outlet) VALUES (?, ?, ?, ?)",
+    "INSERT INTO ks.connectors (station, evse, connector, outlet) VALUES (?, ?, ?, ?)",
 );
-const DELETE_OUTLETS: Statement = Statement::plain("DELETE FROM connectors WHERE station = ?");
+const DELETE_OUTLETS: Statement = Statement::plain("DELETE FROM ks.connectors WHERE station = ?");
 
 /// The name list of all stations.
 const STATIONS: &str = "stations";

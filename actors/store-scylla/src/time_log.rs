@@ -12,12 +12,13 @@ use crate::{
     cql::{CqlError, Statement},
 };
 
-const INDEX: Statement =
-    Statement::plain("INSERT INTO days (log, owner, day, station) VALUES (?, ?, ?, ?) USING TTL ?");
+const INDEX: Statement = Statement::plain(
+    "INSERT INTO ks.days (log, owner, day, station) VALUES (?, ?, ?, ?) USING TTL ?",
+);
 const DAYS: Statement =
-    Statement::plain("SELECT day, station FROM days WHERE log = ? AND owner = ? AND day <= ?");
+    Statement::plain("SELECT day, station FROM ks.days WHERE log = ? AND owner = ? AND day <= ?");
 const FORGET: Statement =
-    Statement::plain("DELETE FROM days WHERE log = ? AND owner = ? AND day = ? AND station = ?");
+    Statement::plain("DELETE FROM ks.days WHERE log = ? AND owner = ? AND day = ? AND station = ?");
 
 /// Rows read at once, at least and at most.
 const CHUNK: (usize, usize) = (16, 500);
@@ -41,23 +42,23 @@ macro_rules! log {
         $crate::time_log::Log {
             name: $table,
             insert: $crate::cql::Statement::plain(concat!(
-                "INSERT INTO ",
+                "INSERT INTO ks.",
                 $table,
                 " (station, day, at, no, heading, body) VALUES (?, ?, ?, ?, ?, ?) USING TTL ?"
             )),
             read: $crate::cql::Statement::plain(concat!(
-                "SELECT at, no, heading, body FROM ",
+                "SELECT at, no, heading, body FROM ks.",
                 $table,
                 " WHERE station = ? AND day = ? AND (at, no) < (?, ?) AND (at, no) >= (?, ?) LIMIT ?"
             )),
             oldest: $crate::cql::Statement::plain(concat!(
-                "SELECT at, no FROM ",
+                "SELECT at, no FROM ks.",
                 $table,
                 " WHERE station = ? AND day = ? AND (at, no) < (?, ?)",
                 " ORDER BY at ASC, no ASC LIMIT ?"
             )),
             delete: $crate::cql::Statement::plain(concat!(
-                "DELETE FROM ",
+                "DELETE FROM ks.",
                 $table,
                 " WHERE station = ? AND day = ? AND at = ? AND no = ?"
             )),

@@ -13,9 +13,9 @@ use crate::{
     json, names,
 };
 
-const READ: Statement = Statement::plain("SELECT body FROM tokens WHERE folded = ?");
-const PUT: Statement = Statement::plain("INSERT INTO tokens (folded, body) VALUES (?, ?)");
-const DELETE: Statement = Statement::plain("DELETE FROM tokens WHERE folded = ?");
+const READ: Statement = Statement::plain("SELECT body FROM ks.tokens WHERE folded = ?");
+const PUT: Statement = Statement::plain("INSERT INTO ks.tokens (folded, body) VALUES (?, ?)");
+const DELETE: Statement = Statement::plain("DELETE FROM ks.tokens WHERE folded = ?");
 
 /// The name list of all tokens.
 const TOKENS: &str = "tokens";

@@ -18,16 +18,16 @@ use crate::{
 };
 
 const CLAIM_KEY: Statement = Statement::once(
-    "INSERT INTO starts (station, kind, name, session, retry_key, epoch, writer, snapshot, entry)
+    "INSERT INTO ks.starts (station, kind, name, session, retry_key, epoch, writer, snapshot, entry)
      VALUES (?, 'key', ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS",
 );
 const CLAIM_NAME: Statement = Statement::once(
-    "INSERT INTO starts (station, kind, name, session, retry_key)
+    "INSERT INTO ks.starts (station, kind, name, session, retry_key)
      VALUES (?, 'transaction', ?, ?, ?) IF NOT EXISTS",
 );
 const OF_NAME: &str =
-    "SELECT retry_key FROM starts WHERE station = ? AND kind = 'transaction' AND name = ?";
-const OF_KEY: &str = "SELECT session, epoch, writer, snapshot, entry FROM starts
+    "SELECT retry_key FROM ks.starts WHERE station = ? AND kind = 'transaction' AND name = ?";
+const OF_KEY: &str = "SELECT session, epoch, writer, snapshot, entry FROM ks.starts
      WHERE station = ? AND kind = 'key' AND name = ?";
 
 /// What is not answered is asked once more: then the first asking is decided.

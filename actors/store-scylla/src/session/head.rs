@@ -12,25 +12,27 @@ use crate::{
     json,
 };
 
-const HEAD: Statement =
-    Statement::plain("SELECT snapshot, last, stamp, owner FROM sessions WHERE session = ? LIMIT 1");
-const OWNER: Statement = Statement::plain("SELECT owner FROM sessions WHERE session = ? LIMIT 1");
+const HEAD: Statement = Statement::plain(
+    "SELECT snapshot, last, stamp, owner FROM ks.sessions WHERE session = ? LIMIT 1",
+);
+const OWNER: Statement =
+    Statement::plain("SELECT owner FROM ks.sessions WHERE session = ? LIMIT 1");
 const ENTRY: Statement = Statement::plain(
-    "SELECT snapshot, last, stamp, owner, entry FROM sessions WHERE session = ? AND no = ?",
+    "SELECT snapshot, last, stamp, owner, entry FROM ks.sessions WHERE session = ? AND no = ?",
 );
 const LOG: Statement = Statement::plain(
-    "SELECT no, entry FROM sessions WHERE session = ? AND no > ? ORDER BY no ASC LIMIT ?",
+    "SELECT no, entry FROM ks.sessions WHERE session = ? AND no > ? ORDER BY no ASC LIMIT ?",
 );
 const BEGIN: Statement = Statement::plain(
-    "INSERT INTO sessions (session, no, snapshot, last, stamp, owner, entry)
+    "INSERT INTO ks.sessions (session, no, snapshot, last, stamp, owner, entry)
      VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
 );
 const APPEND: Statement = Statement::plain(
-    "INSERT INTO sessions (session, no, snapshot, last, stamp, entry)
+    "INSERT INTO ks.sessions (session, no, snapshot, last, stamp, entry)
      VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
 );
 const FENCE: Statement =
-    Statement::plain("UPDATE sessions USING TIMESTAMP ? SET owner = ? WHERE session = ?");
+    Statement::plain("UPDATE ks.sessions USING TIMESTAMP ? SET owner = ? WHERE session = ?");
 
 type OwnerColumn = (i64, i32, String);
 type HeadColumns = (

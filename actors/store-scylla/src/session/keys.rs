@@ -13,16 +13,16 @@ use crate::{
 };
 
 const PLACES: Statement =
-    Statement::plain("SELECT session, no FROM retry_keys WHERE station = ? AND retry_key = ?");
+    Statement::plain("SELECT session, no FROM ks.retry_keys WHERE station = ? AND retry_key = ?");
 const POINT: Statement = Statement::plain(
-    "INSERT INTO retry_keys (station, retry_key, session, no) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
+    "INSERT INTO ks.retry_keys (station, retry_key, session, no) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
 );
 const MARKS: Statement =
-    Statement::plain("SELECT last_epoch, last_number FROM marks WHERE station = ?");
+    Statement::plain("SELECT last_epoch, last_number FROM ks.marks WHERE station = ?");
 const RAISE_EPOCH: Statement =
-    Statement::plain("INSERT INTO marks (station, last_epoch) VALUES (?, ?) USING TIMESTAMP ?");
+    Statement::plain("INSERT INTO ks.marks (station, last_epoch) VALUES (?, ?) USING TIMESTAMP ?");
 const RAISE_NUMBER: Statement =
-    Statement::plain("INSERT INTO marks (station, last_number) VALUES (?, ?) USING TIMESTAMP ?");
+    Statement::plain("INSERT INTO ks.marks (station, last_number) VALUES (?, ?) USING TIMESTAMP ?");
 
 impl ScyllaStore {
     /// The session whose log holds the key.
