@@ -27,12 +27,15 @@ use scylla::{
     value::{CqlValue, Row},
 };
 use store::{ReadError, WriteError};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 use crate::{Options, metrics as names};
 
 /// Rows that come in one answer.
 const PAGE_ROWS: i32 = 500;
+
+/// How often a statement is sent to nodes that have forgotten it.
+const TRIES: u32 = 3;
 
 /// How a statement is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -158,15 +161,21 @@ impl Cql {
         [one, other]: [Statement; 2],
         values: (&A, &B),
     ) -> Result<bool, CqlError> {
-        let begun = Instant::now();
-        let mut both = Batch::new(BatchType::Logged);
-        for statement in [one, other] {
-            both.append_statement(self.prepare(statement).await?.as_ref().clone());
+        let mut tries = TRIES;
+        loop {
+            let mut both = Batch::new(BatchType::Logged);
+            for statement in [one, other] {
+                both.append_statement(self.prepare(statement).await?.as_ref().clone());
+            }
+            let _turn = self.turn().await;
+            match self.session.batch(&both, values).await {
+                Err(error) if tries > 1 && is_forgotten(&error) => {
+                    tries -= 1;
+                    self.forget(&[one, other]);
+                }
+                outcome => return applied(outcome.map_err(|error| failure(&error))?),
+            }
         }
-        let _turn = self.in_flight.acquire().await;
-        let outcome = self.session.batch(&both, values).await;
-        histogram!(names::STATEMENT_SECONDS).record(begun.elapsed());
-        applied(outcome.map_err(|error| failure(&error))?)
     }
 
     /// All rows of a read, page by page.
@@ -216,18 +225,21 @@ impl Cql {
         values: &impl SerializeRow,
         from: PagingState,
     ) -> Result<(QueryResult, Option<PagingState>), CqlError> {
-        let begun = Instant::now();
-        let prepared = self.prepare(statement).await?;
-        let _turn = self.in_flight.acquire().await;
-        let under_way = gauge!(names::IN_FLIGHT);
-        under_way.increment(1);
-        let _done = OnDrop(|| under_way.decrement(1));
-        let outcome = self
-            .session
-            .execute_single_page(&prepared, values, from)
-            .await;
-        histogram!(names::STATEMENT_SECONDS).record(begun.elapsed());
-        let (result, next) = outcome.map_err(|error| failure(&error))?;
+        let mut tries = TRIES;
+        let (result, next) = loop {
+            let prepared = self.prepare(statement).await?;
+            let _turn = self.turn().await;
+            let page = self
+                .session
+                .execute_single_page(&prepared, values, from.clone());
+            match page.await {
+                Err(error) if tries > 1 && is_forgotten(&error) => {
+                    tries -= 1;
+                    self.forget(&[statement]);
+                }
+                outcome => break outcome.map_err(|error| failure(&error))?,
+            }
+        };
         let next = match next.into_paging_control_flow() {
             std::ops::ControlFlow::Continue(next) => Some(next),
             std::ops::ControlFlow::Break(()) => None,
@@ -259,6 +271,27 @@ impl Cql {
         Ok(prepared)
     }
 
+    /// Waits until one more statement may be under way.
+    async fn turn(&self) -> Turn<'_> {
+        let begun = Instant::now();
+        let permit = self.in_flight.acquire().await;
+        gauge!(names::IN_FLIGHT).increment(1);
+        Turn {
+            begun,
+            _permit: permit,
+        }
+    }
+
+    fn forget(&self, statements: &[Statement]) {
+        let mut prepared = self
+            .prepared
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        for statement in statements {
+            prepared.remove(statement);
+        }
+    }
+
     fn known(&self, statement: Statement) -> Option<Arc<PreparedStatement>> {
         let known = self.prepared.read().unwrap_or_else(PoisonError::into_inner);
         known.get(&statement).cloned()
@@ -283,13 +316,29 @@ impl Cql {
     }
 }
 
-/// Does something when the future it stands in is done, or dropped.
-struct OnDrop<F: Fn()>(F);
+/// A statement that is under way, until it is answered or given up.
+struct Turn<'a> {
+    begun: Instant,
+    _permit: Result<SemaphorePermit<'a>, AcquireError>,
+}
 
-impl<F: Fn()> Drop for OnDrop<F> {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        (self.0)();
+        gauge!(names::IN_FLIGHT).decrement(1);
+        histogram!(names::STATEMENT_SECONDS).record(self.begun.elapsed());
     }
+}
+
+/// Whether the node did nothing, since it has forgotten the statement: it does when the schema changes,
+/// and may once more while the driver prepares it again.
+fn is_forgotten(error: &ExecutionError) -> bool {
+    matches!(
+        error,
+        ExecutionError::LastAttemptError(RequestAttemptError::DbError(
+            DbError::Unprepared { .. },
+            _
+        ))
+    )
 }
 
 /// Whether a light-weight transaction was applied.
