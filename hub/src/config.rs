@@ -4,6 +4,7 @@
 //! Environment: `SWITCHYARD_` and the key in capitals, sections parted by two underscores:
 //! `SWITCHYARD_CHARGERS__LISTEN=127.0.0.1:9220`.
 
+mod spool;
 mod store;
 
 use std::{
@@ -17,6 +18,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use spool::SpoolConfig;
 pub use store::{StoreConfig, StoreKind};
 
 /// What an operator may set.
@@ -27,6 +29,8 @@ pub struct Config {
     pub data: DataConfig,
     /// Where the hub remembers.
     pub store: StoreConfig,
+    /// Where writes wait while a cluster does not take them.
+    pub spool: SpoolConfig,
     /// The chargers' side.
     pub chargers: ChargersConfig,
     /// The operators' side.
@@ -303,6 +307,7 @@ impl Config {
         let chargers = &self.chargers;
         let open_chargers = !chargers.listen.ip().is_loopback();
         let of_store = self.store.rules();
+        let of_spool = self.spool.rules();
         let rules = [
             (
                 open_chargers && !chargers.allow_plaintext,
@@ -385,7 +390,7 @@ impl Config {
                 "message_log.backlog and message_log.max_frame_bytes must be at least 1",
             ),
         ];
-        let mut rules = rules.iter().chain(&of_store);
+        let mut rules = rules.iter().chain(&of_store).chain(&of_spool);
         if let Some((_, rule)) = rules.find(|(broken, _)| *broken) {
             return Err(ConfigError((*rule).to_owned()));
         }

@@ -8,6 +8,7 @@ pub mod api;
 mod chaos;
 pub mod commands;
 pub mod config;
+mod data_dir;
 pub mod dead_letters;
 pub mod demo;
 mod drain;
@@ -35,7 +36,8 @@ pub use storage::Storage;
 
 use crate::{
     commands::Commands,
-    config::{Config, DrainConfig},
+    config::{Config, DrainConfig, StoreKind},
+    data_dir::DataDir,
     dead_letters::DeadLetters,
     message_log::MessageLog,
     socket::{Listening, Sockets},
@@ -55,6 +57,7 @@ pub struct Hub {
     guarding: JoinHandle<()>,
     drain: DrainConfig,
     ready: Arc<AtomicBool>,
+    _data_dir: Option<DataDir>,
 }
 
 /// Why the hub cannot start, in one line that says what to do.
@@ -88,7 +91,12 @@ impl Hub {
     /// See [`HubError`]; nothing keeps running then.
     pub async fn start(config: Config) -> Result<Self, HubError> {
         let metrics = telemetry::metrics().map_err(|error| HubError::Metrics(error.to_string()))?;
-        let storage = Storage::open(&config).await?;
+        // Before anything is read. A cluster is for many hubs.
+        let data_dir = match config.store.kind {
+            StoreKind::Sqlite => Some(DataDir::take(&config.data.dir).await?),
+            StoreKind::Scylla => None,
+        };
+        let storage = Storage::open(&config).await?.spooled(&config)?;
         let store = storage.store();
         let unfinished = "the hub stopped before the station answered";
         store
@@ -156,6 +164,7 @@ impl Hub {
             guarding,
             drain: config.drain,
             ready,
+            _data_dir: data_dir,
         })
     }
 

@@ -4,11 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use store::Store;
 use store_scylla::ScyllaStore;
+use store_spool::{Directory, OpenError, Spooled};
 use store_sqlite::SqliteStore;
 
 use crate::{
     HubError,
     config::{Config, StoreKind},
+    data_dir,
 };
 
 /// The store, opened.
@@ -17,6 +19,8 @@ pub enum Storage {
     File(Arc<SqliteStore>),
     /// A cluster that many hubs share.
     Cluster(Arc<ScyllaStore>),
+    /// The same, with a spool in front.
+    SpooledCluster(Arc<Spooled>),
 }
 
 impl Storage {
@@ -40,11 +44,31 @@ impl Storage {
         }
     }
 
+    /// Puts the spool in front of a cluster, for the one hub that owns its directory.
+    ///
+    /// # Errors
+    /// [`HubError::Store`]: the spool's directory cannot be made or written, or is another hub's.
+    pub fn spooled(self, config: &Config) -> Result<Self, HubError> {
+        let cluster = match self {
+            Self::Cluster(cluster) => cluster,
+            other => return Ok(other),
+        };
+        let dir = config.spool.dir(&config.data.dir);
+        let opened = Directory::open(&dir).map_err(OpenError::from);
+        let opened = opened.and_then(|files| {
+            let options = config.spool.options();
+            Spooled::open(cluster, Arc::new(files), actors::rebase, &options)
+        });
+        let spooled = opened.map_err(|error| HubError::Store(error.to_string()))?;
+        Ok(Self::SpooledCluster(Arc::new(spooled)))
+    }
+
     /// To those who use it.
     pub fn store(&self) -> Arc<dyn Store> {
         match self {
             Self::File(store) => store.clone(),
             Self::Cluster(store) => store.clone(),
+            Self::SpooledCluster(store) => store.clone(),
         }
     }
 
@@ -54,18 +78,14 @@ impl Storage {
             Self::File(store) => store.close().await,
             // A write there is complete when it returns.
             Self::Cluster(_) => {}
+            Self::SpooledCluster(store) => store.close().await,
         }
     }
 }
 
 fn open_file(config: &Config) -> Result<SqliteStore, HubError> {
     let dir = &config.data.dir;
-    std::fs::create_dir_all(dir).map_err(|error| {
-        HubError::Store(format!(
-            "data.dir {} cannot be made: {error}; set data.dir to a directory the hub may write",
-            dir.display()
-        ))
-    })?;
+    data_dir::make(dir)?;
     let options = store_sqlite::Options {
         max_bytes: config.data.max_bytes,
         ..Default::default()

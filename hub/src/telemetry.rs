@@ -75,6 +75,7 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     actors::describe_metrics();
     crate::metrics::describe();
     store_scylla::describe_metrics();
+    store_spool::describe_metrics();
     store_sqlite::describe_metrics();
     Ok(HANDLE.get_or_init(|| handle).clone())
 }
