@@ -21,6 +21,10 @@ use serde::{Deserialize, Serialize};
 pub use spool::SpoolConfig;
 pub use store::{StoreConfig, StoreKind};
 
+/// How many CALLs are worked on at once for each core, unless that is set. Enough that writes share a
+/// sync of a slow disk, few enough that those at work do not hold each other up.
+const AT_ONCE_PER_CORE: usize = 64;
+
 /// What an operator may set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -55,9 +59,9 @@ pub struct Config {
 pub struct DataConfig {
     /// The directory; made if it is not there.
     pub dir: PathBuf,
-    /// How large the database may grow, in bytes. Beyond it transaction messages are not taken, and the
-    /// chargers keep theirs. Absent: as large as the disk.
-    pub max_bytes: Option<u64>,
+    /// How large the database may grow, its log included, in bytes. Beyond it transaction messages are not
+    /// taken, and the chargers keep theirs. 0: as large as the disk.
+    pub max_bytes: u64,
 }
 
 /// The chargers' side.
@@ -125,7 +129,7 @@ pub struct ApiConfig {
 pub struct OverloadConfig {
     /// How many CALLs, of all chargers, are worked on at once; the others wait in line, the most urgent
     /// in front. Absent: 64 for each core. 0: as many as there are.
-    pub calls_at_once: Option<u32>,
+    pub calls_at_once: u32,
     /// How long a heartbeat waits for its turn, in ms; then it is answered by the clock alone, and the
     /// message log does without it.
     pub heartbeat_wait_ms: u64,
@@ -186,7 +190,7 @@ impl Default for DataConfig {
     fn default() -> Self {
         Self {
             dir: "data".into(),
-            max_bytes: None,
+            max_bytes: 0,
         }
     }
 }
@@ -225,8 +229,9 @@ impl Default for ApiConfig {
 
 impl Default for OverloadConfig {
     fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            calls_at_once: None,
+            calls_at_once: u32::try_from(cores * AT_ONCE_PER_CORE).unwrap_or(u32::MAX),
             heartbeat_wait_ms: 2_000,
             refuse_connections_after_ms: 10_000,
         }
@@ -338,6 +343,10 @@ impl Config {
             (
                 self.data.dir.as_os_str().is_empty(),
                 "data.dir must name a directory",
+            ),
+            (
+                (1..1 << 20).contains(&self.data.max_bytes),
+                "data.max_bytes must be at least 1048576, room for the empty database and some hundred messages, or 0 for as large as the disk",
             ),
             (
                 chargers.handshake_timeout_s == 0,

@@ -87,7 +87,7 @@ fn open_file(config: &Config) -> Result<SqliteStore, HubError> {
     let dir = &config.data.dir;
     data_dir::make(dir)?;
     let options = store_sqlite::Options {
-        max_bytes: config.data.max_bytes,
+        max_bytes: Some(config.data.max_bytes).filter(|most| *most > 0),
         ..Default::default()
     };
     SqliteStore::open(&dir.join("hub.sqlite"), &options)

@@ -25,14 +25,16 @@ fn complaint(hub: &HubProcess, arguments: &[&str], settings: &[(&str, &str)]) ->
 #[tokio::test]
 async fn what_keeps_the_hub_from_starting_is_said_in_one_line() {
     let hub = HubProcess::start(&[]);
-    let in_use = complaint(&hub, &[], &[]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let elsewhere = ("DATA__DIR", elsewhere.path().to_str().unwrap());
+    let in_use = complaint(&hub, &[], &[elsewhere]);
     assert!(
         in_use.contains("api.listen") && in_use.contains(&hub.api_address),
         "{in_use}"
     );
     let unknown = complaint(&hub, &[], &[("CHARGERS__LISTNE", "1")]);
     assert!(unknown.contains("listne"), "{unknown}");
-    let taken = complaint(&hub, &[], &[("API__LISTEN", "127.0.0.1:0")]);
+    let taken = complaint(&hub, &[], &[elsewhere, ("API__LISTEN", "127.0.0.1:0")]);
     assert!(
         taken.contains("chargers.listen") && taken.contains(&hub.chargers),
         "{taken}"
@@ -51,8 +53,34 @@ async fn what_keeps_the_hub_from_starting_is_said_in_one_line() {
         unwritable.contains("/proc/hub") && unwritable.contains("data.dir"),
         "{unwritable}"
     );
+    let cramped = complaint(&hub, &["check-config"], &[("DATA__MAX_BYTES", "1")]);
+    assert!(
+        cramped.contains("data.max_bytes") && cramped.contains("1048576"),
+        "{cramped}"
+    );
     let missing = complaint(&hub, &["--config", "/nowhere.toml"], &[]);
     assert!(missing.contains("/nowhere.toml"), "{missing}");
+}
+
+#[tokio::test]
+async fn a_second_hub_on_the_same_data_is_turned_away_and_the_first_goes_on() {
+    let mut hub = HubProcess::start(&[]);
+    let anywhere = [
+        ("CHARGERS__LISTEN", "127.0.0.1:0"),
+        ("API__LISTEN", "127.0.0.1:0"),
+    ];
+    let refused = complaint(&hub, &[], &anywhere);
+    let data = hub.data_dir();
+    assert!(
+        refused.contains("data.dir") && refused.contains(data.to_str().unwrap()),
+        "{refused}"
+    );
+    let api = hub.api("viewer");
+    assert_eq!(api.page("/ready").await.0, 200);
+    // Whoever was killed holds nothing.
+    hub.kill();
+    hub.start_again();
+    assert_eq!(api.page("/ready").await.0, 200);
 }
 
 #[tokio::test]
@@ -61,10 +89,9 @@ async fn check_config_prints_the_whole_configuration_and_starts_nothing() {
     let checked = run(&hub, &["check-config"], &[]);
     assert!(checked.status.success());
     let shown = String::from_utf8(checked.stdout).unwrap();
-    assert!(
-        shown.contains("[chargers]") && shown.contains("ping_interval_s = 60"),
-        "{shown}"
-    );
+    for setting in ["ping_interval_s = 60", "max_bytes = 0", "calls_at_once = "] {
+        assert!(shown.contains(setting), "{setting} in {shown}");
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 const FOLD_AT_PAGES: i64 = 4000;
 /// Above this, the log is cut back after it was folded.
 const LOG_MOST_BYTES: i64 = 64 * 1024 * 1024;
+/// The part of a bounded database's room that its log may have; the file has the rest.
+const LOG_PART: i64 = 4;
 
 /// The connection that writes.
 pub(crate) fn open_writing(path: &Path, options: &Options) -> Result<Connection, OpenError> {
@@ -41,11 +43,20 @@ fn set_up_writing(
     db.pragma_update(None, "journal_size_limit", LOG_MOST_BYTES)?;
     db.pragma_update(None, "cache_size", -8 * 1024)?;
     if let Some(most) = options.max_bytes {
-        let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let pages = i64::try_from(most).unwrap_or(i64::MAX) / page.max(1);
-        db.pragma_update(None, "max_page_count", pages)?;
+        bound(&db, i64::try_from(most).unwrap_or(i64::MAX))?;
     }
     Ok(db)
+}
+
+/// Divides the room between the file and its log. The log is folded and cut back when its part is full,
+/// so it exceeds it by the group of writes that filled it, and by what came while a reader looked on.
+fn bound(db: &Connection, bytes: i64) -> rusqlite::Result<()> {
+    let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let pages = bytes / page.max(1);
+    let of_log = (pages / LOG_PART).min(FOLD_AT_PAGES);
+    db.pragma_update(None, "wal_autocheckpoint", of_log)?;
+    db.pragma_update(None, "journal_size_limit", of_log * page)?;
+    db.pragma_update(None, "max_page_count", pages - of_log)
 }
 
 /// A connection that only reads.

@@ -50,8 +50,8 @@ pub struct Options {
     pub readers: u32,
     /// Writes of transactions that may wait, and as many others; whoever brings one more waits with it.
     pub queued_writes: usize,
-    /// The file may not grow beyond so many bytes; a write that would is not written. Absent: the disk
-    /// is the limit.
+    /// The file and its log may not grow beyond so many bytes together; a write that would need more is
+    /// not written. Absent: the disk is the limit.
     pub max_bytes: Option<u64>,
 }
 

@@ -132,6 +132,36 @@ async fn a_full_disk_refuses_writes_and_is_left_behind() {
     sample::write(&store, &sample::session("CP1", "1"), "k").await;
 }
 
+#[tokio::test]
+async fn a_bounded_database_and_its_log_together_keep_within_the_bound() {
+    let directory = tempfile::tempdir().unwrap();
+    let most = 4 * 1024 * 1024;
+    let options = Options {
+        max_bytes: Some(most),
+        ..Options::default()
+    };
+    let store = SqliteStore::open(&directory.path().join("hub.db"), &options).unwrap();
+    let on_disk = || -> u64 {
+        let files = std::fs::read_dir(directory.path()).unwrap();
+        files
+            .map(|file| file.unwrap().metadata().unwrap().len())
+            .sum()
+    };
+    let frame = "x".repeat(1000);
+    let mut largest = 0;
+    for position in 0.. {
+        let batch = vec![sample::message("CP1", position, "A", &frame); 16];
+        let outcome = store.append_messages(batch).await;
+        largest = largest.max(on_disk());
+        if outcome.is_err() {
+            break;
+        }
+    }
+    // The group that fills the log, and the index of the log, come on top.
+    assert!(largest <= most + 256 * 1024, "{largest} bytes on disk");
+    assert!(largest > most / 2, "{largest} bytes on disk");
+}
+
 #[test]
 fn a_database_that_cannot_be_opened_says_why() {
     let directory = tempfile::tempdir().unwrap();

@@ -28,9 +28,6 @@ use tokio::{sync::oneshot, time::timeout};
 use super::line::{Class, Line, Place};
 use crate::{config::OverloadConfig, metrics};
 
-/// How many CALLs are worked on at once for each core, unless that is set. Enough that writes share a
-/// sync of a slow disk, few enough that those at work do not hold each other up.
-const AT_ONCE_PER_CORE: usize = 64;
 /// This part of the room is for [`Class::Meter`] and above.
 const RESERVED_PART: u32 = 8;
 
@@ -61,9 +58,7 @@ pub(crate) struct Ticket(Option<Arc<Gate>>);
 
 impl Gate {
     pub(crate) fn new(config: &OverloadConfig) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let by_cores = u32::try_from(cores * AT_ONCE_PER_CORE).unwrap_or(u32::MAX);
-        let room = match config.calls_at_once.unwrap_or(by_cores) {
+        let room = match config.calls_at_once {
             0 => u32::MAX,
             room => room,
         };
@@ -282,7 +277,7 @@ mod tests {
 
     fn gate(calls_at_once: u32) -> Arc<Gate> {
         Arc::new(Gate::new(&OverloadConfig {
-            calls_at_once: Some(calls_at_once),
+            calls_at_once,
             heartbeat_wait_ms: 1_000,
             refuse_connections_after_ms: 5_000,
         }))
