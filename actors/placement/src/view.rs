@@ -1,0 +1,64 @@
+//! The cluster, as a node sees it, for the API and the metrics.
+
+use serde::Serialize;
+
+/// The cluster, as a node sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClusterView {
+    /// This node's name.
+    pub me: String,
+    /// The number of this process; absent until it has joined.
+    pub incarnation: Option<i64>,
+    /// This node may act for no shard, since its lease was not renewed in time.
+    pub fenced: bool,
+    /// Nothing moves for the moment: the backend was away, wiped, or failed over.
+    pub quiet: bool,
+    /// All processes that are written down, those whose lease has run out too, for a while.
+    pub nodes: Vec<NodeView>,
+    /// Shards nobody acts for.
+    pub shards_unowned: usize,
+    /// The highest epoch of a shard.
+    pub shard_epoch_max: i64,
+    /// Chargers this node holds.
+    pub chargers_here: usize,
+    /// Of those, the claims that nobody has confirmed yet.
+    pub chargers_provisional: usize,
+    /// How the backend is.
+    pub backend: BackendHealth,
+}
+
+/// A node's process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeView {
+    /// Its name.
+    pub name: String,
+    /// Where other nodes reach it.
+    pub address: String,
+    /// Its number.
+    pub incarnation: i64,
+    /// Its lease lasts.
+    pub alive: bool,
+    /// Shards are spread over it.
+    pub settled: bool,
+    /// It is about to go.
+    pub leaving: bool,
+    /// How often in a row it came back too soon.
+    pub flaps: u32,
+    /// How many chargers it holds.
+    pub chargers: u64,
+    /// How many shards it holds.
+    pub shards: usize,
+}
+
+/// How the backend is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BackendHealth {
+    /// The last round was answered.
+    pub up: bool,
+    /// How long that took, in µs.
+    pub round_us: u64,
+    /// Why the last round was not answered.
+    pub error: Option<String>,
+    /// Which memory of it that was; changes when it is wiped, started anew, or fails over.
+    pub memory: String,
+}
