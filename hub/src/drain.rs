@@ -14,8 +14,9 @@ use crate::{Hub, config::DrainConfig};
 
 /// How often the drain looks whether the last sockets have closed.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long goodbyes, and the last entries of the message log, may take.
-const GOODBYES_MOST: Duration = Duration::from_secs(6);
+/// How long the last goodbyes, and the last entries of the message log, may take. A socket's own takes up
+/// to two seconds.
+const GOODBYES_MOST: Duration = Duration::from_secs(3);
 
 impl DrainConfig {
     /// How long the turns of so many chargers take.

@@ -151,7 +151,12 @@ impl Hub {
         let serving = tokio::spawn(api::serve(api_listener, router));
         let guarding = tokio::spawn({
             let (actors, policy) = (actors.clone(), config.sessions);
-            async move { actors.guard_sessions(policy, rand::random()).await }
+            async move {
+                tokio::join!(
+                    actors.guard_sessions(policy, rand::random()),
+                    actors.watch_store(),
+                );
+            }
         });
         Ok(Self {
             chargers: listening.address,

@@ -108,6 +108,23 @@ async fn sockets_close_in_turn_and_those_that_charge_last() {
 }
 
 #[tokio::test]
+async fn a_charger_that_does_not_answer_the_goodbye_holds_the_drain_up_for_two_seconds() {
+    let mut hub = HubProcess::start(&[]);
+    let mut chargers = Vec::new();
+    for number in 0..3 {
+        chargers.push(booted(&hub, &format!("DEAF{number}")).await);
+    }
+    let began = Instant::now();
+    // Nobody reads, so nobody answers.
+    assert_eq!(hub.terminate().await, Some(0));
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    for mut charger in chargers {
+        assert_eq!(close_code(&mut charger).await, RESTART, "it was told");
+    }
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_it_at_once_and_what_was_acknowledged_is_there() {
     let mut hub = HubProcess::start(&[("DRAIN__CALLS_S", "600")]);
     let api = hub.api("operator");

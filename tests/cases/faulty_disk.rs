@@ -73,3 +73,27 @@ async fn a_disk_that_fails_closes_sockets_and_loses_nothing_and_the_hub_goes_on_
         );
     }
 }
+
+#[tokio::test]
+async fn a_hub_that_cannot_keep_is_not_ready_and_finds_out_by_itself_when_it_can_again() {
+    let hub = HubProcess::start(&[("MESSAGE_LOG__ENABLED", "false")]);
+    let api = hub.api("viewer");
+    let mut charger = Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
+    charger.boot(Dialect::V16).await;
+    assert_eq!(api.page("/ready").await.0, 200);
+    hub.inject("store", "full");
+    let call = json!([2, "m", "MeterValues", meter_values(&json!(1), 500)]);
+    charger.send(&call.to_string()).await;
+    assert!(charger.closed().await.is_some());
+    let (status, why) = api.page("/ready").await;
+    assert_eq!(status, 503);
+    assert!(why.contains("the store does not write"), "{why}");
+    // A load balancer sends nobody now, so nobody's message shows that the store is back.
+    hub.mend("store");
+    until("the hub is ready", || async {
+        (api.page("/ready").await.0 == 200).then_some(())
+    })
+    .await;
+    let notices = api.get("/stations/CP/notices?action=NotKept").await;
+    assert_eq!(notices["items"].as_array().unwrap().len(), 1, "{notices}");
+}

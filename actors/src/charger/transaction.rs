@@ -227,9 +227,10 @@ impl ChargerState {
             .store
             .record_reading(&self.slot.station, stored)
             .await;
+        let now = self.deps.clock.now();
         self.deps
             .durability
-            .note(outcome.is_ok(), self.deps.clock.now());
+            .note(outcome.is_ok(), &self.slot.station, now);
         match outcome {
             Ok(()) => {
                 let _ = reply.send(Ok(StationReply::Received));

@@ -282,7 +282,7 @@ impl SessionState {
         self.given
             .deps
             .durability
-            .note(kept, self.given.deps.clock.now());
+            .note(kept, &self.given.station, self.given.deps.clock.now());
         let label = match &outcome {
             Ok(Committed::Written) => "written",
             Ok(Committed::Repeat(_)) => "repeat",

@@ -40,17 +40,21 @@ async fn live() -> axum::Json<Health> {
 #[utoipa::path(get, path = "/ready", tag = "health", operation_id = "ready",
     responses(
         (status = 200, description = "It does.", body = Health),
-        (status = 503, description = "It is starting, or it is stopping.",
+        (status = 503, description = "It is starting, it is stopping, or it cannot keep transaction messages now.",
             body = super::problem::ProblemBody<'static>, content_type = "application/problem+json"),
     ))]
 async fn ready(State(api): State<Arc<Api>>) -> Result<axum::Json<Health>, Problem> {
-    if api.ready.load(Ordering::Acquire) {
-        Ok(axum::Json(Health { status: "ready" }))
-    } else {
-        Err(Problem::unavailable(
+    if !api.ready.load(Ordering::Acquire) {
+        return Err(Problem::unavailable(
             "the hub is starting or stopping; it takes no chargers now",
-        ))
+        ));
     }
+    if !api.actors.keeps() {
+        return Err(Problem::unavailable(
+            "the store does not write, so transaction messages cannot be kept and no chargers are taken; look at its disk",
+        ));
+    }
+    Ok(axum::Json(Health { status: "ready" }))
 }
 
 /// The hub's metrics, as Prometheus reads them

@@ -12,13 +12,13 @@ use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
     net::IpAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actors::{CallOutcome, CloseReason, Connection, Link, OutgoingCall};
@@ -591,20 +591,13 @@ impl LinkTask {
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
-        // A charger that does not read must not hold its task for ever.
-        match timeout(self.sockets.write_timeout(), self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(end_of(&error)),
-            Err(_) => Err(End::Closing(Closing::Dead)),
-        }
+        let within = self.sockets.write_timeout();
+        unless_closed(&self.handle, within, self.socket.send(message)).await
     }
 
     async fn flush(&mut self) -> Result<(), End> {
-        match timeout(self.sockets.write_timeout(), self.socket.flush()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(end_of(&error)),
-            Err(_) => Err(End::Closing(Closing::Dead)),
-        }
+        let within = self.sockets.write_timeout();
+        unless_closed(&self.handle, within, self.socket.flush()).await
     }
 
     /// Closes politely, where there is anybody left to be polite to.
@@ -643,7 +636,8 @@ impl LinkTask {
                 }
                 Ok::<_, tungstenite::Error>(())
             };
-            let _ = timeout(sockets.write_timeout().min(GOODBYE_MOST), polite).await;
+            let within = sockets.write_timeout().min(goodbye_most(end));
+            let _ = timeout(within, polite).await;
             if let (true, true, Some(peer)) = (evicted, answered, peer) {
                 let now = sockets.clock.now();
                 sockets
@@ -652,6 +646,30 @@ impl LinkTask {
             }
         }
     }
+}
+
+/// Waits until it is written: a charger that does not read must hold its task neither for ever nor when
+/// the socket is to be closed.
+async fn unless_closed(
+    handle: &LinkHandle,
+    within: Duration,
+    written: impl Future<Output = Result<(), tungstenite::Error>>,
+) -> Result<(), End> {
+    let mut written = pin!(written);
+    let written_or_closed = poll_fn(|cx| {
+        handle.waker.register(cx.waker());
+        if let Poll::Ready(written) = written.as_mut().poll(cx) {
+            return Poll::Ready(written.map_err(|error| end_of(&error)));
+        }
+        match handle.word().close.take() {
+            Some(closing) => Poll::Ready(Err(End::Closing(closing))),
+            None => Poll::Pending,
+        }
+    });
+    let dead = End::Closing(Closing::Dead);
+    timeout(within, written_or_closed)
+        .await
+        .unwrap_or(Err(dead))
 }
 
 /// What a device that is evicted is pinged with.
@@ -667,7 +685,14 @@ fn answers_eviction(message: &Message) -> bool {
     }
 }
 
-const GOODBYE_MOST: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long a goodbye may take, the peer's answer to it included.
+fn goodbye_most(end: End) -> Duration {
+    match end {
+        // Who takes over waits for the last of them.
+        End::Closing(Closing::Asked(CloseReason::Draining)) => Duration::from_secs(2),
+        _ => Duration::from_secs(5),
+    }
+}
 
 fn end_of(error: &tungstenite::Error) -> End {
     match error {
