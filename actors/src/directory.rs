@@ -72,6 +72,8 @@ pub(crate) enum Attach {
     Retired,
     /// The station rests.
     Quarantined(Timestamp),
+    /// An actor would have to be started, and nobody read what it needs to know.
+    Unread,
 }
 
 impl Directory {
@@ -131,7 +133,7 @@ impl Slot {
         &self,
         link: Arc<dyn Link>,
         protocol: Protocol,
-        hydration: Hydration,
+        hydration: Option<Hydration>,
         now: Timestamp,
     ) -> Attach {
         let mut inside = self.inside();
@@ -141,10 +143,15 @@ impl Slot {
         if let Some(until) = inside.quarantined_until.filter(|until| *until > now) {
             return Attach::Quarantined(until);
         }
+        let start = !inside.wanted;
+        if start && hydration.is_none() {
+            return Attach::Unread;
+        }
+        let written = hydration.as_ref().and_then(|read| read.last_epoch);
         let epoch = now
             .0
             .max(inside.last_epoch + 1)
-            .max(hydration.last_epoch.unwrap_or(0) + 1);
+            .max(written.unwrap_or(0) + 1);
         inside.last_epoch = epoch;
         inside.protocol = Some(protocol);
         let attached = Attached {
@@ -154,10 +161,9 @@ impl Slot {
             since: now,
         };
         let replaced = inside.connection.replace(attached).map(|old| old.link);
-        let start = !inside.wanted;
         if start {
             inside.wanted = true;
-            inside.hydration = Some(Box::new(hydration));
+            inside.hydration = hydration.map(Box::new);
         }
         Attach::Done {
             epoch,
@@ -186,6 +192,13 @@ impl Slot {
     /// The epoch to write with: that of the newest socket, or above all that was written before.
     pub(crate) fn epoch(&self) -> i64 {
         self.inside().last_epoch
+    }
+
+    /// What the station spoke when it was last here, if its actor is still here and lets it charge.
+    pub(crate) fn remembers(&self) -> Option<Protocol> {
+        let inside = self.inside();
+        let knows = inside.wanted && inside.accepted && !inside.retired;
+        inside.protocol.filter(|_| knows)
     }
 
     /// What the station speaks, or spoke when it was last here.

@@ -70,9 +70,11 @@ pub struct ConnectionView {
 
 /// Why a station may not connect now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quarantined {
-    /// When it may try again.
-    pub until: Timestamp,
+pub enum ConnectError {
+    /// It crashed its actor again and again and rests until then.
+    Quarantined(Timestamp),
+    /// Its actor would have to be started, and nobody read what it needs to know.
+    Unread,
 }
 
 /// The actors could not be started.
@@ -109,23 +111,24 @@ impl Actors {
     }
 
     /// Connects a station's socket: the newest wins, the one before it is closed. `hydration` is what
-    /// the handshake read of the station.
+    /// the handshake read of the station; it can do without while the station is [remembered](Self::remembers).
     ///
     /// # Errors
-    /// [`Quarantined`] while the station rests for having crashed its actor again and again.
+    /// A [`ConnectError`]; the station should come back later.
     pub fn connect(
         &self,
         station: &StationId,
         protocol: Protocol,
         link: &Arc<dyn Link>,
-        hydration: &Hydration,
-    ) -> Result<Connection, Quarantined> {
+        hydration: Option<&Hydration>,
+    ) -> Result<Connection, ConnectError> {
         loop {
             let slot = self.deps.directory.slot(station);
             let now = self.deps.clock.now();
-            match slot.attach(Arc::clone(link), protocol, hydration.clone(), now) {
+            match slot.attach(Arc::clone(link), protocol, hydration.cloned(), now) {
                 Attach::Retired => {}
-                Attach::Quarantined(until) => return Err(Quarantined { until }),
+                Attach::Quarantined(until) => return Err(ConnectError::Quarantined(until)),
+                Attach::Unread => return Err(ConnectError::Unread),
                 Attach::Done {
                     epoch,
                     replaced,
@@ -231,6 +234,12 @@ impl Actors {
         })
     }
 
+    /// What a station spoke when it was last here, if its actor is still here and lets it charge: enough to
+    /// take it back while the store cannot be read.
+    pub fn remembers(&self, station: &StationId) -> Option<Protocol> {
+        self.deps.directory.find(station)?.remembers()
+    }
+
     /// The station's socket, if it has one here, and its epoch.
     pub fn socket(&self, station: &StationId) -> Option<(Arc<dyn Link>, i64)> {
         let attached = self.deps.directory.find(station)?.connection()?;
@@ -303,7 +312,7 @@ impl Actors {
 /// How long a station was away that is back now: since its socket closed, or since it opened where a hub
 /// that crashed could not note more. Absent for one that was never here, or that left "in the future",
 /// before the clock was set back.
-fn away_ms(hydration: &Hydration, now: Timestamp) -> Option<i64> {
-    let last_seen_at = hydration.station.as_ref()?.last_seen_at?;
+fn away_ms(hydration: Option<&Hydration>, now: Timestamp) -> Option<i64> {
+    let last_seen_at = hydration?.station.as_ref()?.last_seen_at?;
     Some(now.ms_since(last_seen_at)).filter(|away_ms| *away_ms >= 0)
 }

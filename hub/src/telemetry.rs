@@ -35,8 +35,9 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Starts the log, to standard error. A second call changes nothing.
 pub fn start_log(config: &LogConfig) {
-    // ractor opens a span per actor, which would cost each one memory, and scylla one per statement.
-    let filter = EnvFilter::new(format!("{},ractor=warn,scylla=warn", config.filter));
+    // ractor opens a span per actor, which would cost each one memory, and scylla one per
+    // statement; scylla logs an error a second while its cluster is away, which the spool tells once.
+    let filter = EnvFilter::new(format!("{},ractor=warn,scylla=off", config.filter));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

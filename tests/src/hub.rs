@@ -15,6 +15,8 @@ pub struct HubProcess {
     binary: PathBuf,
     dir: tempfile::TempDir,
     settings: Vec<(String, String)>,
+    #[cfg(feature = "cql")]
+    keyspace: crate::cql::Keyspace,
     /// Where chargers connect, as `host:port`.
     pub chargers: String,
     /// Where the API is, as `host:port`.
@@ -57,6 +59,10 @@ impl HubProcess {
             ("API__REQUESTS_PER_S".to_owned(), "10000".to_owned()),
             ("LOG__FILTER".to_owned(), "error".to_owned()),
         ];
+        #[cfg(feature = "cql")]
+        let keyspace = crate::cql::Keyspace::new();
+        #[cfg(feature = "cql")]
+        all.extend(keyspace.settings());
         all.extend(
             settings
                 .iter()
@@ -72,6 +78,8 @@ impl HubProcess {
             binary,
             dir,
             settings: all,
+            #[cfg(feature = "cql")]
+            keyspace,
             chargers,
             api_address,
         }
@@ -112,6 +120,26 @@ impl HubProcess {
     /// The data directory.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
+    }
+
+    /// What it remembers; it must not be running.
+    ///
+    /// # Panics
+    /// When that cannot be read.
+    #[cfg(not(feature = "cql"))]
+    pub async fn remembers(&self) -> impl store::Store + use<> {
+        let file = self.data_dir().join("hub.sqlite");
+        let store = store_sqlite::SqliteStore::open(&file, &store_sqlite::Options::default());
+        store.expect("the file that the hub left can be opened")
+    }
+
+    /// What it remembers; it must not be running.
+    ///
+    /// # Panics
+    /// When that cannot be read.
+    #[cfg(feature = "cql")]
+    pub async fn remembers(&self) -> impl store::Store + use<> {
+        self.keyspace.open().await
     }
 
     /// kill -9.

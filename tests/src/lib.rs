@@ -6,11 +6,15 @@
 
 mod api;
 mod charger;
+#[cfg(feature = "cql")]
+mod cql;
 pub mod histories;
 mod hub;
 mod until;
 
 pub use api::Api;
 pub use charger::{Charger, Dialect};
+#[cfg(feature = "cql")]
+pub use cql::CqlServer;
 pub use hub::HubProcess;
 pub use until::until;

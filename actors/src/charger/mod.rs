@@ -18,8 +18,8 @@ use std::{
 };
 
 use model::{
-    Admission, BootStatus, ConnectorRef, LiveEvent, Protocol, Refusal, SiteId, StationEvent,
-    StationId, StationReply, Timestamp, TokenRef, TokenUid,
+    Admission, BootStatus, Connector, ConnectorRef, LiveEvent, Protocol, Refusal, SiteId,
+    StationEvent, StationId, StationReply, Timestamp, TokenRef, TokenUid,
 };
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use store::{NoticeRecord, ReadError};
@@ -162,6 +162,8 @@ struct ChargerState {
     sessions: OpenSessions,
     session_actors: SessionActors,
     numbers: Numbers,
+    /// The states of outlets that the store did not take.
+    unkept_states: Vec<Connector>,
 }
 
 impl Actor for ChargerActor {
@@ -182,6 +184,7 @@ impl Actor for ChargerActor {
             sessions: OpenSessions::default(),
             session_actors: SessionActors::default(),
             numbers: Numbers::default(),
+            unkept_states: Vec::new(),
         }))
     }
 
@@ -228,7 +231,7 @@ impl ChargerState {
             ChargerMsg::Event(envelope) => self.on_event(myself, *envelope).await,
             ChargerMsg::Connected => self.on_connected().await,
             ChargerMsg::Disconnected(epoch) => self.on_disconnected(myself, epoch).await,
-            ChargerMsg::Retire => self.retire(myself),
+            ChargerMsg::Retire => self.retire(myself).await,
             ChargerMsg::Call(call) => self.call(*call),
             ChargerMsg::SpareNumber(reply) => {
                 // Whoever asked may have given up.
@@ -327,7 +330,14 @@ impl ChargerState {
         myself.send_after(linger, || ChargerMsg::Retire);
     }
 
-    fn retire(&mut self, myself: &ActorRef<ChargerMsg>) {
+    async fn retire(&mut self, myself: &ActorRef<ChargerMsg>) {
+        if self.slot.connection().is_some() {
+            return;
+        }
+        // While the store is away the station could not come back to a hub that has forgotten it.
+        if self.deps.store.station(&self.slot.station).await.is_err() {
+            return self.retire_later(myself);
+        }
         // An open session goes on without an actor: it is in the store, and the site keeps its power.
         if self.deps.directory.retire(&self.slot) {
             myself.stop(None);
@@ -391,7 +401,10 @@ impl ChargerState {
                 self.log_unkept("what the station's boot said", kept);
                 Ok(self.boot_reply())
             }
-            StationEvent::Heartbeat => Ok(StationReply::Now(self.deps.clock.now())),
+            StationEvent::Heartbeat => {
+                self.keep_states().await;
+                Ok(StationReply::Now(self.deps.clock.now()))
+            }
             StationEvent::Status(connector) => {
                 self.on_status(*connector).await;
                 Ok(StationReply::Received)
@@ -440,7 +453,7 @@ impl ChargerState {
         }
     }
 
-    async fn on_status(&mut self, connector: model::Connector) {
+    async fn on_status(&mut self, connector: Connector) {
         self.tell_site(StationNews::State(
             connector.connector.evse,
             connector.state.clone(),
@@ -450,8 +463,23 @@ impl ChargerState {
             station: station.clone(),
             connector: connector.clone(),
         });
-        let kept = self.deps.store.put_connector(station, connector).await;
-        self.log_unkept("the state of an outlet", kept);
+        let about = |unkept: &Connector| unkept.connector == connector.connector;
+        self.unkept_states.retain(|unkept| !about(unkept));
+        self.unkept_states.push(connector);
+        self.keep_states().await;
+    }
+
+    /// Outlets may have nothing new to say for days: what could not be kept is tried again.
+    async fn keep_states(&mut self) {
+        for connector in std::mem::take(&mut self.unkept_states) {
+            let station = &self.slot.station;
+            let kept = self.deps.store.put_connector(station, connector.clone());
+            let kept = kept.await;
+            if kept.is_err() {
+                self.unkept_states.push(connector);
+            }
+            self.log_unkept("the state of an outlet", kept);
+        }
     }
 
     async fn authorize(&self, token: &TokenRef) -> Result<StationReply, Refusal> {

@@ -28,6 +28,8 @@ use crate::{
     waiting::{Waiting, Write},
 };
 
+const AWAY: &str = "the remote store is away";
+
 /// How a spool behaves.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -223,12 +225,27 @@ impl Shared {
         &self,
         read: impl Future<Output = Result<T, ReadError>>,
     ) -> Result<T, ReadError> {
-        if self.goes_on_here(None) {
-            return Err(ReadError("the remote store is away".to_owned()));
-        }
+        self.for_reading()?;
         timeout(self.patience, read)
             .await
             .unwrap_or_else(|_| Err(ReadError("the remote store took too long".to_owned())))
+    }
+
+    /// The remote store, for a write that no acknowledgement waits for: who makes it need not wait either
+    /// while the remote is known to be away.
+    fn for_writing(&self) -> Result<&Arc<dyn Store>, WriteError> {
+        if self.goes_on_here(None) {
+            return Err(WriteError::NotWritten(AWAY.to_owned()));
+        }
+        Ok(&self.remote)
+    }
+
+    /// The same, for a read.
+    fn for_reading(&self) -> Result<&Arc<dyn Store>, ReadError> {
+        if self.goes_on_here(None) {
+            return Err(ReadError(AWAY.to_owned()));
+        }
+        Ok(&self.remote)
     }
 
     async fn spool(&self, record: &Record) -> Result<(), WriteError> {
@@ -288,7 +305,7 @@ impl SessionStore for Spooled {
         if let Some(session) = self.shared.state().waiting.by_id(id) {
             return Ok(Some(session.clone()));
         }
-        self.shared.remote.session(id).await
+        self.shared.for_reading()?.session(id).await
     }
 
     async fn session_by_transaction(
@@ -323,7 +340,7 @@ impl SessionStore for Spooled {
         filter: SessionFilter,
         page: PageRequest,
     ) -> Result<Page<Session>, ReadError> {
-        let mut page = self.shared.remote.sessions(filter, page).await?;
+        let mut page = self.shared.for_reading()?.sessions(filter, page).await?;
         let state = self.shared.state();
         for session in &mut page.items {
             if let Some(newer) = state.waiting.by_id(session.id) {
@@ -338,7 +355,7 @@ impl SessionStore for Spooled {
         id: SessionId,
         page: PageRequest,
     ) -> Result<Page<SessionEventRecord>, ReadError> {
-        self.shared.remote.session_events(id, page).await
+        self.shared.for_reading()?.session_events(id, page).await
     }
 
     async fn record_reading(
@@ -362,7 +379,7 @@ impl SessionStore for Spooled {
         station: &StationId,
         page: PageRequest,
     ) -> Result<Page<StoredReading>, ReadError> {
-        self.shared.remote.readings(station, page).await
+        self.shared.for_reading()?.readings(station, page).await
     }
 }
 
@@ -381,15 +398,15 @@ impl DeadLetterStore for Spooled {
     }
 
     async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>, ReadError> {
-        self.shared.remote.dead_letter(id).await
+        self.shared.for_reading()?.dead_letter(id).await
     }
 
     async fn dead_letters(&self, page: PageRequest) -> Result<Page<DeadLetter>, ReadError> {
-        self.shared.remote.dead_letters(page).await
+        self.shared.for_reading()?.dead_letters(page).await
     }
 
     async fn delete_dead_letter(&self, id: DeadLetterId) -> Result<bool, WriteError> {
-        self.shared.remote.delete_dead_letter(id).await
+        self.shared.for_writing()?.delete_dead_letter(id).await
     }
 }
 
@@ -408,19 +425,19 @@ impl TokenStore for Spooled {
 
     async fn put_token(&self, token: Token) -> Result<(), WriteError> {
         let uid = token.uid.clone();
-        self.shared.remote.put_token(token.clone()).await?;
+        self.shared.for_writing()?.put_token(token.clone()).await?;
         self.shared.tokens.note(&uid, Some(token));
         Ok(())
     }
 
     async fn delete_token(&self, uid: &TokenUid) -> Result<bool, WriteError> {
-        let deleted = self.shared.remote.delete_token(uid).await?;
+        let deleted = self.shared.for_writing()?.delete_token(uid).await?;
         self.shared.tokens.note(uid, None);
         Ok(deleted)
     }
 
     async fn tokens(&self, page: PageRequest) -> Result<Page<Token>, ReadError> {
-        self.shared.remote.tokens(page).await
+        self.shared.for_reading()?.tokens(page).await
     }
 
     async fn open_sessions_of(&self, token: &Token) -> Result<u32, ReadError> {
@@ -435,7 +452,7 @@ impl StationStore for Spooled {
         let shared = &self.shared;
         loop {
             let before = shared.state().segments_gone;
-            let mut hydration = shared.remote.hydrate(id).await?;
+            let mut hydration = shared.look_up(shared.remote.hydrate(id)).await?;
             let state = shared.state();
             // What went to the remote after it was read would be seen neither here nor there.
             if state.segments_gone == before {
@@ -446,19 +463,19 @@ impl StationStore for Spooled {
     }
 
     async fn station(&self, id: &StationId) -> Result<Option<Station>, ReadError> {
-        self.shared.remote.station(id).await
+        self.shared.for_reading()?.station(id).await
     }
 
     async fn create_station(&self, station: Station) -> Result<bool, WriteError> {
-        self.shared.remote.create_station(station).await
+        self.shared.for_writing()?.create_station(station).await
     }
 
     async fn configure_station(&self, station: Station) -> Result<bool, WriteError> {
-        self.shared.remote.configure_station(station).await
+        self.shared.for_writing()?.configure_station(station).await
     }
 
     async fn record_boot(&self, id: &StationId, boot: BootInfo) -> Result<(), WriteError> {
-        self.shared.remote.record_boot(id, boot).await
+        self.shared.for_writing()?.record_boot(id, boot).await
     }
 
     async fn record_presence(
@@ -467,11 +484,14 @@ impl StationStore for Spooled {
         protocol: Protocol,
         at: Timestamp,
     ) -> Result<(), WriteError> {
-        self.shared.remote.record_presence(id, protocol, at).await
+        self.shared
+            .for_writing()?
+            .record_presence(id, protocol, at)
+            .await
     }
 
     async fn delete_station(&self, id: &StationId) -> Result<bool, WriteError> {
-        self.shared.remote.delete_station(id).await
+        self.shared.for_writing()?.delete_station(id).await
     }
 
     async fn stations(
@@ -479,21 +499,24 @@ impl StationStore for Spooled {
         filter: StationFilter,
         page: PageRequest,
     ) -> Result<Page<Station>, ReadError> {
-        self.shared.remote.stations(filter, page).await
+        self.shared.for_reading()?.stations(filter, page).await
     }
 
     async fn connectors(&self, id: &StationId) -> Result<Vec<Connector>, ReadError> {
-        self.shared.remote.connectors(id).await
+        self.shared.for_reading()?.connectors(id).await
     }
 
     async fn put_connector(&self, id: &StationId, connector: Connector) -> Result<(), WriteError> {
-        self.shared.remote.put_connector(id, connector).await
+        self.shared
+            .for_writing()?
+            .put_connector(id, connector)
+            .await
     }
 }
 
 // What is the remote's alone.
 store::delegate! {
     SiteStore, NoticeStore, CommandStore, MessageStore, ApiKeyStore for Spooled;
-    read |this| &this.shared.remote;
-    write |this| &this.shared.remote;
+    read |this| this.shared.for_reading()?;
+    write |this| this.shared.for_writing()?;
 }

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use actors::ConnectError;
 use model::{Admission, Protocol, Station, StationId};
 use store::Hydration;
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify, time::timeout};
@@ -85,7 +86,8 @@ pub(crate) async fn shake(mut stream: TcpStream, sockets: Arc<Sockets>, hurry: A
 struct Admitted {
     /// What will be spoken; absent when there is nothing in common.
     protocol: Option<Protocol>,
-    hydration: Hydration,
+    /// Absent while the store cannot be read: the station's actor is still here.
+    hydration: Option<Hydration>,
 }
 
 async fn admit(request: &UpgradeRequest, sockets: &Sockets) -> Result<Admitted, Refused> {
@@ -98,11 +100,17 @@ async fn admit(request: &UpgradeRequest, sockets: &Sockets) -> Result<Admitted, 
         let detail = "the hub cannot keep transaction messages now; keep yours and try again";
         return Err(Refused::later("unavailable", detail, UNAVAILABLE_RETRY_S));
     }
-    let mut hydration = sockets
-        .store
-        .hydrate(&request.station)
-        .await
-        .map_err(|error| unavailable(&error))?;
+    let mut hydration = match sockets.store.hydrate(&request.station).await {
+        Ok(hydration) => hydration,
+        Err(error) => {
+            let spoke = sockets.actors.remembers(&request.station);
+            let spoke = spoke.ok_or_else(|| unavailable(&error))?;
+            return Ok(Admitted {
+                protocol: agreed(request.offer, spoke == Protocol::Ocpp16),
+                hydration: None,
+            });
+        }
+    };
     if hydration.station.is_none() {
         let station = newcomer(&request.station, sockets)?;
         sockets
@@ -120,15 +128,19 @@ async fn admit(request: &UpgradeRequest, sockets: &Sockets) -> Result<Admitted, 
     if admission == Some(Admission::Rejected) {
         return Err(Refused::new(403, "an operator turned this station away"));
     }
-    let protocol = match request.offer {
+    Ok(Admitted {
+        protocol: agreed(request.offer, assume_16),
+        hydration: Some(hydration),
+    })
+}
+
+/// What will be spoken with a station that offers this; `assume_16`: and nothing means OCPP 1.6.
+fn agreed(offer: Offer, assume_16: bool) -> Option<Protocol> {
+    match offer {
         Offer::Speaks(protocol) => Some(protocol),
         Offer::Nothing if assume_16 => Some(Protocol::Ocpp16),
         Offer::Nothing | Offer::Foreign => None,
-    };
-    Ok(Admitted {
-        protocol,
-        hydration,
-    })
+    }
 }
 
 /// What the admission policy makes of a station the hub does not know.
@@ -162,7 +174,7 @@ async fn open(
     behind: Vec<u8>,
     request: UpgradeRequest,
     protocol: Protocol,
-    hydration: Hydration,
+    hydration: Option<Hydration>,
     sockets: &Arc<Sockets>,
 ) {
     let handle = Arc::new(LinkHandle::new(
@@ -171,7 +183,7 @@ async fn open(
     ));
     let link: Arc<dyn actors::Link> = handle.clone();
     if let Some((_, incumbent)) = sockets.actors.socket(&request.station) {
-        let recorded = hydration.station.as_ref();
+        let recorded = hydration.as_ref().and_then(|read| read.station.as_ref());
         sockets.conflicts.taken_over(
             &request.station,
             incumbent,
@@ -179,21 +191,27 @@ async fn open(
             sockets.clock.now(),
         );
     }
-    let connection = match sockets
-        .actors
-        .connect(&request.station, protocol, &link, &hydration)
-    {
-        Ok(connection) => connection,
-        Err(quarantined) => {
-            let wait_s = quarantined.until.ms_since(sockets.clock.now()).max(1000) / 1000;
-            let refused = Refused::later(
-                "unavailable",
-                "this station crashed its actor again and again and rests",
-                u32::try_from(wait_s).unwrap_or(u32::MAX),
-            );
-            return turn_away(stream, sockets, &refused).await;
-        }
-    };
+    let connection =
+        match sockets
+            .actors
+            .connect(&request.station, protocol, &link, hydration.as_ref())
+        {
+            Ok(connection) => connection,
+            Err(ConnectError::Unread) => {
+                let detail = "the hub cannot reach its store; try again";
+                let refused = Refused::later("unavailable", detail, UNAVAILABLE_RETRY_S);
+                return turn_away(stream, sockets, &refused).await;
+            }
+            Err(ConnectError::Quarantined(until)) => {
+                let wait_s = until.ms_since(sockets.clock.now()).max(1000) / 1000;
+                let refused = Refused::later(
+                    "unavailable",
+                    "this station crashed its actor again and again and rests",
+                    u32::try_from(wait_s).unwrap_or(u32::MAX),
+                );
+                return turn_away(stream, sockets, &refused).await;
+            }
+        };
     // A station that offered nothing must not be answered with a subprotocol (RFC 6455 §4.1).
     let spoken = (request.offer != Offer::Nothing).then(|| protocol.subprotocol());
     let answer = switching_protocols(&request.key, spoken);

@@ -12,7 +12,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::atomic::{AtomicU64, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use clap::Parser;
@@ -42,6 +42,12 @@ struct Arguments {
     /// How often the hub is killed; 3 to 8 times, by the seed, if not given.
     #[arg(long, requires = "real")]
     kills: Option<u32>,
+    /// How often the hub's CQL server is killed (build with `--features cql`, start it with `deploy/dev/cql up`).
+    #[arg(long, requires = "real", default_value_t = 0)]
+    outages: u32,
+    /// For how long each time, in s; 1 to 5, by the seed, if not given.
+    #[arg(long, requires = "real")]
+    outage_s: Option<u64>,
 }
 
 fn main() -> ExitCode {
@@ -52,7 +58,13 @@ fn main() -> ExitCode {
         hub,
         chargers,
         kills,
+        outages,
+        outage_s,
     } = Arguments::parse();
+    if outages > 0 && cfg!(not(feature = "cql")) {
+        eprintln!("there is no CQL server to kill; build this with --features cql");
+        return ExitCode::FAILURE;
+    }
     let hub = hub.or_else(HubProcess::beside);
     if real && !hub.as_ref().is_some_and(|hub| hub.is_file()) {
         eprintln!(
@@ -66,6 +78,8 @@ fn main() -> ExitCode {
             hub,
             chargers,
             kills,
+            outages,
+            outage: outage_s.map(Duration::from_secs),
             forgetful_disk: false,
         };
         // One after the other: a hub and its chargers want the machine for themselves.
@@ -141,12 +155,14 @@ fn judged(
 fn told(history: &RealHistory, seed: u64) -> Findings {
     let played = history.play(seed);
     println!(
-        "seed {seed}: {} chargers, {} kills (ready again within {:.2} s), {} transactions, {} messages acknowledged",
+        "seed {seed}: {} chargers, {} kills (ready again within {:.2} s), {} transactions, {} messages acknowledged ({} of them in {} outages of the CQL server)",
         played.chargers,
         played.kills,
         played.longest_restart.as_secs_f64(),
         played.transactions,
-        played.acknowledged
+        played.acknowledged,
+        played.acknowledged_in_outages,
+        history.outages
     );
     played.findings
 }

@@ -40,9 +40,14 @@ impl Reachable for LivingHub {
         chance: &mut StdRng,
     ) -> Option<ActorLine> {
         // As a handshake does.
-        let hydration = self.store.hydrate(station).await.ok()?;
+        let hydration = self.store.hydrate(station).await.ok();
+        if hydration.is_none() {
+            self.actors.remembers(station)?;
+        }
         let link: Arc<dyn Link> = Arc::new(NoCalls);
-        let connection = self.actors.connect(station, protocol, &link, &hydration);
+        let connection = self
+            .actors
+            .connect(station, protocol, &link, hydration.as_ref());
         Some(ActorLine {
             hub: self.clone(),
             connection: connection.ok()?,

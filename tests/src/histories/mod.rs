@@ -17,7 +17,10 @@ mod real;
 mod station;
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -204,6 +207,7 @@ fn live(
             charges_on: false,
             between_messages_ms: 0..0,
             before_reconnect_ms: 1..50,
+            acknowledged: AtomicUsize::new(0),
         });
         let mut living = tokio::task::JoinSet::new();
         for (number, station) in stations.iter().enumerate() {

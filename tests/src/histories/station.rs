@@ -4,7 +4,7 @@
 use std::{
     collections::VecDeque,
     ops::Range,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -23,6 +23,8 @@ pub(super) struct Conditions {
     pub(super) between_messages_ms: Range<u64>,
     /// From a broken link to the next try, in ms.
     pub(super) before_reconnect_ms: Range<u64>,
+    /// How many messages of all stations were acknowledged.
+    pub(super) acknowledged: AtomicUsize,
 }
 
 impl Conditions {
@@ -195,6 +197,7 @@ impl SimStation {
                 return;
             }
             self.take(answer, &item, &message);
+            conditions.acknowledged.fetch_add(1, Ordering::Relaxed);
             if !calm && chance.random_bool(0.1) {
                 return;
             }

@@ -5,23 +5,27 @@
 //! the stations finish what they are charging and empty their queues. The hub is killed once more, and the
 //! checker reads the file it left.
 //!
+//! With a hub that remembers in a CQL server (feature `cql`) that is killed, too, for a while: charging and
+//! acknowledging have to go on.
+//!
 //! The moments are seeded; what the hub is doing at such a moment is up to the machine.
 
 mod line;
+#[cfg(feature = "cql")]
+mod outage;
 
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant, SystemTime},
 };
 
 use model::Timestamp;
-use rand::{RngExt, SeedableRng, rngs::StdRng};
-use store_sqlite::{Options, SqliteStore};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use tokio::task::JoinSet;
 
 use self::line::RealHub;
@@ -45,6 +49,10 @@ pub struct RealHistory {
     pub chargers: Option<u32>,
     /// How often the hub is killed; absent: by the seed, 3 to 8 times.
     pub kills: Option<u32>,
+    /// How often its CQL server is killed, if it has one.
+    pub outages: u32,
+    /// For how long; absent: by the seed, 1 to 5 s.
+    pub outage: Option<Duration>,
     /// At the last kill the disk forgets all that was written since the first: the checker has to find it
     /// out.
     pub forgetful_disk: bool,
@@ -61,6 +69,8 @@ pub struct Played {
     pub kills: u32,
     /// The messages it had acknowledged, all told.
     pub acknowledged: usize,
+    /// Those of them that it acknowledged while its CQL server was away.
+    pub acknowledged_in_outages: usize,
     /// The transactions of all chargers.
     pub transactions: usize,
     /// The longest time from a kill until the hub was ready again.
@@ -92,63 +102,38 @@ impl RealHistory {
             // About one message a charger in 150 ms of a small history, in a second of a large one.
             between_messages_ms: 0..u64::from(chargers.clamp(50, 500)) * 4,
             before_reconnect_ms: 20..400,
+            acknowledged: AtomicUsize::new(0),
         });
         let living = bring_to_life(chargers, &hub, &conditions, &mut chance);
 
-        let (mut hub, longest_restart) = self.kill(hub, kills, &mut chance).await;
+        let ordeal = Ordeal {
+            history: self,
+            kills,
+            conditions: &conditions,
+            longest_restart: Duration::ZERO,
+            acknowledged_in_outages: 0,
+        };
+        let (mut hub, ordeal) = ordeal.befall(hub, &mut chance).await;
+        let (longest_restart, acknowledged_in_outages) =
+            (ordeal.longest_restart, ordeal.acknowledged_in_outages);
         conditions.calm.store(true, Ordering::Relaxed);
         let mut findings = Findings::default();
         let stations = settle(living, &mut findings).await;
+        #[cfg(feature = "cql")]
+        if !outage::is_over(&hub).await {
+            findings.mismatch("the spool did not get empty in time");
+        }
         hub.kill();
         judge(&stations, &hub, &mut findings).await;
         Played {
             chargers: stations.len(),
             kills,
             acknowledged: stations.iter().map(|s| s.acknowledged.len()).sum(),
+            acknowledged_in_outages,
             transactions: stations.iter().map(|s| s.truth.len()).sum(),
             longest_restart,
             findings,
         }
-    }
-
-    /// Kills the hub so often; returns it alive, and the longest time it was not.
-    async fn kill(
-        &self,
-        mut hub: HubProcess,
-        kills: u32,
-        chance: &mut StdRng,
-    ) -> (HubProcess, Duration) {
-        let mut longest_restart = Duration::ZERO;
-        let first_state = tempfile::tempdir().expect("a temporary directory");
-        for kill in 1..=kills {
-            let moment = Duration::from_millis(chance.random_range(50..1_500));
-            tokio::time::sleep(moment).await;
-            let again_within = chance.random_range(1..150);
-            let again = chance
-                .random_bool(0.3)
-                .then_some(Duration::from_millis(again_within));
-            let killed_at = Instant::now();
-            let kept = first_state.path().to_path_buf();
-            let remembers = self.forgetful_disk && kill == 1;
-            let forgets = self.forgetful_disk && kill == kills;
-            hub = blocking(move || {
-                hub.kill();
-                if remembers {
-                    copy_files(&hub.data_dir(), &kept);
-                }
-                if forgets {
-                    copy_files(&kept, &hub.data_dir());
-                }
-                if let Some(within) = again {
-                    hub.start_and_kill_within(within);
-                }
-                hub.start_again();
-                hub
-            })
-            .await;
-            longest_restart = longest_restart.max(killed_at.elapsed());
-        }
-        (hub, longest_restart)
     }
 
     fn start(&self) -> HubProcess {
@@ -162,6 +147,91 @@ impl RealHistory {
             Some(hub) => HubProcess::start_binary(hub, &settings),
             None => HubProcess::start(&settings),
         }
+    }
+}
+
+/// What befalls the hub of a history.
+struct Ordeal<'a> {
+    history: &'a RealHistory,
+    kills: u32,
+    conditions: &'a Conditions,
+    longest_restart: Duration,
+    acknowledged_in_outages: usize,
+}
+
+enum Blow {
+    Kill,
+    #[cfg(feature = "cql")]
+    Outage,
+}
+
+impl Ordeal<'_> {
+    /// Lets all befall the hub, in a seeded order; returns it alive.
+    async fn befall(mut self, mut hub: HubProcess, chance: &mut StdRng) -> (HubProcess, Self) {
+        let mut blows: Vec<Blow> = (0..self.kills).map(|_| Blow::Kill).collect();
+        #[cfg(feature = "cql")]
+        blows.extend((0..self.history.outages).map(|_| Blow::Outage));
+        blows.shuffle(chance);
+        let first_state = tempfile::tempdir().expect("a temporary directory");
+        let mut kill = 0;
+        for blow in blows {
+            let moment = Duration::from_millis(chance.random_range(50..1_500));
+            tokio::time::sleep(moment).await;
+            hub = match blow {
+                Blow::Kill => {
+                    kill += 1;
+                    self.kill(hub, kill, first_state.path(), chance).await
+                }
+                #[cfg(feature = "cql")]
+                Blow::Outage => self.outage(hub, chance).await,
+            };
+        }
+        (hub, self)
+    }
+
+    async fn kill(
+        &mut self,
+        mut hub: HubProcess,
+        kill: u32,
+        first_state: &Path,
+        chance: &mut StdRng,
+    ) -> HubProcess {
+        let again_within = chance.random_range(1..150);
+        let again = chance
+            .random_bool(0.3)
+            .then_some(Duration::from_millis(again_within));
+        let killed_at = Instant::now();
+        let kept = first_state.to_path_buf();
+        let remembers = self.history.forgetful_disk && kill == 1;
+        let forgets = self.history.forgetful_disk && kill == self.kills;
+        hub = blocking(move || {
+            hub.kill();
+            if remembers {
+                copy_files(&hub.data_dir(), &kept);
+            }
+            if forgets {
+                copy_files(&kept, &hub.data_dir());
+            }
+            if let Some(within) = again {
+                hub.start_and_kill_within(within);
+            }
+            hub.start_again();
+            hub
+        })
+        .await;
+        self.longest_restart = self.longest_restart.max(killed_at.elapsed());
+        hub
+    }
+
+    #[cfg(feature = "cql")]
+    async fn outage(&mut self, hub: HubProcess, chance: &mut StdRng) -> HubProcess {
+        let lasts = Duration::from_millis(chance.random_range(1_000..5_000));
+        let lasts = self.history.outage.unwrap_or(lasts);
+        let acknowledged = || self.conditions.acknowledged.load(Ordering::Relaxed);
+        let before = acknowledged();
+        let hub = outage::strike(hub, lasts, chance).await;
+        self.acknowledged_in_outages += acknowledged() - before;
+        hub
     }
 }
 
@@ -221,12 +291,9 @@ async fn settle(mut living: JoinSet<SimStation>, findings: &mut Findings) -> Vec
 }
 
 async fn judge(stations: &[SimStation], hub: &HubProcess, findings: &mut Findings) {
-    let file = hub.data_dir().join("hub.sqlite");
-    let store = SqliteStore::open(&file, &Options::default());
-    let store = store.expect("the file that the hub left can be opened");
+    let store = hub.remembers().await;
     checker::acknowledged(stations, &store, findings).await;
     checker::totals(stations, &store, findings).await;
-    store.close().await;
 }
 
 /// Copies the files of a directory over those of another.
