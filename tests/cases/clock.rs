@@ -1,7 +1,9 @@
 //! The hub's own clock is set, forward and back, by hours and by years.
 
 use serde_json::{Value, json};
-use tests::{Charger, Dialect, HubProcess, until};
+#[cfg(not(feature = "cql"))]
+use tests::until;
+use tests::{Charger, Dialect, HubProcess};
 use tokio_tungstenite::tungstenite::Message;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -84,6 +86,7 @@ async fn a_clock_that_jumps_costs_no_session_no_message_and_no_socket() {
     );
 }
 
+#[cfg(not(feature = "cql"))]
 #[tokio::test]
 async fn a_clock_that_is_set_back_does_not_keep_a_hub_from_finding_its_store_well_again() {
     let hub = HubProcess::start(&[("MESSAGE_LOG__ENABLED", "false")]);

@@ -21,6 +21,7 @@ async fn close_code(charger: &mut Charger) -> u16 {
     charger.closed().await.expect("a close frame").code.into()
 }
 
+#[cfg(not(feature = "cql"))]
 #[tokio::test]
 async fn a_message_in_flight_is_answered_before_the_socket_closes() {
     let mut hub = HubProcess::start(&[("MESSAGE_LOG__ENABLED", "false")]);

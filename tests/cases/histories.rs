@@ -65,6 +65,7 @@ fn nothing_acknowledged_by_the_real_hub_is_lost_or_counted_twice_when_it_is_kill
     );
 }
 
+#[cfg(not(feature = "cql"))]
 #[test]
 fn a_real_hub_whose_disk_forgets_is_found_out() {
     let history = RealHistory {

@@ -1,4 +1,7 @@
 //! The real binary over real sockets.
+//!
+//! With feature `cql` the hubs remember in a CQL server. What is about the file of an embedded store, or wants
+//! faults injected there, is then left out.
 
 mod admission;
 mod charging;
@@ -6,7 +9,9 @@ mod clock;
 mod commands;
 mod drain;
 mod durability;
+#[cfg(not(feature = "cql"))]
 mod faulty_disk;
+#[cfg(not(feature = "cql"))]
 mod full_disk;
 mod guards;
 mod handshake;
@@ -14,6 +19,10 @@ mod histories;
 mod hostile;
 mod identity_conflict;
 mod liveness;
+mod mistaken_names;
+#[cfg(feature = "cql")]
+mod outage;
+#[cfg(not(feature = "cql"))]
 mod overload;
 mod quirks;
 mod rpc;

@@ -22,6 +22,7 @@ fn complaint(hub: &HubProcess, arguments: &[&str], settings: &[(&str, &str)]) ->
     said
 }
 
+#[cfg(not(feature = "cql"))]
 #[tokio::test]
 async fn what_keeps_the_hub_from_starting_is_said_in_one_line() {
     let hub = HubProcess::start(&[]);
@@ -62,6 +63,7 @@ async fn what_keeps_the_hub_from_starting_is_said_in_one_line() {
     assert!(missing.contains("/nowhere.toml"), "{missing}");
 }
 
+#[cfg(not(feature = "cql"))]
 #[tokio::test]
 async fn a_second_hub_on_the_same_data_is_turned_away_and_the_first_goes_on() {
     let mut hub = HubProcess::start(&[]);

@@ -207,6 +207,7 @@ async fn a_panic_in_a_supervisor_of_chargers_costs_no_socket_and_no_message() {
     );
 }
 
+#[cfg(not(feature = "cql"))]
 #[tokio::test]
 async fn a_panic_of_the_stores_writer_costs_the_message_in_hand_and_that_is_sent_again() {
     for fault in ["crash-before-commit", "crash-after-commit"] {
