@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use loadtest::Version;
 
 use crate::plan::Traits;
+use crate::power_replay::PowerReplay;
 use crate::scenario::Scenario;
 
 /// Simulated EV chargers against any OCPP-J central system. Exits with 1 when the central system fails the scenario,
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     OfflineReplay(OfflineReplay),
     /// A command kills and restarts the central system under charging chargers, at random moments.
     Kill(Kill),
+    /// No chargers: recorded sessions of a site through the power allocator, beside simple baselines.
+    PowerReplay(PowerReplay),
     /// Internal: one worker process.
     #[command(hide = true)]
     Worker,
@@ -301,7 +304,7 @@ impl Command {
                 };
                 (scenario, &it.common, 500)
             }
-            Self::Worker | Self::EchoServer => return None,
+            Self::PowerReplay(_) | Self::Worker | Self::EchoServer => return None,
         };
         Some((
             scenario,
@@ -330,7 +333,7 @@ impl Common {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
@@ -348,7 +351,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
         _ => Err("write a number above 0".into()),

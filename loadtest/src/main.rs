@@ -8,6 +8,7 @@ mod echo_server;
 mod fleet;
 mod hub_process;
 mod plan;
+mod power_replay;
 mod progress;
 mod recorder;
 mod report;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::EchoServer => multi_threaded(echo_server::run())
             .map_err(Into::into)
             .map(|()| true),
+        Command::PowerReplay(replay) => replay.run(),
         command => single_threaded(run(command)),
     };
     match result {

@@ -1,0 +1,21 @@
+//! How much an ampere counts, by how long its car can still wait.
+
+use super::ask::Ask;
+
+/// How much more an ampere counts for a car that must charge from now on than for one that has all day. The more, the
+/// more energy is delivered by departure; from here on it hardly matters.
+const URGENT: f64 = 6.0;
+/// The laxity, in hours, at which half of that is left.
+const HALF_AT_H: f64 = 1.0;
+/// What a car that charges is ahead of its equals. Without it two of the same laxity take turns at every step, each
+/// turn a pause for one of them and a message to both.
+const CHARGING: f64 = 1.1;
+
+/// The weight of an ask with a known need. One that has outstayed its word counts like one that must charge from now
+/// on: it may leave at any time.
+pub(crate) fn weight(ask: &Ask) -> f64 {
+    let laxity_h = ask.laxity_h().unwrap_or(f64::INFINITY).max(0.0);
+    let urgency = 1.0 + URGENT / (1.0 + laxity_h / HALF_AT_H);
+    let charging = if ask.is_charging() { CHARGING } else { 1.0 };
+    ask.weight * urgency * charging
+}
