@@ -56,7 +56,8 @@ pub struct Session {
     /// The protocol it was begun in.
     pub protocol: Protocol,
     /// What the station calls it: the 2.x transactionId, or the number the hub handed out (1.6).
-    /// Unique within a station.
+    /// Unique within a station: a 2.x name that its station uses for another transaction is followed by
+    /// ` again 2`, and so on.
     pub transaction: String,
     /// Going on or over.
     pub state: SessionState,
@@ -93,6 +94,9 @@ pub struct Session {
     pub remote_start_id: Option<i64>,
     /// The highest 2.x sequence number seen.
     pub last_seq: Option<i64>,
+    /// The 2.x sequence numbers that have not come, in rising order; many gaps are told as one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_seqs: Vec<SeqRange>,
     /// What was odd about it.
     pub flags: BTreeSet<Flag>,
     /// When the hub last wrote it.
@@ -108,6 +112,16 @@ impl Session {
             Protocol::Ocpp201 => None,
         }
     }
+}
+
+/// Sequence numbers that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SeqRange {
+    /// The lowest.
+    pub first: i64,
+    /// The highest.
+    pub last: i64,
 }
 
 /// Going on or over.
@@ -140,6 +154,10 @@ pub enum Flag {
     MeterStartMissing,
     /// A message came after the end.
     EventAfterEnd,
+    /// Messages of it have not come, by their 2.x sequence numbers; withdrawn when they do.
+    EventsMissing,
+    /// Its station had used the 2.x transactionId before, for a transaction that is over.
+    TransactionReused,
     /// A message's payload had to be repaired to be read.
     PayloadRepaired,
     /// Started offline, or reported later than it happened.

@@ -26,7 +26,7 @@ use store::{NoticeRecord, ReadError};
 use tokio::sync::oneshot;
 
 pub use self::ask::Connection;
-pub(crate) use self::open::Began;
+pub(crate) use self::open::Traits;
 use self::{
     number::Numbers,
     open::{Open, OpenSessions},
@@ -85,7 +85,7 @@ pub(crate) struct SessionNews {
     pub(crate) active: bool,
     pub(crate) token: Option<TokenUid>,
     pub(crate) power_w: Option<f64>,
-    pub(crate) began: Began,
+    pub(crate) traits: Traits,
     pub(crate) actor: ActorRef<SessionMsg>,
 }
 
@@ -259,9 +259,9 @@ impl ChargerState {
             self.numbers.note(number);
         }
         for session in hydration.open_sessions {
-            let began = Began::of(&session);
+            let traits = Traits::of(&session);
             let open = self.sessions.insert(Open::new(session.transaction));
-            open.began = Some(began);
+            open.traits = Some(traits);
             open.connector = session.connector;
             open.token = session.token.map(|token| token.uid);
             open.power_w = session.power_w;

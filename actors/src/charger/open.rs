@@ -4,9 +4,12 @@
 //! it: 0 or -1 after an offline start, a number of their own, the number of the session before
 //! (protocol quirks 17, 18, 20, 21). What cannot be told by name is told by the outlet.
 
-use model::{ConnectorRef, Session, Timestamp, TokenUid, TransactionEvent};
+use model::{ConnectorRef, Session, SessionId, StationId, Timestamp, TokenUid, TransactionEvent};
 
-use crate::metrics;
+use crate::{
+    metrics,
+    session::{again, core::id_time},
+};
 
 /// The open sessions of one station: few, so a list.
 #[derive(Default)]
@@ -18,23 +21,28 @@ pub(super) struct Open {
     pub(super) connector: Option<ConnectorRef>,
     pub(super) token: Option<TokenUid>,
     pub(super) power_w: Option<f64>,
-    pub(super) began: Option<Began>,
+    pub(super) traits: Option<Traits>,
     /// What the station calls it, where that is not its name.
     alias: Option<String>,
 }
 
-/// When and at what reading a session began: with outlet and token, what tells its start from another.
+/// What a session's messages are known by, where its name, outlet and token do not tell.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Began {
-    pub(crate) at: Timestamp,
-    pub(crate) meter_wh: Option<f64>,
+pub(crate) struct Traits {
+    /// It follows from the session's first message.
+    id: SessionId,
+    started_at: Timestamp,
+    meter_start_wh: Option<f64>,
+    meter_last_wh: Option<f64>,
 }
 
-impl Began {
+impl Traits {
     pub(crate) fn of(session: &Session) -> Self {
         Self {
-            at: session.started_at,
-            meter_wh: session.meter_start_wh,
+            id: session.id,
+            started_at: session.started_at,
+            meter_start_wh: session.meter_start_wh,
+            meter_last_wh: session.meter_last_wh,
         }
     }
 }
@@ -46,7 +54,7 @@ impl Open {
             connector: None,
             token: None,
             power_w: None,
-            began: None,
+            traits: None,
             alias: None,
         }
     }
@@ -57,31 +65,64 @@ impl OpenSessions {
         self.0.iter_mut().find(|open| open.transaction == name)
     }
 
-    /// The session a station means by a name the hub did not give it: by the alias it used before, by
-    /// the outlet, by the token, or because there is only one.
+    /// The session whose station had used the name before, of what happened then; see [`again`].
+    pub(super) fn named_again(&self, name: &str, at: Option<Timestamp>) -> Option<&Open> {
+        self.0.iter().find(|open| {
+            let since = open.traits.map(|traits| traits.started_at);
+            again::name_used_again(&open.transaction) == Some(name)
+                && at.is_none_or(|at| Some(at) >= since)
+        })
+    }
+
+    /// The session a station means by a name the hub did not give it: by the outlet, by the alias it used
+    /// before, or by what a message that names no outlet says. 0 and below are no names, but what a station
+    /// says of each transaction whose number it does not know.
     pub(super) fn meant_by(
         &mut self,
         alias: &str,
         connector: Option<ConnectorRef>,
-        token: Option<&TokenUid>,
+        said: &Said<'_>,
     ) -> Option<&mut Open> {
-        let position = self
-            .position(|open| open.alias.as_deref() == Some(alias))
+        let is_name = !alias.parse::<i64>().is_ok_and(|number| number <= 0);
+        let known_as = |open: &Open| is_name && open.alias.as_deref() == Some(alias);
+        let position = connector
+            .and_then(|connector| self.position(|open| open.is_at(connector)))
+            .or_else(|| self.position(known_as))
             .or_else(|| match connector {
-                Some(connector) => self.position(|open| open.is_at(connector)),
-                None => self.by_token_or_alone(token),
+                Some(_) => None,
+                None => self.by_what_is_said(said),
             })?;
         let open = &mut self.0[position];
-        open.alias = Some(alias.to_owned());
+        if is_name {
+            open.alias = Some(alias.to_owned());
+        }
         Some(open)
     }
 
-    fn by_token_or_alone(&self, token: Option<&TokenUid>) -> Option<usize> {
-        let mut theirs =
-            (0..self.0.len()).filter(|i| token.is_some_and(|token| self.0[*i].is_of(token)));
-        match (theirs.next(), theirs.next()) {
-            (Some(one), None) => Some(one),
-            _ => (self.0.len() == 1).then_some(0),
+    /// The only one with the token; the only one at all; of those with the token, or of all where none is
+    /// named, the only one whose register can have come to what is said.
+    fn by_what_is_said(&self, said: &Said<'_>) -> Option<usize> {
+        let all: Vec<usize> = (0..self.0.len()).collect();
+        let narrowed = |among: &[usize], is_meant: &dyn Fn(&Open) -> bool| -> Vec<usize> {
+            let meant = among.iter().filter(|i| is_meant(&self.0[**i]));
+            meant.copied().collect()
+        };
+        let theirs = narrowed(&all, &|open| {
+            said.token.is_some_and(|token| open.is_of(token))
+        });
+        let among = match (theirs.as_slice(), all.as_slice()) {
+            ([one], _) | ([], [one]) => return Some(*one),
+            ([], _) if said.token.is_some() => return None,
+            ([], _) => all,
+            _ => theirs,
+        };
+        let possible = narrowed(&among, &|open| said.may_end(open));
+        match possible.as_slice() {
+            [one] => Some(*one),
+            _ => match narrowed(&possible, &|open| said.tells_start_of(open)).as_slice() {
+                [one] => Some(*one),
+                _ => None,
+            },
         }
     }
 
@@ -131,6 +172,53 @@ impl OpenSessions {
     }
 }
 
+/// What a message says of the session it means, besides a name and an outlet.
+#[derive(Debug, Default)]
+pub(super) struct Said<'a> {
+    token: Option<&'a TokenUid>,
+    at: Option<Timestamp>,
+    /// The import register, in Wh: the first reading and the last.
+    first_wh: Option<f64>,
+    last_wh: Option<f64>,
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn by(event: &'a TransactionEvent) -> Self {
+        let readings = event
+            .samples
+            .iter()
+            .filter_map(|sample| Some((sample.at, sample.energy_wh()?)));
+        let first = readings.min_by_key(|(at, _)| *at);
+        Self {
+            token: event.token.as_ref().map(|token| &token.uid),
+            at: event.at,
+            first_wh: first.map(|(_, wh)| wh),
+            last_wh: event.meter_wh,
+        }
+    }
+
+    /// Whether the session can have ended so: registers only rise.
+    fn may_end(&self, open: &Open) -> bool {
+        let Some(traits) = open.traits else {
+            return false;
+        };
+        let not_below = |wh: Option<f64>, bound: Option<f64>| match (wh, bound) {
+            (Some(wh), Some(bound)) => wh >= bound,
+            _ => true,
+        };
+        self.last_wh.is_some()
+            && not_below(self.last_wh, traits.meter_last_wh)
+            && not_below(self.first_wh, traits.meter_start_wh)
+            && self.at.is_none_or(|at| at >= traits.started_at)
+    }
+
+    /// Whether the first reading is the one that the session began with.
+    fn tells_start_of(&self, open: &Open) -> bool {
+        let start_wh = open.traits.and_then(|traits| traits.meter_start_wh);
+        self.first_wh.is_some() && self.first_wh == start_wh
+    }
+}
+
 impl Drop for OpenSessions {
     /// Also when the actor that held them crashed.
     fn drop(&mut self) {
@@ -144,17 +232,16 @@ impl Open {
             .is_some_and(|here| here.evse == connector.evse)
     }
 
-    /// Whether it began with this very start, sent before.
-    pub(super) fn began_with(&self, start: &TransactionEvent) -> bool {
-        let began = start.at.map(|at| Began {
-            at,
-            meter_wh: start.meter_wh,
-        });
-        let token = start.token.as_ref().map(|token| token.uid.folded());
-        self.connector == start.connector
-            && self.token.as_ref().map(TokenUid::folded) == token
-            && self.began.is_some()
-            && self.began == began
+    /// Whether it began with this very start of the station, sent before.
+    pub(super) fn began_with(
+        &self,
+        start: &TransactionEvent,
+        station: &StationId,
+        received_at: Timestamp,
+    ) -> bool {
+        let at = id_time(start.at, received_at);
+        let id = SessionId::of_first(station, &start.retry_key, at);
+        self.traits.is_some_and(|traits| traits.id == id)
     }
 
     fn is_of(&self, token: &TokenUid) -> bool {
@@ -166,6 +253,8 @@ impl Open {
 
 #[cfg(test)]
 mod tests {
+    use model::RetryKey;
+
     use super::*;
 
     fn sessions(of: &[(&str, u32, &str)]) -> OpenSessions {
@@ -186,7 +275,11 @@ mod tests {
     ) -> Option<String> {
         let token = token.map(|token| TokenUid::new(token).unwrap());
         let connector = connector.map(ConnectorRef::of_16);
-        let open = sessions.meant_by(alias, connector, token.as_ref())?;
+        let said = Said {
+            token: token.as_ref(),
+            ..Said::default()
+        };
+        let open = sessions.meant_by(alias, connector, &said)?;
         Some(open.transaction.clone())
     }
 
@@ -198,9 +291,14 @@ mod tests {
             Some("12")
         );
         assert_eq!(
-            meant(&mut sessions, "0", Some(3), None).as_deref(),
+            meant(&mut sessions, "0", Some(1), None).as_deref(),
+            Some("11"),
+            "the other outlet says so too"
+        );
+        assert_eq!(
+            meant(&mut sessions, "0", None, Some("B")).as_deref(),
             Some("12"),
-            "by the alias"
+            "nor does a stop mean whose values came last"
         );
     }
 
@@ -223,6 +321,55 @@ mod tests {
         assert_eq!(
             meant(&mut sessions, "777", None, None).as_deref(),
             Some("11")
+        );
+    }
+
+    #[test]
+    fn a_stop_without_number_and_token_is_told_by_its_register() {
+        let at = |started_ms, start_wh, last_wh| Traits {
+            id: SessionId::of_first(
+                &StationId::new("CP").unwrap(),
+                &RetryKey("k".into()),
+                Timestamp(0),
+            ),
+            started_at: Timestamp(started_ms),
+            meter_start_wh: Some(start_wh),
+            meter_last_wh: Some(last_wh),
+        };
+        let mut sessions = sessions(&[("11", 1, "A"), ("12", 2, "B")]);
+        sessions.0[0].traits = Some(at(1_000, 100.0, 500.0));
+        sessions.0[1].traits = Some(at(2_000, 9_000.0, 9_500.0));
+        let meant = |first_wh, last_wh, at_ms| {
+            let said = Said {
+                token: None,
+                at: Some(Timestamp(at_ms)),
+                first_wh,
+                last_wh: Some(last_wh),
+            };
+            let open = sessions.by_what_is_said(&said)?;
+            Some(sessions.0[open].transaction.clone())
+        };
+        assert_eq!(meant(None, 700.0, 5_000).as_deref(), Some("11"));
+        assert_eq!(
+            meant(None, 400.0, 5_000),
+            None,
+            "neither register falls back"
+        );
+        assert_eq!(
+            meant(None, 9_800.0, 5_000),
+            None,
+            "both may have come to it"
+        );
+        assert_eq!(meant(Some(9_000.0), 9_800.0, 5_000).as_deref(), Some("12"));
+        assert_eq!(
+            meant(Some(50.0), 700.0, 5_000),
+            None,
+            "it was read before either began"
+        );
+        assert_eq!(
+            meant(None, 9_800.0, 1_500).as_deref(),
+            Some("11"),
+            "the other had not begun"
         );
     }
 

@@ -7,7 +7,10 @@ use model::{
 use ractor::{Actor, ActorRef};
 use store::ReadError;
 
-use super::{ChargerMsg, ChargerState, Reply, SessionNews, number, open::Open};
+use super::{
+    ChargerMsg, ChargerState, Reply, SessionNews, number,
+    open::{Open, Said},
+};
 use crate::{
     guard::Rule,
     session::{
@@ -81,10 +84,13 @@ impl ChargerState {
             // A dead letter that is replayed, with the number that was given in answer; or 2.x.
             return Ok(match self.sessions.named(name) {
                 Some(open) => Target::of(open, false),
-                None => Target::new(Origin::Started(name.clone()), false),
+                None => match self.sessions.named_again(name, event.at) {
+                    Some(open) => Target::of(open, false),
+                    None => Target::new(Origin::Started(name.clone()), false),
+                },
             });
         }
-        if let Some(target) = self.target_by_name(name).await? {
+        if let Some(target) = self.target_by_name(name, event.at).await? {
             return Ok(target);
         }
         // The name means nothing here: the station's own, 0, -1, or another central system's.
@@ -96,8 +102,8 @@ impl ChargerState {
         if let Some(session) = repeated {
             return Ok(Target::new(Origin::Read(Box::new(session)), true));
         }
-        let token = event.token.as_ref().map(|token| &token.uid);
-        Ok(match self.sessions.meant_by(name, event.connector, token) {
+        let said = Said::by(event);
+        Ok(match self.sessions.meant_by(name, event.connector, &said) {
             Some(open) => Target::of(open, true),
             None => Target::new(Origin::New(format!("orphan:{}", event.retry_key)), true),
         })
@@ -113,20 +119,28 @@ impl ChargerState {
                 .at(reading.connector)
                 .map(|open| Target::of(open, false)));
         };
-        if let Some(target) = self.target_by_name(name).await? {
+        if let Some(target) = self.target_by_name(name, None).await? {
             return Ok(Some(target));
         }
-        let open = self.sessions.meant_by(name, Some(reading.connector), None);
+        let outlet = Some(reading.connector);
+        let open = self.sessions.meant_by(name, outlet, &Said::default());
         Ok(open.map(|open| Target::of(open, true)))
     }
 
     /// The session of that name, open or over. OCPP 2.x names are the station's to give, so there a
     /// name nobody knows yet begins a session; a 1.6 number nobody handed out does not.
-    async fn target_by_name(&mut self, name: &str) -> Result<Option<Target>, ReadError> {
+    async fn target_by_name(
+        &mut self,
+        name: &str,
+        at: Option<Timestamp>,
+    ) -> Result<Option<Target>, ReadError> {
         if let Some(open) = self.sessions.named(name) {
             return Ok(Some(Target::of(open, false)));
         }
         if self.protocol() == Protocol::Ocpp201 {
+            if let Some(open) = self.sessions.named_again(name, at) {
+                return Ok(Some(Target::of(open, false)));
+            }
             return Ok(Some(Target::new(Origin::Named(name.to_owned()), false)));
         }
         let over = self
@@ -148,10 +162,11 @@ impl ChargerState {
     /// and began as it says is the same: the start was sent again.
     fn target_of_start(&mut self, event: &TransactionEvent, received_at: Timestamp) -> Target {
         let began = id_time(event.at, received_at);
+        let station = &self.slot.station;
         let other = |number: i32| {
             let name = number.to_string();
             let holder = self.sessions.iter().find(|open| open.transaction == name);
-            holder.is_some_and(|open| !open.began_with(event))
+            holder.is_some_and(|open| !open.began_with(event, station, received_at))
         };
         let name = self.numbers.of_start(began, other).to_string();
         let origin = match self.sessions.named(&name) {
@@ -265,7 +280,7 @@ impl ChargerState {
         if let Some(open) = self.sessions.named(&news.transaction) {
             open.connector = news.connector;
             open.token = news.token;
-            open.began = Some(news.began);
+            open.traits = Some(news.traits);
             open.power_w = news.power_w;
         }
         if let (true, Some(connector)) = (is_new, news.connector) {

@@ -3,15 +3,13 @@
 //! what is odd about it becomes a [`Flag`], never a refusal (OCPP 1.6 §4.8: a sanity check must not
 //! keep a station from its answer).
 
-use std::collections::BTreeSet;
-
 use model::{
     Authorization, Flag, MeterReading, MeterSample, Protocol, RetryKey, Session, SessionEventKind,
     SessionEventRecord, SessionId, SessionState, SiteId, StationId, Timestamp, TokenVerdict,
     TransactionEvent, TransactionPhase,
 };
 
-use super::energy;
+use super::{again, energy, sequence};
 use crate::guard::Rule;
 
 /// What happens to a session.
@@ -48,7 +46,7 @@ pub(crate) struct Facts<'a> {
     pub site: Option<&'a SiteId>,
     /// What it speaks.
     pub protocol: Protocol,
-    /// The name for a session that begins here and was given none by the station.
+    /// The name for a session that begins here.
     pub fresh_name: String,
     /// What the hub says to the token of the event, where it names one.
     pub verdict: Option<&'a TokenVerdict>,
@@ -100,7 +98,7 @@ fn on_transaction(
     let (at, clock_replaced) = plausible(event.at, facts.received_at);
     let mut session = before
         .cloned()
-        .unwrap_or_else(|| begin(event.transaction.as_deref(), &event.retry_key, at, facts));
+        .unwrap_or_else(|| begin(&event.retry_key, at, facts));
     let was_ended = session.state == SessionState::Ended;
     note_odds(&mut session, facts, event.raw.is_some(), clock_replaced);
     if event.offline || facts.received_at.ms_since(at) > LATE_MS {
@@ -108,11 +106,7 @@ fn on_transaction(
     }
     session.connector = session.connector.or(event.connector);
     session.remote_start_id = session.remote_start_id.or(event.remote_start_id);
-    let in_order = match (event.seq, session.last_seq) {
-        (Some(seq), Some(last)) => seq > last,
-        _ => true,
-    };
-    session.last_seq = session.last_seq.max(event.seq);
+    let in_order = sequence::take(&mut session, event, before.is_none());
     if in_order && event.charging_state.is_some() {
         session.charging_state.clone_from(&event.charging_state);
     }
@@ -202,12 +196,7 @@ fn on_meter(before: Option<&Session>, reading: &MeterReading, facts: &Facts<'_>)
         .max()
         .unwrap_or(facts.received_at);
     let mut session = before.cloned().unwrap_or_else(|| {
-        let mut session = begin(
-            reading.transaction.as_deref(),
-            &reading.retry_key,
-            at,
-            facts,
-        );
+        let mut session = begin(&reading.retry_key, at, facts);
         session.flags.insert(Flag::StartMissing);
         session
     });
@@ -268,17 +257,15 @@ fn on_close(before: &Session, closing: &Closing, facts: &Facts<'_>) -> Option<De
     Some(Decision { session, event })
 }
 
-fn begin(name: Option<&str>, key: &RetryKey, at: Timestamp, facts: &Facts<'_>) -> Session {
+fn begin(key: &RetryKey, at: Timestamp, facts: &Facts<'_>) -> Session {
+    let reused = again::name_used_again(&facts.fresh_name).map(|_| Flag::TransactionReused);
     Session {
         id: SessionId::of_first(facts.station, key, id_time(Some(at), facts.received_at)),
         station: facts.station.clone(),
         site: facts.site.cloned(),
         connector: None,
         protocol: facts.protocol,
-        transaction: match name {
-            Some(name) if !facts.guessed => name.to_owned(),
-            _ => facts.fresh_name.clone(),
-        },
+        transaction: facts.fresh_name.clone(),
         state: SessionState::Active,
         token: None,
         authorization: None,
@@ -296,7 +283,8 @@ fn begin(name: Option<&str>, key: &RetryKey, at: Timestamp, facts: &Facts<'_>) -
         charging_state: None,
         remote_start_id: None,
         last_seq: None,
-        flags: BTreeSet::new(),
+        missing_seqs: Vec::new(),
+        flags: reused.into_iter().collect(),
         updated_at: facts.received_at,
     }
 }
@@ -317,8 +305,8 @@ pub(crate) fn id_time(at: Option<Timestamp>, received_at: Timestamp) -> Timestam
     }
 }
 
-/// The station's time where it can be one, else the hub's.
-fn plausible(at: Option<Timestamp>, received_at: Timestamp) -> (Timestamp, bool) {
+/// The station's time where it can be one, else the hub's, and whether it is that.
+pub(super) fn plausible(at: Option<Timestamp>, received_at: Timestamp) -> (Timestamp, bool) {
     match at {
         Some(at) if at.ms_since(received_at) <= CLOCK_AHEAD_MOST_MS => (at, false),
         _ => (received_at, true),

@@ -6,7 +6,7 @@ const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
 pub(crate) fn empty_session() -> Session {
     let station = StationId::new("CP1").unwrap();
-    begin(None, &RetryKey("k".into()), Timestamp(0), &facts(&station))
+    begin(&RetryKey("k".into()), Timestamp(0), &facts(&station))
 }
 
 pub(crate) fn facts(station: &StationId) -> Facts<'_> {

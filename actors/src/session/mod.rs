@@ -8,10 +8,12 @@
 //! A session actor is a child of its charger's. It may end at any time without loss: the next message
 //! of the transaction starts another, which reads the session back.
 
+pub(crate) mod again;
 pub(crate) mod authorize;
 pub(crate) mod core;
 mod energy;
 pub(crate) mod rebase;
+mod sequence;
 
 use std::sync::Arc;
 
@@ -22,9 +24,9 @@ use model::{
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use store::{Committed, SessionCommit, WriteError};
 
-use self::core::{Closing, Decision, Facts, SessionInput, decide};
+use self::core::{Closing, Decision, Facts, SessionInput, decide, plausible};
 use crate::{
-    charger::{Began, ChargerMsg, Reply, SessionNews},
+    charger::{ChargerMsg, Reply, SessionNews, Traits},
     deps::Deps,
     metrics,
 };
@@ -155,7 +157,9 @@ impl SessionState {
         guessed: bool,
     ) -> Result<Done, Refusal> {
         // Gather.
-        self.read_back().await?;
+        self.read_back(input, received_at).await?;
+        let keyed = self.keyed(input);
+        let input = keyed.as_ref().unwrap_or(input);
         let (verdict, token_unchecked) = match token_of(input) {
             Some(token) => self
                 .verdict(token)
@@ -211,7 +215,11 @@ impl SessionState {
         }
     }
 
-    async fn read_back(&mut self) -> Result<(), Refusal> {
+    async fn read_back(
+        &mut self,
+        input: &SessionInput,
+        received_at: Timestamp,
+    ) -> Result<(), Refusal> {
         if self.read {
             return Ok(());
         }
@@ -232,8 +240,56 @@ impl SessionState {
                 };
             }
         }
+        if let (SessionInput::Transaction(event), Protocol::Ocpp201) = (input, self.given.protocol)
+        {
+            self.find_use(event, received_at).await?;
+        }
         self.read = true;
         Ok(())
+    }
+
+    /// Which use of the transaction's name a 2.x event belongs to, by its time; see [`again`].
+    async fn find_use(
+        &mut self,
+        event: &TransactionEvent,
+        received_at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let (at, false) = plausible(event.at, received_at) else {
+            return Ok(());
+        };
+        while let Some(session) = &self.session
+            && again::is_after(session, at)
+        {
+            let name = again::next(&session.transaction);
+            let store = &self.given.deps.store;
+            let found = store.session_by_transaction(&self.given.station, &name);
+            let next = found.await.map_err(close_for_now)?.map(Box::new);
+            match &next {
+                Some(next) if at < next.started_at => return Ok(()),
+                None if !again::begins_another(session, event) => return Ok(()),
+                _ => {}
+            }
+            self.given.origin = Origin::Named(name);
+            self.session = next;
+        }
+        Ok(())
+    }
+
+    /// The input as it is kept, where the station used the transaction's name before.
+    fn keyed(&self, input: &SessionInput) -> Option<SessionInput> {
+        let SessionInput::Transaction(event) = input else {
+            return None;
+        };
+        let name = match &self.session {
+            Some(session) => &session.transaction,
+            None => self.given.origin.name(),
+        };
+        let retry_key = again::key_in(name, &event.retry_key)?;
+        let event = TransactionEvent {
+            retry_key,
+            ..event.clone()
+        };
+        Some(SessionInput::Transaction(event))
     }
 
     /// What the hub says to a token, and whether it could not look all of it up.
@@ -368,7 +424,7 @@ impl SessionState {
             active: self.is_active(),
             token: session.token.as_ref().map(|token| token.uid.clone()),
             power_w: session.power_w,
-            began: Began::of(session),
+            traits: Traits::of(session),
             actor: myself.clone(),
         };
         let _ = self.given.charger.cast(ChargerMsg::Session(Box::new(news)));

@@ -123,6 +123,7 @@ pub fn session(station: &str, transaction: &str) -> Session {
         charging_state: None,
         remote_start_id: Some(7),
         last_seq: None,
+        missing_seqs: Vec::new(),
         flags: BTreeSet::from([Flag::ReportedLate]),
         updated_at: Timestamp(10_001),
     }

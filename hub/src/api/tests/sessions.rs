@@ -40,6 +40,7 @@ fn session(station: &str, transaction: &str, token: &str, state: SessionState) -
         charging_state: None,
         remote_start_id: None,
         last_seq: None,
+        missing_seqs: Vec::new(),
         flags: BTreeSet::new(),
         updated_at: NOW,
     }
