@@ -17,6 +17,7 @@ use figment::{
     providers::{Env, Format, Toml},
 };
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 pub use spool::SpoolConfig;
 pub use store::{StoreConfig, StoreKind};
@@ -403,16 +404,29 @@ impl Config {
         if let Some((_, rule)) = rules.find(|(broken, _)| *broken) {
             return Err(ConfigError((*rule).to_owned()));
         }
-        self.log
-            .filter
-            .parse::<tracing_subscriber::filter::EnvFilter>()
-            .map_err(|error| {
-                ConfigError(format!(
-                    "log.filter {:?} cannot be read: {error}",
-                    self.log.filter
-                ))
-            })?;
-        Ok(())
+        self.log.check()
+    }
+}
+
+impl LogConfig {
+    /// A word alone that is no level would be taken for a target, and silence all others.
+    fn check(&self) -> Result<(), ConfigError> {
+        let filter = &self.filter;
+        let mut alone = filter
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.contains(['=', '[']));
+        if let Some(word) =
+            alone.find(|part| !part.is_empty() && part.parse::<LevelFilter>().is_err())
+        {
+            return Err(ConfigError(format!(
+                "log.filter: {word:?} is no level; write off, error, warn, info, debug or trace, or {word}=debug for one target"
+            )));
+        }
+        let parsed = filter.parse::<EnvFilter>();
+        parsed
+            .map(drop)
+            .map_err(|error| ConfigError(format!("log.filter {filter:?} cannot be read: {error}")))
     }
 }
 
@@ -487,6 +501,23 @@ mod tests {
         assert!(complaint("[chargers]\nlisten = \"nowhere\"").contains("listen"));
         assert!(complaint("[chargers]\nping_interval_s = 0").contains("ping_interval_s"));
         assert!(complaint("[chargers]\nadmission = \"maybe\"").contains("maybe"));
+    }
+
+    #[test]
+    fn a_log_filter_that_would_silence_everything_is_no_filter() {
+        for filter in ["blah", "info,blah", "=", "hub=loud"] {
+            let said = complaint(&format!("[log]\nfilter = {filter:?}"));
+            assert!(said.contains("log.filter"), "{said}");
+        }
+        for filter in [
+            "info",
+            "warn,hub=debug",
+            "off",
+            "",
+            "hub=trace,actors[x]=info",
+        ] {
+            load(&format!("[log]\nfilter = {filter:?}")).unwrap();
+        }
     }
 
     #[test]

@@ -163,6 +163,35 @@ async fn a_key_is_shown_once_works_at_once_and_not_after_it_is_revoked() {
 }
 
 #[tokio::test]
+async fn keys_are_listed_page_by_page_also_when_one_is_revoked_meanwhile() {
+    let api = TestApi::start().await;
+    let page = async |query: &str| {
+        let path = format!("/api/v1/keys?limit=1{query}");
+        api.ask("GET", &path, &api.admin, None).await.body
+    };
+    let first = page("").await;
+    let (mut listed, mut next) = (
+        vec![first["items"][0]["prefix"].clone()],
+        first["next"].clone(),
+    );
+    let revoked = listed[0].as_str().unwrap();
+    assert!(api.store.delete_api_key(revoked).await.unwrap());
+    while let Some(after) = next.as_str() {
+        let more = page(&format!("&after={after}")).await;
+        assert_eq!(more["items"].as_array().unwrap().len(), 1);
+        listed.push(more["items"][0]["prefix"].clone());
+        next = more["next"].clone();
+    }
+    let mut expected: Vec<_> = [&api.viewer, &api.operator, &api.admin]
+        .map(|key| json!(key[..12]))
+        .into();
+    for keys in [&mut listed, &mut expected] {
+        keys.sort_by_key(Value::to_string);
+    }
+    assert_eq!(listed, expected);
+}
+
+#[tokio::test]
 async fn a_key_revoked_elsewhere_is_refused_once_the_memory_of_it_is_old() {
     let api = TestApi::start().await;
     let status = async || {
