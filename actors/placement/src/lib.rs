@@ -110,7 +110,7 @@ pub trait Placement: Send + Sync + 'static {
     fn view(&self) -> ClusterView;
 
     /// Gives the shards up in rounds, each when its [`HandOver`] is dropped, and then the lease. Claims are
-    /// released with their sockets.
+    /// released with their sockets. May take as long as the others cannot be asked: to be bounded by the caller.
     async fn leave(&self);
 }
 

@@ -85,7 +85,7 @@ macro_rules! cluster_contract_tests {
 }
 
 /// How long anything may take here.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 fn station(name: &str) -> StationId {
     StationId::new(name).expect("a name")

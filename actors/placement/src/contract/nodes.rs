@@ -1,4 +1,4 @@
-//! Rules for placements with many nodes. Time runs ten times as fast in them.
+//! Rules for placements with many nodes. Time runs five times as fast in them.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -8,7 +8,7 @@ use crate::{Event, Placement, SHARDS, ShardId, Timing};
 const NOW: i64 = 1_764_000_000_000;
 
 fn fast() -> Timing {
-    Timing::default().sped_up(10)
+    Timing::default().sped_up(5)
 }
 
 fn held(node: &dyn Placement) -> usize {

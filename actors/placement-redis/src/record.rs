@@ -1,0 +1,119 @@
+//! What is written down and said, as text. Pure.
+
+use placement::{Away, Holder, NodeRecord, Reply, Request, ShardId, ShardRecord, Timing};
+use redis::ScriptInvocation;
+
+/// What `round.lua` answers.
+pub(crate) type Answer = (
+    i64,
+    i64,
+    bool,
+    bool,
+    String,
+    String,
+    Vec<(i64, String)>,
+    Option<Vec<(u16, String)>>,
+);
+
+/// Tells `round.lua` what a node asks.
+pub(crate) fn tell(
+    told: &mut ScriptInvocation<'_>,
+    request: &Request,
+    timing: &Timing,
+) -> Result<(), Away> {
+    let is_word = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
+    if !is_word(&request.name) || !is_word(&request.address) {
+        return Err(Away(
+            "a node's name and address must have no blanks".to_owned(),
+        ));
+    }
+    let held = |shards: &[(ShardId, i64)]| {
+        let words = shards.iter();
+        let words = words.map(|(shard, epoch)| format!("{}:{epoch}", shard.number()));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let taken = request.taken.iter().map(|shard| shard.number().to_string());
+    told.arg(&request.name)
+        .arg(&request.address)
+        .arg(request.process)
+        .arg(
+            request
+                .incarnation
+                .map_or("-".to_owned(), |me| me.to_string()),
+        )
+        .arg(request.chargers)
+        .arg(u8::from(request.leaving))
+        .arg(u8::from(request.bye))
+        .arg(&request.seen)
+        .arg(timing.lease_ms)
+        .arg(timing.gap_ms)
+        .arg(timing.forgive_ms)
+        .arg(timing.settle_ms)
+        .arg(held(&request.asserted))
+        .arg(held(&request.given))
+        .arg(taken.collect::<Vec<_>>().join(" "));
+    Ok(())
+}
+
+/// What a node hears.
+pub(crate) fn heard(answer: Answer) -> Result<Reply, Away> {
+    let (now, incarnation, superseded, quiet, memory, state, nodes, table) = answer;
+    let unreadable = || Away("what Redis holds of the cluster cannot be read".to_owned());
+    let nodes: Option<Vec<NodeRecord>> = nodes
+        .into_iter()
+        .map(|(incarnation, text)| node(incarnation, &text))
+        .collect();
+    let table = table.map(|table| {
+        let shards = table.into_iter();
+        let shards = shards.map(|(number, text)| Some((ShardId::new(number)?, shard(&text)?)));
+        shards.collect::<Option<Vec<_>>>()
+    });
+    Ok(Reply {
+        now,
+        incarnation,
+        superseded,
+        quiet,
+        memory,
+        state,
+        nodes: nodes.ok_or_else(unreadable)?,
+        table: match table {
+            Some(table) => Some(table.ok_or_else(unreadable)?),
+            None => None,
+        },
+    })
+}
+
+/// Who holds a charger, by its claim; `None` when it was released.
+pub(crate) fn holder(claim: &str) -> Option<Holder> {
+    let (epoch, incarnation) = claim.split_once(' ')?;
+    Some(Holder {
+        epoch: epoch.parse().ok()?,
+        incarnation: incarnation.parse().ok()?,
+    })
+}
+
+fn node(incarnation: i64, text: &str) -> Option<NodeRecord> {
+    let mut words = text.split(' ');
+    let mut word = || words.next();
+    Some(NodeRecord {
+        incarnation,
+        deadline: word()?.parse().ok()?,
+        joined: word()?.parse().ok()?,
+        settled: word()?.parse().ok()?,
+        flaps: word()?.parse().ok()?,
+        leaving: word()? == "1",
+        superseded: word()? == "1",
+        chargers: word()?.parse().ok()?,
+        process: word()?.parse().ok()?,
+        address: word()?.to_owned(),
+        name: word()?.to_owned(),
+    })
+}
+
+fn shard(text: &str) -> Option<ShardRecord> {
+    let (holder, epoch) = text.split_once(' ')?;
+    Some(ShardRecord {
+        holder: holder.parse().ok(),
+        epoch: epoch.parse().ok()?,
+    })
+}
