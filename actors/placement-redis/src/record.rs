@@ -27,12 +27,11 @@ pub(crate) fn tell(
             "a node's name and address must have no blanks".to_owned(),
         ));
     }
-    let held = |shards: &[(ShardId, i64)]| {
+    let shards = |shards: &[(ShardId, i64)]| {
         let words = shards.iter();
         let words = words.map(|(shard, epoch)| format!("{}:{epoch}", shard.number()));
         words.collect::<Vec<_>>().join(" ")
     };
-    let taken = request.taken.iter().map(|shard| shard.number().to_string());
     told.arg(&request.name)
         .arg(&request.address)
         .arg(request.process)
@@ -49,9 +48,9 @@ pub(crate) fn tell(
         .arg(timing.gap_ms)
         .arg(timing.forgive_ms)
         .arg(timing.settle_ms)
-        .arg(held(&request.asserted))
-        .arg(held(&request.given))
-        .arg(taken.collect::<Vec<_>>().join(" "));
+        .arg(shards(&request.asserted))
+        .arg(shards(&request.given))
+        .arg(shards(&request.taken));
     Ok(())
 }
 

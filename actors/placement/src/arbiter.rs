@@ -71,6 +71,11 @@ impl Arbiter {
         let known = || self.nodes.values().find(is_it).map(|node| node.incarnation);
         let me = request.incarnation.or_else(known);
         let me = me.unwrap_or_else(|| now.max(self.last_incarnation + 1));
+        if request.incarnation.is_some() {
+            // Its first question may have been heard again, late, by a memory that did not know it.
+            let is_ghost = |node: &NodeRecord| is_it(&node) && node.incarnation != me;
+            self.nodes.retain(|_, node| !is_ghost(node));
+        }
         // A lease that nobody could renew is not held against its node.
         let goes_on =
             |node: &NodeRecord| node.superseded || node.is_alive(now) || now < self.quiet_until;
@@ -130,15 +135,16 @@ impl Arbiter {
                 changed = true;
             }
         }
-        for shard in &request.taken {
+        for (shard, at_least) in &request.taken {
             let known = self.shards.get(shard);
             let holder = known.and_then(|known| known.holder);
             let is_free = holder.is_none_or(|holder| {
                 let node = self.nodes.get(&holder);
-                !node.is_some_and(|node| node.is_alive(now))
+                holder == me || !node.is_some_and(|node| node.is_alive(now))
             });
             if !quiet && is_free {
-                let epoch = known.map_or(now, |known| now.max(known.epoch + 1));
+                let above = known.map_or(0, |known| known.epoch + 1);
+                let epoch = now.max(above).max(*at_least);
                 let holder = Some(me);
                 self.shards.insert(*shard, ShardRecord { holder, epoch });
                 changed = true;
@@ -206,7 +212,7 @@ mod tests {
         let (a, b) = (a.incarnation, b.incarnation);
         assert!(b > a);
         let take = |arbiter: &mut Arbiter, name: &str, me: i64, now: i64| {
-            let taken = vec![shard];
+            let taken = vec![(shard, 0)];
             let request = Request {
                 taken,
                 ..request(name, Some(me))

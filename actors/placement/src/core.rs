@@ -8,13 +8,14 @@
 //! | held | held by it | nothing |
 //! | held | nobody, or a lower epoch, in a quiet time | the memory is old: it says that it holds it |
 //! | held | anything else | lost |
-//! | not held | held by it | gained: an answer was lost, or it was fenced; not in a quiet time, when the memory may be old |
+//! | held | held by it, under a higher epoch | a question was heard twice: it goes on under that epoch |
+//! | not held | held by it | it takes it anew, or gives it up: an answer was lost, it was fenced, or the memory is old, in which case somebody may have acted under a higher epoch meanwhile |
 //! | given up | held by it | it says again that it gave it up |
 //!
 //! *Held* means that it may act, and ends by itself: `fence_ms` after it began the last round that was
 //! answered, it holds nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::{NodeAddress, NodeRecord, Reply, Request, ShardId, ShardRecord, Timing, shards};
 
@@ -34,7 +35,9 @@ pub struct Core {
     /// Given up, and not yet known to be written down so.
     giving: BTreeMap<ShardId, i64>,
     asserts: Vec<(ShardId, i64)>,
-    takes: Vec<ShardId>,
+    takes: Vec<(ShardId, i64)>,
+    /// The highest epoch of each shard that it has heard of: more than an arbiter remembers that was wiped.
+    heard_of: Vec<i64>,
     /// What the arbiter last said.
     nodes: Vec<NodeRecord>,
     table: Vec<Option<ShardRecord>>,
@@ -82,6 +85,7 @@ impl Core {
             giving: BTreeMap::new(),
             asserts: Vec::new(),
             takes: Vec::new(),
+            heard_of: vec![0; usize::from(crate::SHARDS)],
             nodes: Vec::new(),
             table: vec![None; usize::from(crate::SHARDS)],
             state: String::new(),
@@ -145,6 +149,8 @@ impl Core {
             self.table.fill(None);
             for (shard, record) in table {
                 self.table[shard.index()] = Some(record);
+                let heard_of = &mut self.heard_of[shard.index()];
+                *heard_of = record.epoch.max(*heard_of);
             }
         }
         if reply.superseded {
@@ -253,7 +259,15 @@ impl Core {
         self.held.retain(|shard, held| {
             let there = table[shard.index()];
             let is_old = there.is_none_or(|there| there.epoch < held.epoch);
-            if there.is_some_and(|there| there.holder == Some(me) && there.epoch == held.epoch) {
+            let mine = there.filter(|there| there.holder == Some(me) && there.epoch >= held.epoch);
+            if let Some(there) = mine {
+                if there.epoch > held.epoch {
+                    *held = Held {
+                        epoch: there.epoch,
+                        leaving: false,
+                    };
+                    changes.push(Change::Gained(*shard, there.epoch));
+                }
                 true
             } else if quiet && is_old {
                 asserts.push((*shard, held.epoch));
@@ -268,20 +282,17 @@ impl Core {
         };
         self.giving
             .retain(|shard, epoch| is_mine(table[shard.index()], *epoch));
-        if quiet {
-            return;
-        }
-        for shard in ShardId::all() {
-            let Some(there) = table[shard.index()].filter(|there| there.holder == Some(me)) else {
+        // Only what it asked for just now: what is written as its own may be of an old memory.
+        for (shard, at_least) in std::mem::take(&mut self.takes) {
+            let mine = table[shard.index()].filter(|there| there.holder == Some(me));
+            let Some(there) = mine.filter(|there| there.epoch >= at_least) else {
                 continue;
             };
-            if self.giving.contains_key(&shard) || self.held.contains_key(&shard) {
-                continue;
+            let (epoch, leaving) = (there.epoch, false);
+            if let Entry::Vacant(place) = self.held.entry(shard) {
+                place.insert(Held { epoch, leaving });
+                changes.push(Change::Gained(shard, epoch));
             }
-            let epoch = there.epoch;
-            let leaving = false;
-            self.held.insert(shard, Held { epoch, leaving });
-            changes.push(Change::Gained(shard, epoch));
         }
     }
 
@@ -322,13 +333,19 @@ impl Core {
                         changes.push(Change::Leaving(shard, held.epoch));
                     }
                 }
+                None if self.giving.contains_key(&shard) => {}
                 None if is_for_me => {
                     let holder = self.table[shard.index()].and_then(|there| there.holder);
-                    if holder.is_none_or(|holder| !is_live(holder)) {
-                        self.takes.push(shard);
+                    if holder.is_none_or(|holder| holder == me || !is_live(holder)) {
+                        self.takes.push((shard, self.heard_of[shard.index()] + 1));
                     }
                 }
-                None => {}
+                None => {
+                    let there = self.table[shard.index()];
+                    if let Some(there) = there.filter(|there| there.holder == Some(me)) {
+                        self.giving.insert(shard, there.epoch);
+                    }
+                }
             }
         }
     }

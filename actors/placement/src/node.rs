@@ -29,8 +29,8 @@ use tokio::{
 
 use crate::{
     Away, Backend, BackendHealth, Claim, ClusterView, Core, Event, HandOver, Location, NodeAddress,
-    NodeView, Placement, Reply, SHARDS, ShardId, Standing, Timing, claims::Claims, core::Change,
-    metrics,
+    NodeView, Notice, Placement, Reply, SHARDS, ShardId, Standing, Timing, claims::Claims,
+    core::Change, metrics,
 };
 
 /// How many questions of the audit, or releases, are under way at once.
@@ -385,27 +385,32 @@ impl<B: Backend> Inner<B> {
     async fn heed_notices(self: Arc<Self>) {
         let mut incarnation = self.incarnation.subscribe();
         loop {
-            let Ok(me) = incarnation.wait_for(Option::is_some).await.map(|me| *me) else {
+            let Ok(Some(me)) = incarnation.wait_for(Option::is_some).await.map(|me| *me) else {
                 return;
             };
-            let Some(me) = me else { continue };
             if let Ok(mut notices) = self.backend.notices(me).await {
                 // Some may have gone by before.
                 self.audit_all.store(true, Ordering::SeqCst);
-                while let Some(notice) = notices.recv().await {
-                    let still_mine = match self.backend.holder(&notice.station).await {
-                        Ok(holder) => holder.is_some_and(|holder| {
-                            holder.incarnation == me && holder.epoch > notice.epoch
-                        }),
-                        // The notice came from there: its word is enough.
-                        Err(_) => false,
-                    };
-                    if !still_mine {
-                        self.evict(notice.station, notice.epoch).await;
-                    }
+                let mut some = Vec::new();
+                while notices.recv_many(&mut some, AT_ONCE).await > 0 {
+                    stream::iter(some.drain(..))
+                        .for_each_concurrent(AT_ONCE, |notice| self.heed_notice(notice, me))
+                        .await;
                 }
             }
             tokio::time::sleep(RESUBSCRIBE).await;
+        }
+    }
+
+    /// Looks at the claim first: what came over a channel may be late, or not from a node.
+    async fn heed_notice(&self, notice: Notice, me: i64) {
+        let still_mine = match self.backend.holder(&notice.station).await {
+            Ok(holder) => holder.is_some_and(|holder| holder.incarnation == me),
+            // The notice came from there: its word is enough.
+            Err(_) => false,
+        };
+        if !still_mine {
+            self.evict(notice.station, notice.epoch).await;
         }
     }
 

@@ -25,8 +25,9 @@ pub struct Request {
     pub asserted: Vec<(ShardId, i64)>,
     /// Shards it held under these epochs and has stopped to act for.
     pub given: Vec<(ShardId, i64)>,
-    /// Shards it would have, since nobody holds them.
-    pub taken: Vec<ShardId>,
+    /// Shards it would have, since nobody holds them, under an epoch that is at least this: above all it has
+    /// heard of.
+    pub taken: Vec<(ShardId, i64)>,
 }
 
 /// The arbiter's answer: how things stand after it.

@@ -6,6 +6,9 @@
 /// the arbiter heard of its node, and its node acts for `fence_ms` by its own monotonic clock from when it *began* to
 /// ask. So the arbiter's clock may gain up to `lease_ms - fence_ms` (3 s) on the node's within one lease.
 /// What it gains in one leap of more than `gap_ms` is noticed: then nothing moves for a whole lease.
+///
+/// What it loses costs time only, but for one case: shards' epochs may go back when the arbiter is wiped or fails
+/// over while its clock is behind what it was, and no node that is left has heard of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
     /// How long a lease lasts.

@@ -14,6 +14,8 @@ use placement::{Arbiter, Core, Reply, Request, SHARDS, ShardId, Timing, shards};
 use proptest::prelude::*;
 
 const STEP_MS: i64 = 100;
+/// When the history begins, in ms since 1970.
+const START: i64 = 1_764_000_000_000;
 
 #[derive(Debug, Clone)]
 enum Fault {
@@ -27,9 +29,9 @@ enum Fault {
     Slow(usize, i64, i64),
     /// The arbiter answers nobody for so long.
     Away(i64),
-    /// It forgets everything.
+    /// It forgets everything. Its clock is right then, or fast: what it forgot are times.
     Wipe,
-    /// A replica takes its place, which is so much behind.
+    /// A replica takes its place, which is so much behind. Its clock is right then, or fast.
     FailOver(i64),
     /// Its clock leaps.
     Leap(i64),
@@ -93,6 +95,8 @@ struct World {
     past: Vec<(i64, Arbiter)>,
     run: u64,
     clock: i64,
+    /// What its clock showed when it last forgot something.
+    lost_at: i64,
     away_until: i64,
     leapt_at: i64,
     on_the_way: Vec<(i64, Message)>,
@@ -130,7 +134,8 @@ impl World {
             arbiter: Arbiter::default(),
             past: Vec::new(),
             run: 1,
-            clock: 1_764_000_000_000,
+            clock: START,
+            lost_at: 0,
             away_until: 0,
             leapt_at: -60_000,
             on_the_way: Vec::new(),
@@ -153,16 +158,23 @@ impl World {
             Fault::Cut(node, ms) => self.nodes[node].cut_until = now + ms,
             Fault::Slow(node, by, ms) => self.nodes[node].slow = (by, now + ms),
             Fault::Away(ms) => self.away_until = now + ms,
-            Fault::Wipe => self.arbiter = Arbiter::default(),
+            Fault::Wipe => {
+                self.arbiter = Arbiter::default();
+                self.clock = self.clock.max(START + now);
+                self.lost_at = self.clock;
+            }
             Fault::FailOver(behind) => {
                 let old = self.past.iter().rev().find(|(at, _)| *at <= now - behind);
                 self.arbiter = old.map(|(_, arbiter)| arbiter.clone()).unwrap_or_default();
                 self.run += 1;
+                self.clock = self.clock.max(START + now);
+                self.lost_at = self.clock;
             }
             // The bound is on what it gains within a lease.
             Fault::Leap(by) => {
                 if by < 0 || now - self.leapt_at > self.timing.lease_ms {
-                    self.clock += by;
+                    // Not to before what it forgot.
+                    self.clock = (self.clock + by).max(self.lost_at);
                     self.leapt_at = now;
                 }
             }

@@ -2,7 +2,7 @@
 -- function by function, and a test holds the two against each other.
 -- KEYS: nodes, shards, memory (hashes of one slot).
 -- ARGV: name, address, process, incarnation or '-', chargers, leaving, bye, state seen,
---       lease, gap, forgive, settle (ms), asserted, given ('shard:epoch ...'), taken ('shard ...').
+--       lease, gap, forgive, settle (ms), asserted, given, taken ('shard:epoch ...').
 local NODES, SHARDS, MEMORY = KEYS[1], KEYS[2], KEYS[3]
 local name, address, process = ARGV[1], ARGV[2], ARGV[3]
 local lease, gap, forgive, settle =
@@ -70,6 +70,14 @@ if me == '-' then
     end
     me = me or text(math.max(now, last_incarnation + 1))
 end
+if ARGV[4] ~= '-' then
+    for incarnation, node in pairs(nodes) do
+        if node.name == name and node.process == process and incarnation ~= me then
+            nodes[incarnation] = nil
+            redis.call('HDEL', NODES, incarnation)
+        end
+    end
+end
 local known = nodes[me]
 local goes_on = known and (known.superseded == '1' or known.deadline > now or now < quiet_until)
 if not goes_on then
@@ -135,11 +143,11 @@ if superseded == '0' then
             put(number, me, tonumber(epoch))
         end
     end
-    for number in ARGV[15]:gmatch('%d+') do
+    for number, at_least in ARGV[15]:gmatch('(%d+):(%d+)') do
         local holder, there = shard(number)
         local live = holder and nodes[holder]
-        if not is_quiet and not (live and live.deadline > now) then
-            put(number, me, there and math.max(now, there + 1) or now)
+        if not is_quiet and (holder == me or not (live and live.deadline > now)) then
+            put(number, me, math.max(now, there and there + 1 or 0, tonumber(at_least)))
         end
     end
     if ARGV[7] == '1' then
