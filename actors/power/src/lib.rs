@@ -2,7 +2,14 @@
 //! station makes of its charging profiles. No tokio, no actors, no clock.
 
 mod allocate;
+pub mod composite;
+mod control;
 mod limits;
+mod tree;
 
-pub use allocate::{Ask, Grant, Held, Method, Need, Rules, Steps, allocate};
+pub use allocate::{Ask, Grant, Held, Method, Need, Priority, Rules, Steps, allocate};
+pub use control::{
+    Alarm, Answer, Command, CommandId, Controller, OutletView, Plan, SessionId, Settings, Wish,
+};
 pub use limits::{Limit, Limits, Term};
+pub use tree::{Cap, Feed, Measure, Node, Outlet, Phase, Site, SiteError};

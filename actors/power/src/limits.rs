@@ -297,7 +297,7 @@ fn half_planes(directions: &[[f64; 2]]) -> Vec<Vec<usize>> {
 /// The greatest t >= 0 up to which |at + t * rise| <= most; 0 if it is at or above that already.
 fn crossing(at: [f64; 2], rise: [f64; 2], most: f64) -> f64 {
     let (a, b, c) = (dot(rise, rise), dot(at, rise), dot(at, at) - most * most);
-    if a <= f64::MIN_POSITIVE {
+    if a <= f64::MIN_POSITIVE || most == f64::INFINITY {
         return f64::INFINITY;
     }
     if c >= 0.0 {

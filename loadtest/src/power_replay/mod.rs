@@ -8,6 +8,8 @@ mod files;
 mod method;
 mod replay;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error;
 use std::io;

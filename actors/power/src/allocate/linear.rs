@@ -112,7 +112,7 @@ fn optimum(loading: &Loading<'_>, asks: &[&Ask], rows: &[Row]) -> Option<Vec<f64
             .map(|(variable, load)| (*variable, row.gain[load.direction] * load.weight))
             .filter(|(_, factor)| *factor > SAME_A)
             .collect();
-        if !terms.is_empty() {
+        if !terms.is_empty() && limits.limit(row.limit).most.is_finite() {
             let room = limits.limit(row.limit).most - taken;
             problem.add_constraint(terms, ComparisonOp::Le, room);
         }

@@ -7,10 +7,12 @@
 mod ask;
 mod fill;
 mod linear;
+mod priority;
 mod settle;
 mod urgency;
 
 pub use ask::{Ask, Need, Steps};
+pub use priority::Priority;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{Limits, Loading};

@@ -1,0 +1,72 @@
+//! What one outlet may draw, as far as anybody can know.
+//!
+//! A grant is a lease: the station drops it by itself at its end. So an outlet may draw the greatest of its floor and of
+//! all grants that were ever sent to it and have not ended, whatever became of them on the way: refused, lost, late,
+//! overtaken, accepted and ignored. Nothing but the end of a lease, or of the session it was for, takes it off the books.
+
+use super::SessionId;
+
+/// A grant that was sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Lease {
+    pub(crate) session: SessionId,
+    pub(crate) amps: f64,
+    pub(crate) sent_ms: i64,
+    /// Its end by the station's clock; by ours, up to the margin later.
+    pub(crate) ends_ms: i64,
+}
+
+/// The books of one outlet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Book {
+    leases: Vec<Lease>,
+    /// When the outlet was last booked less.
+    lowered_ms: Option<i64>,
+    /// Until when it is booked at the most it can draw, since it drew more than it may.
+    suspect_until_ms: Option<i64>,
+}
+
+impl Book {
+    /// Books a grant that is about to be sent.
+    pub(crate) fn enter(&mut self, lease: Lease) {
+        self.leases.push(lease);
+    }
+
+    /// Forgets what has ended `margin_ms` ago or more, and leases of sessions that are over.
+    pub(crate) fn clear(&mut self, session: Option<SessionId>, now_ms: i64, margin_ms: i64) {
+        let before_a = self.most_a();
+        self.leases
+            .retain(|lease| Some(lease.session) == session && lease.ends_ms + margin_ms > now_ms);
+        if self.most_a() < before_a {
+            self.lowered_ms = Some(now_ms);
+        }
+        self.suspect_until_ms = self.suspect_until_ms.filter(|until| *until > now_ms);
+    }
+
+    /// What the outlet may draw beyond its floor, in A.
+    pub(crate) fn most_a(&self) -> f64 {
+        self.leases
+            .iter()
+            .map(|lease| lease.amps)
+            .fold(0.0, f64::max)
+    }
+
+    /// The grant that was sent last, if it has not ended.
+    pub(crate) fn last(&self) -> Option<&Lease> {
+        self.leases.last()
+    }
+
+    /// Whether it was booked more at that time than it is now, or shortly before.
+    pub(crate) fn was_more_at(&self, at_ms: i64, shortly_ms: i64) -> bool {
+        self.lowered_ms
+            .is_some_and(|lowered| at_ms < lowered + shortly_ms)
+    }
+
+    pub(crate) fn suspect(&mut self, until_ms: i64) {
+        self.suspect_until_ms = Some(until_ms);
+    }
+
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.suspect_until_ms.is_some()
+    }
+}

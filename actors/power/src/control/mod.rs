@@ -1,0 +1,424 @@
+//! The site controller: a state machine without clock, sockets or store.
+//!
+//! Whoever runs it tells it what happens (a session began, a station left, a meter was read) and calls
+//! [`Controller::reconcile`] at each event and every few seconds; the whole state goes in each time, and what comes out is
+//! what to send now. The rules, whatever fails:
+//!
+//! 1. **Grants are leases.** Each ends by itself at the station, which then falls back to its floor. The floors of a site
+//!    fit below its limits ([`Site::new`]), so a site whose hub is gone is safe one lease later.
+//! 2. **An outlet is booked at the most that it may draw** ([`Book`]): its floor and all grants that have not ended,
+//!    answered or not. An offline outlet is booked like any other; never at 0 unless its floor is.
+//! 3. **Decreases first.** They go out at once. An increase goes out only when it fits beside everything that is booked,
+//!    so never before the grants that make room for it have ended, or their sessions have.
+//! 4. **Limits count ahead**: no grant outlasts a limit that it would break.
+//! 5. **A new controller learns before it grants**: for one lease it sends nothing, since grants of its predecessor that
+//!    it knows nothing of may be under way; after that all have ended.
+//! 6. **Accepted is not applied.** An outlet that is seen to draw more than is booked is booked at the most it can draw
+//!    until it has behaved for a whole lease, and an alarm is raised.
+
+mod book;
+mod settings;
+mod view;
+
+use std::collections::{BTreeMap, HashMap};
+
+pub use settings::Settings;
+pub use view::{Alarm, OutletView};
+
+use crate::allocate::{Ask, Grant, Need, allocate};
+use crate::limits::{Limits, Loading};
+use crate::tree::{Outlet, Site};
+use book::{Book, Lease};
+
+/// A session's number, unique while its grants last.
+pub type SessionId = u64;
+
+/// Which controller sent a command, and its place among those it sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId {
+    /// The controller's epoch: it rises with each restart or move.
+    pub epoch: u64,
+    /// Rises with each command of that controller.
+    pub number: u64,
+}
+
+/// Something to be sent to a station: a TxProfile for this session, to replace the one before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Command {
+    /// Names it in the answer.
+    pub id: CommandId,
+    /// The outlet, by its index in the site.
+    pub outlet: usize,
+    /// The session it is for: a station must not apply it to another.
+    pub session: SessionId,
+    /// The limit, per phase in A.
+    pub amps: f64,
+    /// When the limit ends and the floor holds again (validTo), in ms since 1970.
+    pub ends_ms: i64,
+}
+
+/// What a station answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It says it will.
+    Accepted,
+    /// It will not: `Rejected`, `NotSupported`, an error.
+    Refused,
+}
+
+/// What a session wants.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wish {
+    /// Which session.
+    pub session: SessionId,
+    /// The most the car takes, per phase in A; what the outlet allows, if that is not known.
+    pub most_a: f64,
+    /// Its share compared with that of others; 1 without priority.
+    pub weight: f64,
+    /// How much it needs and by when, if known: Ah of a phase, and the time it leaves in ms since 1970.
+    pub need: Option<(f64, i64)>,
+}
+
+/// What is to be done now.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// To be sent, in this order: decreases first.
+    pub commands: Vec<Command>,
+    /// What somebody should know, each for as long as it is so.
+    pub alarms: Vec<Alarm>,
+}
+
+/// The controller of one site.
+#[derive(Debug, Clone)]
+pub struct Controller {
+    site: Site,
+    settings: Settings,
+    epoch: u64,
+    number: u64,
+    /// Until then it grants nothing: grants of a predecessor may still hold.
+    learns_until_ms: i64,
+    /// By node: what a meter says of the load that is not ours, and when it said so.
+    unmanaged_a: HashMap<usize, ([f64; 3], i64)>,
+    outlets: Vec<State>,
+}
+
+/// An outlet as the controller knows it.
+#[derive(Debug, Clone, Default)]
+struct State {
+    online: bool,
+    /// Its station is known to have its floor. Until then it may draw all it can.
+    has_floor: bool,
+    wish: Option<Wish>,
+    book: Book,
+    /// Since when it has been charging, or waiting.
+    since_ms: i64,
+    charging: bool,
+    /// It refused a grant: no increase before this time.
+    refused_until_ms: Option<i64>,
+    /// What was sent and not answered, the oldest first.
+    unanswered: Vec<(CommandId, i64)>,
+    measured_a: Option<(f64, i64)>,
+    grant: Option<Grant>,
+}
+
+impl Controller {
+    /// A controller that takes the site over now. `epoch` is higher than that of any before it; `has_floor` says of each
+    /// outlet whether its station is known to have its floor as TxDefaultProfile, which is to be remembered durably.
+    pub fn new(
+        site: Site,
+        settings: Settings,
+        epoch: u64,
+        has_floor: &[bool],
+        now_ms: i64,
+    ) -> Self {
+        let outlets = (0..site.outlets().len())
+            .map(|outlet| State {
+                has_floor: has_floor.get(outlet).copied().unwrap_or(false),
+                since_ms: now_ms,
+                ..State::default()
+            })
+            .collect();
+        Self {
+            learns_until_ms: now_ms + settings.lasts_ms(),
+            site,
+            settings,
+            epoch,
+            number: 0,
+            unmanaged_a: HashMap::new(),
+            outlets,
+        }
+    }
+
+    /// The site, for caps to be set and lifted.
+    pub fn site_mut(&mut self) -> &mut Site {
+        &mut self.site
+    }
+
+    /// The site.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Whether the outlet's station can be reached.
+    pub fn online(&mut self, outlet: usize, online: bool) {
+        let state = &mut self.outlets[outlet];
+        state.online = online;
+        state.unanswered.clear();
+    }
+
+    /// Whether the outlet's station is known to have its floor.
+    pub fn floor(&mut self, outlet: usize, has_floor: bool) {
+        self.outlets[outlet].has_floor = has_floor;
+    }
+
+    /// What the session at the outlet wants; none when it is over, or there is none. A session that is over takes its
+    /// grants with it, so this must not be said before the station did.
+    pub fn wish(&mut self, outlet: usize, wish: Option<Wish>, now_ms: i64) {
+        let state = &mut self.outlets[outlet];
+        if state.wish.map(|it| it.session) != wish.map(|it| it.session) {
+            state.since_ms = now_ms;
+            state.charging = false;
+            state.refused_until_ms = None;
+            state.unanswered.clear();
+        }
+        state.wish = wish;
+    }
+
+    /// What a station answered. Answers to another controller's commands are of no interest.
+    pub fn answered(&mut self, outlet: usize, id: CommandId, answer: Answer, now_ms: i64) {
+        let state = &mut self.outlets[outlet];
+        let asked = state.unanswered.iter().any(|(asked, _)| *asked == id);
+        state.unanswered.retain(|(asked, _)| *asked > id);
+        if asked && answer == Answer::Refused {
+            state.refused_until_ms = Some(now_ms + self.settings.refused_ms);
+        }
+    }
+
+    /// What the outlet draws, the greatest of its phases in A, read at that time.
+    pub fn measured(&mut self, outlet: usize, amps: f64, at_ms: i64, now_ms: i64) {
+        let allowed = self.booked_a(outlet) + self.settings.tolerance_a;
+        let lasts_ms = self.settings.lasts_ms();
+        let learning = now_ms < self.learns_until_ms;
+        let state = &mut self.outlets[outlet];
+        state.measured_a = Some((amps, at_ms));
+        let of_before = state.book.was_more_at(at_ms, self.settings.margin_ms);
+        if !learning && amps > allowed && !of_before {
+            state.book.suspect(now_ms + lasts_ms);
+        }
+    }
+
+    /// What a meter says of the load at a node that is not the outlets', per phase in A.
+    pub fn unmanaged(&mut self, node: usize, amps: [f64; 3], at_ms: i64) {
+        self.unmanaged_a.insert(node, (amps, at_ms));
+    }
+
+    /// What to send now.
+    pub fn reconcile(&mut self, now_ms: i64) -> Plan {
+        for state in &mut self.outlets {
+            let session = state.wish.map(|wish| wish.session);
+            state.book.clear(session, now_ms, self.settings.margin_ms);
+            state.refused_until_ms = state.refused_until_ms.filter(|until| *until > now_ms);
+            // Who was silent for so long is tried again.
+            let again_ms = 2 * self.settings.silent_ms;
+            state
+                .unanswered
+                .retain(|(_, sent_ms)| now_ms - sent_ms <= again_ms);
+        }
+        if now_ms < self.learns_until_ms {
+            return Plan {
+                commands: Vec::new(),
+                alarms: self.alarms(None, now_ms),
+            };
+        }
+        let budget = self.budget(now_ms);
+        let goal = self.goal(&budget, now_ms);
+        let commands = self.commands(&goal, &budget, now_ms);
+        let alarms = self.alarms(Some(&budget), now_ms);
+        Plan { commands, alarms }
+    }
+
+    /// What the limits leave, now and for as long as a grant of now may last.
+    fn budget(&self, now_ms: i64) -> Limits {
+        let told = (self.unmanaged_a.iter())
+            .filter(|(_, (_, at_ms))| now_ms - at_ms <= self.settings.fresh_ms)
+            .map(|(node, (amps, _))| (*node, *amps))
+            .collect();
+        self.site
+            .budget(now_ms, now_ms + self.settings.lasts_ms(), &told)
+    }
+
+    /// What each outlet that can be told should have: by outlet, in A.
+    fn goal(&mut self, budget: &Limits, now_ms: i64) -> BTreeMap<usize, f64> {
+        let asks: Vec<Ask> = (0..self.outlets.len())
+            .filter_map(|outlet| self.ask(outlet, now_ms))
+            .collect();
+        let booked: Vec<f64> = (0..self.outlets.len())
+            .map(|it| self.booked_a(it))
+            .collect();
+        let grants = allocate(budget, &booked, &asks, &self.settings.rules);
+        for state in &mut self.outlets {
+            state.grant = None;
+        }
+        for (ask, grant) in asks.iter().zip(&grants) {
+            self.outlets[ask.outlet].grant = Some(*grant);
+        }
+        (asks.iter().zip(grants))
+            .map(|(ask, grant)| (ask.outlet, round(grant.amps, ask)))
+            .collect()
+    }
+
+    /// What the session at an outlet asks for, if its station can be told what it gets.
+    fn ask(&self, outlet: usize, now_ms: i64) -> Option<Ask> {
+        let (it, state) = (&self.site.outlets()[outlet], &self.outlets[outlet]);
+        let wish = state.wish?;
+        if !state.may_be_told(it, &self.settings, now_ms) {
+            return None;
+        }
+        let now_a = state.set_to(it, now_ms);
+        // Who refuses gets no more than it has, so that others can use the room.
+        let most_a = match state.refused_until_ms {
+            Some(_) => now_a,
+            None => wish.most_a.min(it.most_a),
+        };
+        Some(Ask {
+            outlet,
+            least_a: it.floor_a,
+            most_a: most_a.max(it.floor_a),
+            steps: it.steps.clone(),
+            weight: wish.weight,
+            need: wish.need.map(|(ah, leaves_ms)| Need {
+                ah,
+                hours: hours(leaves_ms - now_ms),
+            }),
+            now_a,
+            since_h: hours(now_ms - state.since_ms),
+        })
+    }
+
+    /// What to send to come closer to the goal: decreases, renewals, then increases as far as they fit beside all that is
+    /// booked.
+    fn commands(
+        &mut self,
+        goal: &BTreeMap<usize, f64>,
+        budget: &Limits,
+        now_ms: i64,
+    ) -> Vec<Command> {
+        let (mut lower, mut renewed, mut higher) = (Vec::new(), Vec::new(), Vec::new());
+        for (&outlet, &amps) in goal {
+            let has = self.outlets[outlet].set_to(&self.site.outlets()[outlet], now_ms);
+            if amps < has - SAME_A {
+                lower.push((outlet, amps));
+            } else if amps > has + SAME_A {
+                higher.push((outlet, amps));
+            } else {
+                renewed.push((outlet, has));
+            }
+        }
+        higher.sort_by_key(|(outlet, _)| (self.outlets[*outlet].charging, *outlet));
+        let mut sent: Vec<Command> = Vec::new();
+        for (outlet, amps) in lower {
+            sent.push(self.send(outlet, amps, now_ms));
+        }
+        let booked: Vec<f64> = (0..self.outlets.len())
+            .map(|it| self.booked_a(it))
+            .collect();
+        let mut loading = Loading::new(budget, &booked);
+        for (outlet, amps) in higher {
+            let room = loading.amps()[outlet] + loading.room(outlet);
+            let fits = self.site.outlets()[outlet]
+                .steps
+                .at_most(down(amps.min(room)));
+            let has = self.outlets[outlet].set_to(&self.site.outlets()[outlet], now_ms);
+            if fits > has + SAME_A && loading.fits(outlet, fits.max(loading.amps()[outlet])) {
+                loading.set(outlet, fits.max(loading.amps()[outlet]));
+                sent.push(self.send(outlet, fits, now_ms));
+            } else {
+                renewed.push((outlet, has));
+            }
+        }
+        for (outlet, amps) in renewed {
+            sent.extend(self.renew(outlet, amps, now_ms));
+        }
+        sent
+    }
+
+    /// Renews what the outlet has, if it is more than its floor and time to do so.
+    fn renew(&mut self, outlet: usize, amps: f64, now_ms: i64) -> Option<Command> {
+        let last = *self.outlets[outlet].book.last()?;
+        let due = now_ms - last.sent_ms >= self.settings.renew_ms;
+        (due && now_ms < last.ends_ms).then(|| self.send(outlet, amps, now_ms))
+    }
+
+    fn send(&mut self, outlet: usize, amps: f64, now_ms: i64) -> Command {
+        self.number += 1;
+        let id = CommandId {
+            epoch: self.epoch,
+            number: self.number,
+        };
+        let ends_ms = now_ms + self.settings.lease_ms;
+        let state = &mut self.outlets[outlet];
+        let session = state.wish.map_or(0, |wish| wish.session);
+        state.book.enter(Lease {
+            session,
+            amps,
+            sent_ms: now_ms,
+            ends_ms,
+        });
+        state.unanswered.push((id, now_ms));
+        let charging = amps > SAME_A;
+        if charging != state.charging {
+            state.charging = charging;
+            state.since_ms = now_ms;
+        }
+        Command {
+            id,
+            outlet,
+            session,
+            amps,
+            ends_ms,
+        }
+    }
+
+    /// What the outlet may draw, in A.
+    pub fn booked_a(&self, outlet: usize) -> f64 {
+        let (it, state) = (&self.site.outlets()[outlet], &self.outlets[outlet]);
+        if it.unlimitable || !state.has_floor || state.book.is_suspect() {
+            return it.most_a;
+        }
+        state.book.most_a().max(it.floor_a)
+    }
+}
+
+impl State {
+    /// Whether there is a point in telling the station: it is there, can be limited, and answers.
+    fn may_be_told(&self, outlet: &Outlet, settings: &Settings, now_ms: i64) -> bool {
+        self.online && !outlet.unlimitable && self.has_floor && !self.is_silent(settings, now_ms)
+    }
+
+    /// Whether it leaves commands unanswered.
+    fn is_silent(&self, settings: &Settings, now_ms: i64) -> bool {
+        (self.unanswered.first()).is_some_and(|(_, sent_ms)| now_ms - sent_ms > settings.silent_ms)
+    }
+
+    /// What it was last told, or has fallen back to, in A.
+    fn set_to(&self, outlet: &Outlet, now_ms: i64) -> f64 {
+        let running = self.book.last().filter(|lease| now_ms < lease.ends_ms);
+        running.map_or(outlet.floor_a, |lease| lease.amps)
+    }
+}
+
+/// Currents that differ by less, in A, are the same.
+const SAME_A: f64 = 0.05;
+
+/// Down to what a profile can say: a tenth of an ampere.
+fn down(amps: f64) -> f64 {
+    (amps * 10.0 + 1e-6).floor() / 10.0
+}
+
+fn round(amps: f64, ask: &Ask) -> f64 {
+    ask.steps.at_most(down(amps)).max(ask.least_a)
+}
+
+fn hours(ms: i64) -> f64 {
+    ms as f64 / 3_600_000.0
+}

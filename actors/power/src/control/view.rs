@@ -1,0 +1,82 @@
+//! What the controller shows, and when somebody should look.
+
+use crate::allocate::Held;
+use crate::limits::Limits;
+
+use super::Controller;
+
+/// An outlet, for people.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OutletView {
+    /// What it was last told, or falls back to, per phase in A.
+    pub granted_a: f64,
+    /// What it may draw, as far as can be known, per phase in A.
+    pub booked_a: f64,
+    /// What it was last seen to draw, the greatest of its phases in A.
+    pub measured_a: Option<f64>,
+    /// Why it does not get more; none if it gets all it asks for, or asks for nothing.
+    pub held_by: Option<Held>,
+}
+
+/// Something that somebody should know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alarm {
+    /// This outlet cannot be limited, or is not known to have its floor: it is booked at the most it can draw.
+    CannotLimit(usize),
+    /// This outlet drew more than it may.
+    Overdrawn(usize),
+    /// This outlet refuses grants.
+    Refuses(usize),
+    /// This outlet's station leaves commands unanswered.
+    Silent(usize),
+    /// What may be drawn below this limit is more than it allows, after a sudden cut or while outlets cannot be limited.
+    Exceeded(usize),
+}
+
+impl Controller {
+    /// The outlet of this index.
+    pub fn view(&self, outlet: usize, now_ms: i64) -> OutletView {
+        let state = &self.outlets[outlet];
+        OutletView {
+            granted_a: state.set_to(&self.site.outlets()[outlet], now_ms),
+            booked_a: self.booked_a(outlet),
+            measured_a: state.measured_a.map(|(amps, _)| amps),
+            held_by: state.grant.and_then(|grant| grant.held_by),
+        }
+    }
+
+    /// Whether it still learns what its predecessor granted.
+    pub fn is_learning(&self, now_ms: i64) -> bool {
+        now_ms < self.learns_until_ms
+    }
+
+    pub(super) fn alarms(&self, budget: Option<&Limits>, now_ms: i64) -> Vec<Alarm> {
+        let mut alarms = Vec::new();
+        for (outlet, (it, state)) in self.site.outlets().iter().zip(&self.outlets).enumerate() {
+            if it.unlimitable || !state.has_floor {
+                alarms.push(Alarm::CannotLimit(outlet));
+            }
+            if state.book.is_suspect() {
+                alarms.push(Alarm::Overdrawn(outlet));
+            }
+            if state.refused_until_ms.is_some() {
+                alarms.push(Alarm::Refuses(outlet));
+            }
+            if state.is_silent(&self.settings, now_ms) {
+                alarms.push(Alarm::Silent(outlet));
+            }
+        }
+        if let Some(budget) = budget {
+            let booked: Vec<f64> = (0..self.outlets.len())
+                .map(|it| self.booked_a(it))
+                .collect();
+            let worst = budget.worst(&booked);
+            alarms.extend(
+                (worst.iter().zip(budget.iter()).enumerate())
+                    .filter(|(_, (worst, limit))| **worst > limit.most + 1e-6)
+                    .map(|(index, _)| Alarm::Exceeded(index)),
+            );
+        }
+        alarms
+    }
+}

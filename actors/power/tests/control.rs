@@ -1,0 +1,202 @@
+//! The controller, step by step, where the order of things is what matters.
+
+use power::{
+    Alarm, Answer, Cap, Command, Controller, Feed, Node, Outlet, Phase, Settings, Site, Steps, Wish,
+};
+
+const SECOND_MS: i64 = 1_000;
+
+/// Two single-phase outlets that share 30 A.
+fn site(floor_a: f64) -> Site {
+    let outlet = |station: &str| Outlet {
+        station: station.into(),
+        evse: 1,
+        feed: Feed::Phases(vec![Phase::L1]),
+        most_a: 32.0,
+        floor_a,
+        steps: Steps::From(6.0),
+        unlimitable: false,
+    };
+    let root = Node {
+        name: "grid".into(),
+        most_a: Some([30.0; 3]),
+        most_w: None,
+        unmanaged_a: [0.0; 3],
+        caps: Vec::new(),
+        nodes: Vec::new(),
+        outlets: vec![outlet("A"), outlet("B")],
+    };
+    Site::new(&root, 230.0).expect("a site that can be")
+}
+
+/// A controller that has learned, with its stations online, and the time.
+fn controller(floor_a: f64) -> (Controller, i64) {
+    let settings = Settings::default();
+    let mut controller = Controller::new(site(floor_a), settings, 1, &[true, true], 0);
+    controller.online(0, true);
+    controller.online(1, true);
+    assert!(
+        controller.reconcile(0).commands.is_empty(),
+        "it learns first"
+    );
+    (controller, settings.lasts_ms())
+}
+
+fn wish(session: u64) -> Option<Wish> {
+    Some(Wish {
+        session,
+        most_a: 32.0,
+        weight: 1.0,
+        need: None,
+    })
+}
+
+fn accept(controller: &mut Controller, commands: &[Command], now_ms: i64) {
+    for command in commands {
+        controller.answered(command.outlet, command.id, Answer::Accepted, now_ms);
+    }
+}
+
+fn sent(commands: &[Command]) -> Vec<(usize, f64)> {
+    commands
+        .iter()
+        .map(|command| (command.outlet, command.amps))
+        .collect()
+}
+
+#[test]
+fn a_newcomer_waits_until_what_was_granted_before_has_ended() {
+    let (mut controller, start_ms) = controller(0.0);
+    controller.wish(0, wish(1), start_ms);
+    let first = controller.reconcile(start_ms).commands;
+    assert_eq!(sent(&first), [(0, 30.0)]);
+    accept(&mut controller, &first, start_ms);
+
+    controller.wish(1, wish(2), start_ms);
+    let mut now_ms = start_ms + SECOND_MS;
+    let lowered = controller.reconcile(now_ms).commands;
+    assert_eq!(
+        sent(&lowered),
+        [(0, 15.0)],
+        "the decrease goes out, the increase does not"
+    );
+    accept(&mut controller, &lowered, now_ms);
+    loop {
+        now_ms += SECOND_MS;
+        let commands = controller.reconcile(now_ms).commands;
+        accept(&mut controller, &commands, now_ms);
+        if commands.iter().any(|command| command.outlet == 1) {
+            assert!(sent(&commands).contains(&(1, 15.0)));
+            break;
+        }
+        assert!(
+            now_ms < start_ms + 61 * SECOND_MS,
+            "it waits for longer than a lease"
+        );
+    }
+    assert!(now_ms >= first[0].ends_ms + Settings::default().margin_ms);
+}
+
+#[test]
+fn a_session_that_ends_makes_room_at_once() {
+    let (mut controller, now_ms) = controller(0.0);
+    controller.wish(0, wish(1), now_ms);
+    controller.reconcile(now_ms);
+    controller.wish(1, wish(2), now_ms);
+    controller.wish(0, None, now_ms);
+    assert_eq!(sent(&controller.reconcile(now_ms).commands), [(1, 30.0)]);
+}
+
+#[test]
+fn an_offline_outlet_is_booked_at_its_lease_then_at_its_floor() {
+    let (mut controller, now_ms) = controller(6.0);
+    controller.wish(0, wish(1), now_ms);
+    controller.reconcile(now_ms);
+    controller.online(0, false);
+    controller.wish(1, wish(2), now_ms);
+    assert!(controller.reconcile(now_ms + SECOND_MS).commands.is_empty());
+    assert_eq!(controller.booked_a(0), 24.0);
+    let later_ms = now_ms + Settings::default().lasts_ms();
+    assert_eq!(sent(&controller.reconcile(later_ms).commands), [(1, 24.0)]);
+    assert_eq!(controller.booked_a(0), 6.0, "never 0: it has its floor");
+}
+
+#[test]
+fn a_cut_has_its_decreases_out_at_once_and_silence_gets_no_more() {
+    let (mut controller, now_ms) = controller(0.0);
+    controller.wish(0, wish(1), now_ms);
+    controller.wish(1, wish(2), now_ms);
+    assert_eq!(
+        sent(&controller.reconcile(now_ms).commands),
+        [(0, 15.0), (1, 15.0)]
+    );
+    let cap = Cap {
+        from_ms: now_ms,
+        until_ms: None,
+        every_ms: None,
+        most_a: Some([16.0; 3]),
+        most_w: None,
+    };
+    controller
+        .site_mut()
+        .add_cap(0, cap)
+        .expect("a cap that can be");
+    let plan = controller.reconcile(now_ms);
+    assert_eq!(sent(&plan.commands), [(0, 8.0), (1, 8.0)]);
+    assert!(
+        plan.alarms.contains(&Alarm::Exceeded(0)),
+        "until the leases of before have ended"
+    );
+    let silent = controller.reconcile(now_ms + 31 * SECOND_MS);
+    assert!(silent.commands.is_empty());
+    assert!(silent.alarms.contains(&Alarm::Silent(0)));
+}
+
+#[test]
+fn who_draws_more_than_it_may_is_booked_at_all_it_can_draw() {
+    let (mut controller, now_ms) = controller(0.0);
+    controller.wish(0, wish(1), now_ms);
+    controller.wish(1, wish(2), now_ms);
+    let granted = controller.reconcile(now_ms).commands;
+    accept(&mut controller, &granted, now_ms);
+    controller.measured(0, 15.5, now_ms + SECOND_MS, now_ms + SECOND_MS);
+    assert_eq!(controller.booked_a(0), 15.0, "a meter is not exact");
+    controller.measured(0, 20.0, now_ms + SECOND_MS, now_ms + SECOND_MS);
+    assert_eq!(controller.booked_a(0), 32.0);
+    assert!(
+        controller
+            .reconcile(now_ms + 2 * SECOND_MS)
+            .alarms
+            .contains(&Alarm::Overdrawn(0))
+    );
+}
+
+#[test]
+fn an_outlet_without_its_floor_is_booked_at_all_it_can_draw_and_told_nothing() {
+    let (mut controller, now_ms) = controller(0.0);
+    controller.floor(0, false);
+    controller.wish(0, wish(1), now_ms);
+    controller.wish(1, wish(2), now_ms);
+    let plan = controller.reconcile(now_ms);
+    assert!(plan.commands.is_empty());
+    assert_eq!(plan.alarms, [Alarm::CannotLimit(0), Alarm::Exceeded(0)]);
+    controller.floor(0, true);
+    assert_eq!(
+        sent(&controller.reconcile(now_ms).commands),
+        [(0, 15.0), (1, 15.0)]
+    );
+}
+
+#[test]
+fn the_site_is_at_its_floors_one_lease_after_the_hub_is_gone() {
+    let settings = Settings::default();
+    assert!(settings.lasts_ms() <= 60 * SECOND_MS);
+    let (mut controller, now_ms) = controller(6.0);
+    controller.wish(0, wish(1), now_ms);
+    let granted = controller.reconcile(now_ms).commands;
+    assert!(
+        granted
+            .iter()
+            .all(|command| command.ends_ms <= now_ms + settings.lease_ms)
+    );
+}
