@@ -51,6 +51,36 @@ async fn what_cannot_be_read_is_answered_by_version_and_costs_no_socket() {
 }
 
 #[tokio::test]
+async fn a_call_whose_id_is_no_text_is_logged_and_answered_where_the_version_can() {
+    let hub = HubProcess::start(&[]);
+    let api = hub.api("viewer");
+    let call = r#"[2,{},"StatusNotification",{}]"#;
+    for (identity, dialect) in [("CP16", Dialect::V16), ("CP201", Dialect::V201)] {
+        let mut charger = Charger::connect(&hub.chargers, identity, dialect).await;
+        charger.boot(dialect).await;
+        charger.send(call).await;
+        if dialect == Dialect::V201 {
+            let answer = charger.read().await;
+            assert_eq!(
+                (&answer[0], &answer[1], &answer[2]),
+                (&json!(4), &json!("-1"), &json!("RpcFrameworkError"))
+            );
+        }
+        // 1.6 has no id to answer to: the next frame is the next call's answer.
+        charger.call("Heartbeat", json!({})).await;
+        let path = format!("/stations/{identity}/messages?direction=in&text=StatusNotification");
+        let entries = tests::until("the message log has it", || async {
+            let page = api.get(&path).await;
+            let entries = page["items"].as_array()?.clone();
+            (!entries.is_empty()).then_some(entries)
+        })
+        .await;
+        assert_eq!(entries.len(), 1, "{entries:?}");
+        assert_eq!(entries[0]["frame"], call);
+    }
+}
+
+#[tokio::test]
 async fn calls_that_cross_are_both_served() {
     let hub = HubProcess::start(&[]);
     let api = hub.api("operator");
