@@ -32,7 +32,7 @@ use model::Timestamp;
 use store::Store;
 use tokio::task::JoinHandle;
 
-pub use storage::Storage;
+pub use storage::{Storage, copy_to_cluster};
 
 use crate::{
     commands::Commands,

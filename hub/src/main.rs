@@ -34,6 +34,16 @@ enum Command {
     /// Keys to the operator API.
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    /// What the hub remembers.
+    #[command(subcommand)]
+    Store(StoreCommand),
+}
+
+#[derive(Subcommand)]
+enum StoreCommand {
+    /// Copy all that a hub remembers in data.dir into the cluster of [store], and compare what arrived. The
+    /// hub must be stopped, and the keyspace empty.
+    Copy,
 }
 
 #[derive(Subcommand)]
@@ -94,6 +104,12 @@ async fn run(arguments: Arguments, config: Config) -> Result<(), String> {
             Ok(())
         }
         Some(Command::ApiKey(command)) => api_key(command, &config).await,
+        Some(Command::Store(StoreCommand::Copy)) => {
+            let copied = hub::copy_to_cluster(&config).await;
+            let copied = copied.map_err(|error| error.to_string())?;
+            println(&format!("All of it has arrived: {copied}"));
+            Ok(())
+        }
     }
 }
 

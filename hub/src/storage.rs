@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use store::Store;
+use store::{Inventory, Store};
 use store_scylla::ScyllaStore;
 use store_spool::{Directory, OpenError, Spooled};
 use store_sqlite::SqliteStore;
@@ -10,8 +10,11 @@ use store_sqlite::SqliteStore;
 use crate::{
     HubError,
     config::{Config, StoreKind},
-    data_dir,
+    data_dir::{self, DataDir},
 };
+
+/// The embedded store's file, in `data.dir`.
+const FILE: &str = "hub.sqlite";
 
 /// The store, opened.
 pub enum Storage {
@@ -83,6 +86,34 @@ impl Storage {
     }
 }
 
+/// Copies all that is kept in `data.dir` into the cluster that is configured; returns what that now holds.
+///
+/// # Errors
+/// [`HubError::Store`]: no cluster is configured, there is no file, a hub uses it, the cluster holds something
+/// already, or what arrived is not what was sent.
+pub async fn copy_to_cluster(config: &Config) -> Result<Inventory, HubError> {
+    let file = config.data.dir.join(FILE);
+    if config.store.kind != StoreKind::Scylla {
+        return Err(HubError::Store(
+            "there is no cluster to copy to; set store.kind = \"scylla\" and store.contact_points"
+                .to_owned(),
+        ));
+    }
+    if !file.is_file() {
+        return Err(HubError::Store(format!(
+            "there is no {}; set data.dir to the directory of the hub to copy",
+            file.display()
+        )));
+    }
+    let _alone = DataDir::take(&config.data.dir).await?;
+    let from = open_file(config)?;
+    let to = Storage::open(config).await?;
+    let copied = store::copy(&from, &*to.store()).await;
+    from.close().await;
+    to.close().await;
+    copied.map_err(|error| HubError::Store(error.to_string()))
+}
+
 fn open_file(config: &Config) -> Result<SqliteStore, HubError> {
     let dir = &config.data.dir;
     data_dir::make(dir)?;
@@ -90,6 +121,5 @@ fn open_file(config: &Config) -> Result<SqliteStore, HubError> {
         max_bytes: Some(config.data.max_bytes).filter(|most| *most > 0),
         ..Default::default()
     };
-    SqliteStore::open(&dir.join("hub.sqlite"), &options)
-        .map_err(|error| HubError::Store(error.to_string()))
+    SqliteStore::open(&dir.join(FILE), &options).map_err(|error| HubError::Store(error.to_string()))
 }

@@ -27,5 +27,7 @@ mod overload;
 mod quirks;
 mod rpc;
 mod starting;
+#[cfg(feature = "cql")]
+mod store_copy;
 mod supervision;
 mod third_party;

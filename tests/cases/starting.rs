@@ -14,6 +14,7 @@ fn run(hub: &HubProcess, arguments: &[&str], settings: &[(&str, &str)]) -> Outpu
 }
 
 /// The one line on standard error of a hub that does not start.
+#[cfg(not(feature = "cql"))]
 fn complaint(hub: &HubProcess, arguments: &[&str], settings: &[(&str, &str)]) -> String {
     let ended = run(hub, arguments, settings);
     assert!(!ended.status.success());

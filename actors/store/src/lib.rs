@@ -15,6 +15,7 @@ mod access;
 mod command;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+mod copy;
 mod dead_letter;
 mod delegate;
 mod error;
@@ -29,6 +30,7 @@ mod token;
 
 pub use access::ApiKeyStore;
 pub use command::CommandStore;
+pub use copy::{CopyError, Inventory, copy};
 pub use dead_letter::DeadLetterStore;
 pub use error::{ReadError, WriteError};
 pub use memory::MemoryStore;

@@ -272,3 +272,41 @@ pub fn api_key(prefix: &str, created_at: i64) -> ApiKey {
         created_at: Timestamp(created_at),
     }
 }
+
+/// Puts something of every kind into an empty store.
+///
+/// # Panics
+/// When it is not taken.
+pub async fn something_of_all(store: &impl Store) {
+    store.put_site(site("depot")).await.unwrap();
+    store.put_token(token("04A1B2", None)).await.unwrap();
+    store.create_api_key(api_key("one", 1)).await.unwrap();
+    for id in ["CP", "CP-2"] {
+        let of = station_id(id);
+        let heard = Station {
+            boot: Some(boot("Two")),
+            protocol: Some(Protocol::Ocpp16),
+            last_seen_at: Some(Timestamp(7_000)),
+            ..station(id)
+        };
+        assert_eq!(store.create_station(heard).await, Ok(true));
+        store.put_connector(&of, connector(1, 1)).await.unwrap();
+        store.record_reading(&of, reading("r", 5)).await.unwrap();
+        store
+            .record_notice(&of, notice("DataTransfer", 3))
+            .await
+            .unwrap();
+        store.put_command(command(id)).await.unwrap();
+        let frames = ["[2,1]", "[3,1]"].map(|frame| message(id, 4, "Heartbeat", frame));
+        store.append_messages(frames.to_vec()).await.unwrap();
+        store
+            .record_dead_letter(dead_letter(id, "d"))
+            .await
+            .unwrap();
+        let open = session(id, "1");
+        write(store, &open, "open").await;
+        let over = session(id, "2");
+        write(store, &over, "begun").await;
+        write(store, &ended(&over), "over").await;
+    }
+}
