@@ -150,6 +150,15 @@ impl SessionId {
         let random = std::array::from_fn(|i| hash[i]);
         Self(uuid::Builder::from_unix_timestamp_millis(at_ms, &random).into_uuid())
     }
+
+    /// Whether that message of the station is the one the session began with.
+    pub fn began_with(self, station: &StationId, key: &RetryKey) -> bool {
+        let Some((seconds, nanos)) = self.0.get_timestamp().map(|at| at.to_unix()) else {
+            return false;
+        };
+        let at_ms = seconds * 1_000 + u64::from(nanos) / 1_000_000;
+        i64::try_from(at_ms).is_ok_and(|at| self == Self::of_first(station, key, Timestamp(at)))
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +176,11 @@ mod tests {
         assert_ne!(id("A", "k", 5_000), id("B", "k", 5_000));
         assert!(id("A", "k", 5_000) < id("A", "k", 5_001));
         assert_eq!(id("A", "k", 5_000).0.get_version_num(), 7);
+        let begins = |key: &str| {
+            let station = StationId::new("A").unwrap();
+            id("A", "k", 5_000).began_with(&station, &RetryKey(key.to_owned()))
+        };
+        assert!(begins("k") && !begins("l"));
     }
 
     #[test]

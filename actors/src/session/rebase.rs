@@ -98,8 +98,8 @@ fn input_of(alone: &Session, event: &model::SessionEventRecord) -> Option<Sessio
 
 fn closed(held: &Session, alone: &Session) -> Session {
     let mut session = held.clone();
-    session.flags.extend(alone.flags.iter().copied());
     if session.state == SessionState::Active {
+        session.flags.extend(alone.flags.iter().copied());
         session.state = SessionState::Ended;
         session.ended_at = session.meter_last_at.or(alone.ended_at);
         session.power_w = None;

@@ -25,9 +25,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// … to here.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
-/// Replays for as long as the hub lives.
-pub(crate) async fn run(shared: Arc<Shared>, mut chance: StdRng) {
-    let elsewhere = Elsewhere::default();
+/// Replays for as long as the hub lives. To be called before anything of this life is spooled.
+pub(crate) fn run(shared: Arc<Shared>, chance: StdRng) -> impl Future<Output = ()> {
+    let elsewhere = Elsewhere::of_a_former_life(&shared);
+    segments(shared, elsewhere, chance)
+}
+
+async fn segments(shared: Arc<Shared>, elsewhere: Elsewhere, mut chance: StdRng) {
     loop {
         let Some(name) = shared.log.oldest() else {
             ::metrics::gauge!(metrics::OLDEST).set(0.0);
@@ -212,11 +216,16 @@ async fn session(
     let id = commit.session.id;
     let held = match elsewhere.of(id) {
         Some(held) => shared.remote.session(held).await.map_err(unread)?,
+        None => None,
+    };
+    let held = match held {
+        Some(held) => Some(held),
         None => match shared.remote.commit_session(commit.clone()).await {
             Ok(Committed::Written) => return Ok(Fate::There),
             Ok(Committed::Repeat(held)) => {
-                if held.id != id {
-                    elsewhere.is(id, held.id);
+                // It was there all the while, and perhaps more: what follows was decided without that.
+                if *held != commit.session {
+                    elsewhere.differs(id, held.id);
                 }
                 return Ok(Fate::There);
             }
@@ -229,11 +238,13 @@ async fn session(
     let Some(held) = held else {
         return Ok(Fate::Never(format!("session {id} is gone")));
     };
-    elsewhere.is(id, held.id);
     // Whoever owns the session now: the message was acknowledged, so it counts.
     let station = shared.remote.hydrate(&held.station).await.map_err(unread)?;
     let epoch = commit.epoch.max(station.last_epoch.unwrap_or(commit.epoch));
     let rebased = (shared.rebase)(&held, commit.clone(), epoch);
+    if rebased.session != commit.session {
+        elsewhere.differs(id, held.id);
+    }
     match shared.remote.commit_session(rebased).await {
         Ok(Committed::Written | Committed::Repeat(_)) => Ok(Fate::There),
         // Somebody wrote it in between: next time.
@@ -250,26 +261,51 @@ fn unread(error: ReadError) -> WriteError {
 }
 
 /// The sessions that the remote holds under another id, or with more than the spool knew: all that
-/// follows of them is decided again.
+/// follows of them is decided again. Of those that a former life left here nobody knows, so they are too.
 #[derive(Default)]
-struct Elsewhere(Mutex<HashMap<SessionId, SessionId>>);
+struct Elsewhere(Mutex<HashMap<SessionId, Twin>>);
+
+/// A session in the remote store.
+struct Twin {
+    id: SessionId,
+    /// It is not what the spool took it for.
+    differs: bool,
+}
 
 impl Elsewhere {
+    fn of_a_former_life(shared: &Shared) -> Self {
+        let state = shared.state();
+        let as_far_as_is_known = |id| Twin { id, differs: false };
+        let left = state.waiting.ids().map(|id| (id, as_far_as_is_known(id)));
+        Self(Mutex::new(left.collect()))
+    }
+
     fn of(&self, id: SessionId) -> Option<SessionId> {
-        self.lock().get(&id).copied()
+        self.lock().get(&id).map(|twin| twin.id)
     }
 
-    fn is(&self, id: SessionId, held: SessionId) {
-        self.lock().insert(id, held);
+    fn differs(&self, id: SessionId, held: SessionId) {
+        let twin = Twin {
+            id: held,
+            differs: true,
+        };
+        self.lock().insert(id, twin);
     }
 
-    /// Forgets the sessions of which nothing waits any more.
+    /// Forgets the sessions of which nothing waits any more. Whoever wrote one that differs knows another
+    /// past than the remote does, and has to be told.
     fn tidy(&self, shared: &Shared) {
-        self.lock()
-            .retain(|id, _| shared.state().waiting.holds(*id));
+        self.lock().retain(|id, twin| {
+            let mut state = shared.state();
+            let waits = state.waiting.holds(*id);
+            if !waits && twin.differs {
+                state.decided_again.insert(*id);
+            }
+            waits
+        });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, SessionId>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Twin>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

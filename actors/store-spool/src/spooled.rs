@@ -1,6 +1,7 @@
 //! The remote store and the spool as one store.
 
 use std::{
+    collections::HashSet,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -89,6 +90,9 @@ pub(crate) struct State {
     records: usize,
     /// The remote did not take the last write.
     away: bool,
+    /// Sessions that are in the remote store other than they were decided here. Whoever goes on with what
+    /// was decided here is stopped, once: it reads the session again.
+    pub(crate) decided_again: HashSet<SessionId>,
     segments_gone: u64,
 }
 
@@ -288,7 +292,11 @@ impl SessionStore for Spooled {
         if let Some(told) = shared.state().waiting.objection(&commit) {
             return told;
         }
-        if !shared.goes_on_here(Some(commit.session.id)) {
+        let id = commit.session.id;
+        if shared.state().decided_again.remove(&id) {
+            return Err(WriteError::Stale);
+        }
+        if !shared.goes_on_here(Some(id)) {
             match shared
                 .remotely(shared.remote.commit_session(commit.clone()))
                 .await

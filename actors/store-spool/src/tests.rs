@@ -348,7 +348,9 @@ async fn what_was_decided_without_sight_of_the_remote_is_decided_again_on_top_of
     assert_eq!(remote.log_of(&held).await, ["first", "start", "a"]);
     let kept = remote.truth.session(held.id).await.unwrap().unwrap();
     assert_eq!(kept.energy_wh, 110.0);
-    // Whoever goes on with the id it knew is told of the other.
+    // Whoever goes on with what it knew is stopped, then told of the other.
+    let told = store.commit_session(commit(&alone, "b", 20.0)).await;
+    assert_eq!(told, Err(WriteError::Stale));
     let told = store.commit_session(commit(&alone, "b", 20.0)).await;
     assert_eq!(told, Ok(Committed::Taken(Box::new(kept))));
 }

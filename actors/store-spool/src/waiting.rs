@@ -49,6 +49,11 @@ impl Waiting {
         self.sessions.contains_key(&id)
     }
 
+    /// The sessions of which something waits.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SessionId> {
+        self.sessions.keys().copied()
+    }
+
     /// What the contract of [`store::SessionStore::commit_session`] has to say to a commit, as far as
     /// can be told from here; nothing, where it may be written.
     pub(crate) fn objection(
@@ -59,7 +64,15 @@ impl Waiting {
         if let Some(session) = self.by_key(station, &commit.event.retry_key) {
             return Some(Ok(Committed::Repeat(Box::new(session.clone()))));
         }
-        match self.sessions.get(&commit.session.id) {
+        let id = commit.session.id;
+        if let Some(session) = self.by_id(id)
+            && id.began_with(station, &commit.event.retry_key)
+        {
+            // What follows the message waits here, so the remote holds it; whoever sends it again, and
+            // cannot be told by the remote, must not begin the session anew.
+            return Some(Ok(Committed::Repeat(Box::new(session.clone()))));
+        }
+        match self.sessions.get(&id) {
             Some(held) if commit.epoch < held.epoch => Some(Err(WriteError::Stale)),
             Some(_) => None,
             None => {

@@ -42,6 +42,7 @@ pub(super) struct SimStation {
     /// The errors its messages were answered with.
     pub(super) refused: Vec<String>,
     queue: VecDeque<Item>,
+    recently_said: VecDeque<Item>,
     /// Names its 1.6 transactions -1 (quirk 18).
     forgets_numbers: bool,
     /// Its clock.
@@ -87,6 +88,7 @@ impl SimStation {
             id: StationId::new(&format!("S{number}")).expect("a good id"),
             protocol,
             truth: Vec::new(),
+            recently_said: VecDeque::new(),
             acknowledged: Vec::new(),
             refused: Vec::new(),
             queue: VecDeque::new(),
@@ -197,11 +199,26 @@ impl SimStation {
                 return;
             }
             self.take(answer, &item, &message);
+            if item.step != Step::Values && !self.forgets_numbers {
+                self.recently_said.push_front(item);
+                self.recently_said.truncate(4);
+            }
+            if !calm && chance.random_bool(0.05) {
+                self.repeat_something(chance);
+            }
             conditions.acknowledged.fetch_add(1, Ordering::Relaxed);
             if !calm && chance.random_bool(0.1) {
                 return;
             }
             pause(&conditions.between_messages_ms, chance).await;
+        }
+    }
+
+    /// It has forgotten that something was acknowledged, as after a power cut: it says it again.
+    fn repeat_something(&mut self, chance: &mut StdRng) {
+        let number = chance.random_range(0..4);
+        if let Some(again) = self.recently_said.get(number) {
+            self.queue.push_front(again.clone());
         }
     }
 

@@ -154,6 +154,10 @@ impl RealHistory {
 struct Ordeal<'a> {
     history: &'a RealHistory,
     kills: u32,
+    #[cfg_attr(
+        not(feature = "cql"),
+        expect(dead_code, reason = "only an outage asks them")
+    )]
     conditions: &'a Conditions,
     longest_restart: Duration,
     acknowledged_in_outages: usize,
