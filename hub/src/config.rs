@@ -478,6 +478,13 @@ mod tests {
         Config::load(Some(&file))
     }
 
+    #[test]
+    fn the_settings_for_scylladb_that_come_with_the_hub_are_good() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/scylla/switchyard.toml");
+        let config = Config::load(Some(&file)).unwrap();
+        assert_eq!(config.store.kind, StoreKind::Scylla);
+    }
+
     fn complaint(toml: &str) -> String {
         let complaint = load(toml).unwrap_err().to_string();
         assert!(!complaint.contains('\n'), "one line: {complaint}");
