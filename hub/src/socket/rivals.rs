@@ -128,6 +128,9 @@ impl Rivals {
             peer,
             boot: self.boot_at(epoch).cloned(),
         };
+        if self.replaced_itself(epoch) {
+            return None;
+        }
         self.turns.retain(|(_, at)| now.ms_since(*at) <= window_ms);
         match self.turns.last_mut() {
             // The same again: what is known of it by now.
@@ -157,6 +160,15 @@ impl Rivals {
             turned_away: 0,
             evicted_keeps,
         }))
+    }
+
+    /// Whether the device that was evicted from the socket of that epoch is at a newer one.
+    fn replaced_itself(&self, epoch: i64) -> bool {
+        let newest = self.boots.last().filter(|(at, _)| *at > epoch);
+        match (newest, self.boot_at(epoch)) {
+            (Some((_, there)), Some(evicted)) => same_device(there, evicted),
+            _ => false,
+        }
     }
 
     fn boot_at(&self, epoch: i64) -> Option<&BootInfo> {
@@ -313,6 +325,24 @@ mod tests {
             |rivals: &mut Rivals, serial| rivals.boots(9, peer(HOME), &boot(serial), Timestamp(0));
         assert_eq!(boots(&mut story.rivals, "B"), Judgement::Other);
         assert_eq!(boots(&mut story.rivals, "A"), Judgement::Fine);
+    }
+
+    #[test]
+    fn a_device_that_evicts_itself_takes_no_turn() {
+        let mut story = Story::begins(None);
+        story.rivals.boots(0, peer(HOME), &boot("A"), Timestamp(0));
+        for next in ["B", "A", "B"] {
+            assert!(!story.evicts(HOME, Some((HOME, next))));
+        }
+        // B opens another socket, and boots there before the one it had answers its eviction.
+        let epoch = story.epoch;
+        let b = boot("B");
+        story.rivals.boots(epoch + 1, peer(HOME), &b, story.now);
+        assert!(!story.evicts(HOME, None));
+        assert_eq!(story.rivals.held(), None);
+        assert!(story.evicts(HOME, Some((HOME, "A"))));
+        let held = story.rivals.held().unwrap();
+        assert_eq!(held.keeper.boot, Some(boot("A")));
     }
 
     #[test]
