@@ -13,11 +13,12 @@
 //! 2. Whoever reads such a session sees the spooled state ([`waiting`]).
 //! 3. A replayed write is the write that was made, key and all, so replaying it twice is once. Where the
 //!    remote holds more of a session than whoever made the write could see, it is decided again on top of
-//!    that ([`Rebase`]).
+//!    that ([`Rebase`]). So is all that a former life left, of which nobody knows any more how it was
+//!    decided; and whoever goes on with what turned out otherwise is stopped, once, and reads it again.
 //! 4. What cannot be read, or will never be taken, is set aside with an error, never dropped.
 //!
-//! While the remote is away, `hydrate` and most reads fail as they would without a spool: stations that
-//! are connected go on, new connections are asked to come back. Tokens that were read before are known
+//! While the remote is away, `hydrate` and most reads fail, at once where that is known: stations that
+//! are connected go on, and come back to their actors; others are asked to come back later. Tokens that were read before are known
 //! still ([`tokens`]).
 //!
 //! Example: the remote goes away under a session of which it holds start and two meter values. The third
