@@ -329,14 +329,21 @@ mod tests {
         writer: &Arc<Writer>,
         writes: impl Iterator<Item = i64>,
     ) -> Vec<Result<(), WriteError>> {
+        let (held, mut holds) = tokio::sync::mpsc::unbounded_channel();
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let hold = tokio::spawn({
             let writer = writer.clone();
             async move {
-                // The sender is gone when all are queued; run again, there is nothing to wait for.
-                writer.write(move |_| Ok(wait.recv().is_err())).await
+                let hold = move |_: &Connection| {
+                    held.send(()).unwrap();
+                    // The sender is gone when all are queued.
+                    Ok(wait.recv().is_err())
+                };
+                writer.write(hold).await
             }
         });
+        // Were it queued only, the writer could still take it and some of the writes together.
+        holds.recv().await.unwrap();
         let tasks: Vec<_> = writes
             .map(|n| tokio::spawn(insert(writer.clone(), n)))
             .collect();
