@@ -119,6 +119,28 @@ async fn the_other_that_finds_the_place_free_is_known_by_its_boot() {
 }
 
 #[tokio::test]
+async fn the_other_that_does_not_say_who_it_is_is_asked_and_keeps_nobody_out() {
+    let hub = HubProcess::start(&[]);
+    let api = hub.api("viewer");
+    conflict_of_a_and_b(&hub, &api).await.vanish();
+    until("the keeper is gone", || async {
+        api.get("/stations/CP").await["connected"]
+            .is_null()
+            .then_some(())
+    })
+    .await;
+    let mut other = Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
+    // It does not know that one. So the keeper takes its place again.
+    let (asked, payload) = other.answer(json!({ "status": "NotImplemented" })).await;
+    assert_eq!(asked, "TriggerMessage");
+    assert_eq!(payload["requestedMessage"], "BootNotification");
+    let other = lives(other);
+    let mut keeper = device(&hub, "A").await;
+    other.await.expect("the newest socket wins");
+    keeper.call("Heartbeat", json!({})).await;
+}
+
+#[tokio::test]
 async fn the_other_is_put_out_if_it_is_in_when_they_are_found() {
     let hub = HubProcess::start(&[]);
     let api = hub.api("viewer");

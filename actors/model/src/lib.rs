@@ -33,8 +33,8 @@ pub use live::LiveEvent;
 pub use message::{Direction, MessageEntry};
 pub use meter::{Location, Measurand, MeterSample, SampledValue};
 pub use session::{
-    Flag, RetryKey, SeqRange, Session, SessionEventKind, SessionEventRecord, SessionState,
-    StoredReading,
+    Flag, MeterPoint, RetryKey, SeqRange, Session, SessionEventKind, SessionEventRecord,
+    SessionState, StoredReading,
 };
 pub use site::Site;
 pub use station::{

@@ -79,11 +79,13 @@ pub struct Session {
     pub meter_last_wh: Option<f64>,
     /// When `meter_last_wh` was taken.
     pub meter_last_at: Option<Timestamp>,
-    /// Where the present run of the register began, in Wh: `meter_start_wh`, or the first reading
-    /// after a meter fell back.
-    pub meter_run_start_wh: Option<f64>,
-    /// Wh delivered before the meter last fell back.
-    pub energy_before_run_wh: f64,
+    /// The readings that `energy_wh` is counted from, in the order they were taken: where each rise of
+    /// the register began and ended, and those beside 2.x messages that have not come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meter_points: Vec<MeterPoint>,
+    /// Wh delivered before the first of `meter_points`.
+    #[serde(alias = "energy_before_run_wh")]
+    pub energy_before_wh: f64,
     /// The last power reading, in W.
     pub power_w: Option<f64>,
     /// Why it ended, as the station said (OCPP `reason` / `stoppedReason`).
@@ -112,6 +114,19 @@ impl Session {
             Protocol::Ocpp201 => None,
         }
     }
+}
+
+/// A reading of a session's import register.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MeterPoint {
+    /// What it read, in Wh.
+    pub wh: f64,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// The number of the 2.x message it came in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<i64>,
 }
 
 /// Sequence numbers that follow each other.
@@ -148,7 +163,8 @@ pub enum Flag {
     ClockReplaced,
     /// The import register fell back; energy counts on from the lower reading.
     MeterFellBack,
-    /// A register reading below zero or not a number was left out.
+    /// A register reading was left out (below zero or not a number), or the register rose by more than an
+    /// outlet delivers in that time, which is not counted.
     MeterImplausible,
     /// No start reading: energy counts from the first one seen.
     MeterStartMissing,

@@ -232,6 +232,11 @@ impl Open {
             .is_some_and(|here| here.evse == connector.evse)
     }
 
+    /// Whether it had begun by then, as far as is known.
+    pub(super) fn has_begun(&self, at: Timestamp) -> bool {
+        self.traits.is_none_or(|traits| traits.started_at <= at)
+    }
+
     /// Whether it began with this very start of the station, sent before.
     pub(super) fn began_with(
         &self,

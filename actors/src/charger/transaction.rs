@@ -26,6 +26,14 @@ struct Target {
     guessed: bool,
 }
 
+/// Where a reading belongs.
+enum MeterTarget {
+    Session(Target),
+    /// A session's log holds it already.
+    Kept,
+    Outside,
+}
+
 impl Target {
     fn of(open: &Open, guessed: bool) -> Self {
         Self::new(Origin::Named(open.transaction.clone()), guessed)
@@ -62,12 +70,15 @@ impl ChargerState {
         reply: Reply,
     ) {
         match self.meter_target_of(&reading).await {
-            Ok(Some(target)) => {
+            Ok(MeterTarget::Session(target)) => {
                 let input = SessionInput::Meter(reading);
                 self.pass_on(myself, target, input, received_at, Some(reply))
                     .await;
             }
-            Ok(None) => self.keep_reading(reading, received_at, reply).await,
+            Ok(MeterTarget::Kept) => {
+                let _ = reply.send(Ok(StationReply::Received));
+            }
+            Ok(MeterTarget::Outside) => self.keep_reading(reading, received_at, reply).await,
             Err(error) => refuse(reply, &error),
         }
     }
@@ -109,22 +120,33 @@ impl ChargerState {
         })
     }
 
-    async fn meter_target_of(
-        &mut self,
-        reading: &MeterReading,
-    ) -> Result<Option<Target>, ReadError> {
-        let Some(name) = &reading.transaction else {
-            return Ok(self
-                .sessions
-                .at(reading.connector)
-                .map(|open| Target::of(open, false)));
-        };
-        if let Some(target) = self.target_by_name(name, None).await? {
-            return Ok(Some(target));
+    async fn meter_target_of(&mut self, reading: &MeterReading) -> Result<MeterTarget, ReadError> {
+        if let Some(name) = &reading.transaction
+            && let Some(target) = self.target_by_name(name, None).await?
+        {
+            return Ok(MeterTarget::Session(target));
         }
-        let outlet = Some(reading.connector);
-        let open = self.sessions.meant_by(name, outlet, &Said::default());
-        Ok(open.map(|open| Target::of(open, true)))
+        let outlet = reading.connector;
+        let open = match &reading.transaction {
+            None => self.sessions.at(outlet),
+            Some(name) => {
+                let said = Said::default();
+                self.sessions.meant_by(name, Some(outlet), &said)
+            }
+        };
+        // One that was taken before the session began is another's.
+        let taken_at = reading.samples.iter().map(|sample| sample.at).max();
+        if let Some(open) = open.filter(|open| taken_at.is_none_or(|at| open.has_begun(at))) {
+            let guessed = reading.transaction.is_some();
+            return Ok(MeterTarget::Session(Target::of(open, guessed)));
+        }
+        // Said again after its session was over, or new.
+        let store = &self.deps.store;
+        let holder = store.session_by_key(&self.slot.station, &reading.retry_key);
+        Ok(match holder.await? {
+            Some(_) => MeterTarget::Kept,
+            None => MeterTarget::Outside,
+        })
     }
 
     /// The session of that name, open or over. OCPP 2.x names are the station's to give, so there a

@@ -4,9 +4,9 @@
 //! keep a station from its answer).
 
 use model::{
-    Authorization, Flag, MeterReading, MeterSample, Protocol, RetryKey, Session, SessionEventKind,
-    SessionEventRecord, SessionId, SessionState, SiteId, StationId, Timestamp, TokenVerdict,
-    TransactionEvent, TransactionPhase,
+    Authorization, Flag, MeterPoint, MeterReading, MeterSample, Protocol, RetryKey, Session,
+    SessionEventKind, SessionEventRecord, SessionId, SessionState, SiteId, StationId, Timestamp,
+    TokenVerdict, TransactionEvent, TransactionPhase,
 };
 
 use super::{again, energy, sequence};
@@ -96,10 +96,12 @@ fn on_transaction(
     facts: &Facts<'_>,
 ) -> Decision {
     let (at, clock_replaced) = plausible(event.at, facts.received_at);
+    let (samples, sample_replaced) = dated(&event.samples, facts.received_at);
     let mut session = before
         .cloned()
         .unwrap_or_else(|| begin(&event.retry_key, at, facts));
     let was_ended = session.state == SessionState::Ended;
+    let clock_replaced = clock_replaced || sample_replaced;
     note_odds(&mut session, facts, event.raw.is_some(), clock_replaced);
     if event.offline || facts.received_at.ms_since(at) > LATE_MS {
         session.flags.insert(Flag::ReportedLate);
@@ -152,15 +154,17 @@ fn on_transaction(
             session.power_w = None;
         }
     }
-    let samples = dated(&event.samples, facts.received_at);
+    let seq = event.seq;
     match (event.phase, event.meter_wh) {
-        (TransactionPhase::Started, Some(wh)) => energy::take_start_reading(&mut session, wh, at),
-        (TransactionPhase::Started, None) => take_start_sample(&mut session, &samples),
+        (TransactionPhase::Started, Some(wh)) => {
+            energy::take_start_reading(&mut session, MeterPoint { wh, at, seq });
+        }
+        (TransactionPhase::Started, None) => take_start_sample(&mut session, &samples, seq),
         _ => {}
     }
-    take_samples(&mut session, &samples);
+    take_samples(&mut session, &samples, seq);
     if let (TransactionPhase::Ended, Some(wh)) = (event.phase, event.meter_wh) {
-        energy::take_reading(&mut session, wh, at);
+        energy::take_reading(&mut session, MeterPoint { wh, at, seq });
     }
     set_duration(&mut session, at);
     session.updated_at = facts.received_at;
@@ -189,7 +193,7 @@ fn on_transaction(
 }
 
 fn on_meter(before: Option<&Session>, reading: &MeterReading, facts: &Facts<'_>) -> Decision {
-    let samples = dated(&reading.samples, facts.received_at);
+    let (samples, clock_replaced) = dated(&reading.samples, facts.received_at);
     let at = samples
         .iter()
         .map(|sample| sample.at)
@@ -200,9 +204,9 @@ fn on_meter(before: Option<&Session>, reading: &MeterReading, facts: &Facts<'_>)
         session.flags.insert(Flag::StartMissing);
         session
     });
-    note_odds(&mut session, facts, reading.raw.is_some(), false);
+    note_odds(&mut session, facts, reading.raw.is_some(), clock_replaced);
     session.connector = session.connector.or(Some(reading.connector));
-    take_samples(&mut session, &samples);
+    take_samples(&mut session, &samples, None);
     set_duration(&mut session, at);
     session.updated_at = facts.received_at;
     let event = SessionEventRecord {
@@ -276,8 +280,8 @@ fn begin(key: &RetryKey, at: Timestamp, facts: &Facts<'_>) -> Session {
         meter_start_wh: None,
         meter_last_wh: None,
         meter_last_at: None,
-        meter_run_start_wh: None,
-        energy_before_run_wh: 0.0,
+        meter_points: Vec::new(),
+        energy_before_wh: 0.0,
         power_w: None,
         stop_reason: None,
         charging_state: None,
@@ -341,37 +345,51 @@ fn take_token(session: &mut Session, event: &TransactionEvent, facts: &Facts<'_>
     }
 }
 
-/// The samples in the order they were taken, those without a plausible time at the receive time.
-fn dated(samples: &[MeterSample], received_at: Timestamp) -> Vec<MeterSample> {
+/// The samples in the order they were taken, those without a plausible time at the receive time; and
+/// whether there is one.
+fn dated(samples: &[MeterSample], received_at: Timestamp) -> (Vec<MeterSample>, bool) {
+    let mut any_replaced = false;
     let mut dated: Vec<MeterSample> = samples
         .iter()
-        .map(|sample| MeterSample {
-            at: plausible(Some(sample.at), received_at).0,
-            values: sample.values.clone(),
+        .map(|sample| {
+            let (at, replaced) = plausible(Some(sample.at), received_at);
+            any_replaced |= replaced;
+            MeterSample {
+                at,
+                values: sample.values.clone(),
+            }
         })
         .collect();
     dated.sort_by_key(|sample| sample.at);
-    dated
+    (dated, any_replaced)
 }
 
-fn take_start_sample(session: &mut Session, samples: &[MeterSample]) {
-    let first = samples
-        .iter()
-        .find_map(|sample| Some((sample.energy_wh()?, sample.at)));
-    if let Some((wh, at)) = first {
-        energy::take_start_reading(session, wh, at);
+fn take_start_sample(session: &mut Session, samples: &[MeterSample], seq: Option<i64>) {
+    let first = samples.iter().find_map(|sample| reading_of(sample, seq));
+    if let Some(reading) = first {
+        energy::take_start_reading(session, reading);
     }
 }
 
-fn take_samples(session: &mut Session, samples: &[MeterSample]) {
+fn take_samples(session: &mut Session, samples: &[MeterSample], seq: Option<i64>) {
     for sample in samples {
-        if let Some(wh) = sample.energy_wh() {
-            energy::take_reading(session, wh, sample.at);
+        if let Some(reading) = reading_of(sample, seq) {
+            energy::take_reading(session, reading);
         }
         if let (Some(power_w), SessionState::Active) = (sample.power_w(), session.state) {
             session.power_w = Some(power_w);
         }
     }
+}
+
+/// The register reading among a sample's values, which came in the message of that number.
+fn reading_of(sample: &MeterSample, seq: Option<i64>) -> Option<MeterPoint> {
+    let wh = sample.energy_wh()?;
+    Some(MeterPoint {
+        wh,
+        at: sample.at,
+        seq,
+    })
 }
 
 fn set_duration(session: &mut Session, at: Timestamp) {

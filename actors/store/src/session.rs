@@ -88,14 +88,14 @@ impl SessionCommit {
     pub fn check(&self) -> Result<(), WriteError> {
         let Session {
             energy_wh,
-            energy_before_run_wh,
+            energy_before_wh,
             ..
         } = self.session;
-        if energy_wh.is_finite() && energy_before_run_wh.is_finite() {
+        if energy_wh.is_finite() && energy_before_wh.is_finite() {
             return Ok(());
         }
         Err(WriteError::Refused(format!(
-            "session {} has energies of {energy_wh} and {energy_before_run_wh} Wh, which are no numbers",
+            "session {} has energies of {energy_wh} and {energy_before_wh} Wh, which are no numbers",
             self.session.id
         )))
     }

@@ -3,10 +3,10 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use actors::{Actors, CloseReason, Link};
+use actors::{Actors, CloseReason, Link, OutgoingCall};
 use dashmap::DashMap;
 use model::{BootInfo, StationId, Timestamp};
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{net::TcpStream, sync::oneshot, time::Instant};
 
 use super::{
     Sockets,
@@ -17,6 +17,10 @@ use crate::metrics;
 
 /// How long the keeper's socket may take to show that it is alive.
 const PROBE_MOST: Duration = Duration::from_secs(3);
+/// A device that boots says so sooner after it has connected.
+const SAYS_BY_ITSELF: Duration = Duration::from_secs(3);
+/// How long somebody may take to say whether it will tell what it is.
+const ASK_MOST: Duration = Duration::from_secs(30);
 /// How often it is looked at meanwhile.
 const PROBE_LOOK: Duration = Duration::from_millis(100);
 /// When the other device may try again at the earliest, in s.
@@ -104,6 +108,11 @@ impl Conflicts {
         }
     }
 
+    fn must_ask(&self, station: &StationId, epoch: i64) -> bool {
+        let rivals = self.of.get(station);
+        rivals.is_some_and(|rivals| rivals.must_ask(epoch))
+    }
+
     /// The conflict over an identity, while it is held.
     pub(crate) fn of(&self, station: &StationId) -> Option<IdentityConflict> {
         self.of.get(station)?.held().cloned()
@@ -128,14 +137,14 @@ pub(crate) async fn admit(
     let Ok(peer) = stream.peer_addr() else {
         return Ok(());
     };
+    let there = sockets.actors.socket(station);
     let judgement = match sockets.conflicts.of.get(station) {
-        Some(rivals) => rivals.connects(peer.ip()),
+        Some(rivals) => rivals.connects(peer.ip(), there.as_ref().map(|(_, epoch)| *epoch)),
         None => return Ok(()),
     };
-    let keeper = sockets.actors.socket(station).map(|(link, _)| link);
-    let keeper_lives = match (judgement, keeper) {
+    let keeper_lives = match (judgement, there) {
         (Judgement::Fine, _) => return Ok(()),
-        (_, Some(keeper)) => lives(&keeper).await,
+        (_, Some((keeper, _))) => lives(&keeper).await,
         (_, None) => false,
     };
     if judgement == Judgement::OtherIfKeeperLives && !keeper_lives {
@@ -152,6 +161,40 @@ pub(crate) async fn admit(
             "another device uses this identity; give each an identity of its own",
         )
     })
+}
+
+/// Asks somebody who was let in at an identity that is held which device it is, unless it says so by
+/// itself; many connect again without. The answer is judged by [`Conflicts::boots`].
+pub(crate) fn ask_who(
+    station: &StationId,
+    epoch: i64,
+    link: &Arc<dyn Link>,
+    conflicts: &Arc<Conflicts>,
+) {
+    if !conflicts.must_ask(station, epoch) {
+        return;
+    }
+    let (station, conflicts) = (station.clone(), Arc::clone(conflicts));
+    let link = Arc::downgrade(link);
+    tokio::spawn(async move {
+        tokio::time::sleep(SAYS_BY_ITSELF).await;
+        let Some(link) = link.upgrade() else {
+            return;
+        };
+        if !conflicts.must_ask(&station, epoch) {
+            return;
+        }
+        // Nobody waits: what tells is the BootNotification that follows.
+        let (sent, outcome) = (oneshot::channel().0, oneshot::channel().0);
+        link.call(OutgoingCall {
+            // The same in every version (OCPP 1.6 §5.17, 2.0.1 F06).
+            action: "TriggerMessage".to_owned(),
+            payload: r#"{"requestedMessage":"BootNotification"}"#.to_owned(),
+            timeout: ASK_MOST,
+            sent,
+            outcome,
+        });
+    });
 }
 
 /// Whether the station at a socket shows that it is alive.

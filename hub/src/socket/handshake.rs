@@ -222,6 +222,8 @@ async fn open(
     }
     ::metrics::counter!(metrics::HANDSHAKES, "outcome" => "opened").increment(1);
     sockets.liveness.watch(&handle);
+    let epoch = connection.epoch();
+    conflicts::ask_who(&request.station, epoch, &link, &sockets.conflicts);
     link::open(
         stream,
         behind,

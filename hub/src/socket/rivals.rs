@@ -79,6 +79,16 @@ pub(crate) enum Judgement {
     OtherIfKeeperLives,
 }
 
+impl IdentityConflict {
+    /// Whether a BootNotification tells the two apart.
+    fn boots_tell(&self) -> bool {
+        match (&self.keeper.boot, &self.other.boot) {
+            (Some(keeper), Some(other)) => !same_device(keeper, other),
+            _ => false,
+        }
+    }
+}
+
 impl Device {
     /// Whether both are the same, as far as can be told.
     fn is(&self, other: &Self) -> bool {
@@ -190,14 +200,39 @@ impl Rivals {
         self.held.as_ref()
     }
 
-    /// Somebody wants to connect from that address.
-    pub(crate) fn connects(&self, peer: IpAddr) -> Judgement {
-        match &self.held {
-            None => Judgement::Fine,
-            Some(held) if held.keeper.peer == held.other.peer => Judgement::OtherIfKeeperLives,
-            Some(held) if held.other.peer == peer => Judgement::Other,
-            // A keeper whose address changed, or the other one.
-            Some(_) => Judgement::OtherIfKeeperLives,
+    /// Somebody wants to connect from that address, while the socket of epoch `there` is open.
+    pub(crate) fn connects(&self, peer: IpAddr, there: Option<i64>) -> Judgement {
+        let Some(held) = &self.held else {
+            return Judgement::Fine;
+        };
+        let addresses_tell = held.keeper.peer != held.other.peer;
+        match () {
+            () if addresses_tell && peer == held.other.peer => Judgement::Other,
+            () if addresses_tell && peer == held.keeper.peer => Judgement::Fine,
+            // A keeper whose address changed, or the other one. Whoever is there found the place free, and
+            // has not said which it is.
+            () if held.boots_tell() && there.is_some_and(|there| !self.is_keeper(there)) => {
+                Judgement::Fine
+            }
+            () => Judgement::OtherIfKeeperLives,
+        }
+    }
+
+    /// Whether who was let in, to the socket of that epoch, has to be asked which device it is.
+    pub(crate) fn must_ask(&self, epoch: i64) -> bool {
+        let boots_tell = self.held.as_ref().is_some_and(IdentityConflict::boots_tell);
+        boots_tell && self.boot_at(epoch).is_none()
+    }
+
+    /// Whether the keeper said at the socket of that epoch what it is.
+    fn is_keeper(&self, epoch: i64) -> bool {
+        let keeper = self
+            .held
+            .as_ref()
+            .and_then(|held| held.keeper.boot.as_ref());
+        match (keeper, self.boot_at(epoch)) {
+            (Some(keeper), Some(boot)) => same_device(keeper, boot),
+            _ => false,
         }
     }
 
@@ -319,8 +354,15 @@ mod tests {
         let held = story.rivals.held().unwrap();
         assert_eq!(held.keeper.boot, Some(boot("A")));
         assert_eq!(held.other.boot, Some(boot("B")));
-        let judge = story.rivals.connects(peer(HOME));
-        assert_eq!(judge, Judgement::OtherIfKeeperLives);
+        let connects = |there| story.rivals.connects(peer(HOME), there);
+        assert_eq!(connects(Some(story.epoch)), Judgement::OtherIfKeeperLives);
+        assert_eq!(
+            connects(Some(story.epoch + 1)),
+            Judgement::Fine,
+            "it is not known who is there"
+        );
+        assert!(story.rivals.must_ask(story.epoch + 1));
+        assert!(!story.rivals.must_ask(story.epoch));
         let boots =
             |rivals: &mut Rivals, serial| rivals.boots(9, peer(HOME), &boot(serial), Timestamp(0));
         assert_eq!(boots(&mut story.rivals, "B"), Judgement::Other);
@@ -361,9 +403,11 @@ mod tests {
             (held.keeper.peer, held.other.peer),
             (peer(HOME), peer(AWAY))
         );
-        assert_eq!(story.rivals.connects(peer(AWAY)), Judgement::Other);
-        let judge = story.rivals.connects(peer(HOME));
-        assert_eq!(judge, Judgement::OtherIfKeeperLives);
+        let connects = |host| story.rivals.connects(peer(host), Some(story.epoch));
+        assert_eq!(connects(AWAY), Judgement::Other);
+        assert_eq!(connects(HOME), Judgement::Fine);
+        assert_eq!(connects(7), Judgement::OtherIfKeeperLives);
+        assert!(!story.rivals.must_ask(), "they do not say what they are");
     }
 
     #[test]

@@ -199,7 +199,9 @@ impl SimStation {
                 return;
             }
             self.take(answer, &item, &message);
-            if item.step != Step::Values && !self.forgets_numbers {
+            // A start said again while the store is away begins a session; that values with no number
+            // are not meant for that one, nobody can tell.
+            if !(item.step == Step::Start && self.forgets_numbers) {
                 self.recently_said.push_front(item);
                 self.recently_said.truncate(4);
             }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use model::{
     Admission, ApiKey, Authorization, BootInfo, CommandId, CommandRecord, CommandState, Connector,
     ConnectorRef, ConnectorState, DeadLetter, DeadLetterId, Direction, Flag, Location, Measurand,
-    MessageEntry, MeterSample, Protocol, RetryKey, Role, SampledValue, Session, SessionEventKind,
-    SessionEventRecord, SessionId, SessionState, Site, SiteId, Station, StationId, StoredReading,
-    Timestamp, Token, TokenKind, TokenRef, TokenUid,
+    MessageEntry, MeterPoint, MeterSample, Protocol, RetryKey, Role, SampledValue, Session,
+    SessionEventKind, SessionEventRecord, SessionId, SessionState, Site, SiteId, Station,
+    StationId, StoredReading, Timestamp, Token, TokenKind, TokenRef, TokenUid,
 };
 
 use crate::{NoticeRecord, SessionCommit, Store};
@@ -116,8 +116,12 @@ pub fn session(station: &str, transaction: &str) -> Session {
         meter_start_wh: Some(100.0),
         meter_last_wh: Some(100.0),
         meter_last_at: Some(Timestamp(10_000)),
-        meter_run_start_wh: Some(100.0),
-        energy_before_run_wh: 0.0,
+        meter_points: vec![MeterPoint {
+            wh: 100.0,
+            at: Timestamp(10_000),
+            seq: Some(0),
+        }],
+        energy_before_wh: 0.0,
         power_w: Some(11_000.0),
         stop_reason: None,
         charging_state: None,

@@ -44,7 +44,7 @@ pub async fn numbers_and_times_come_back_exactly(store: &impl Store) {
     session.energy_wh = 0.1 + 0.2;
     session.meter_start_wh = Some(123_456_789.123_456_78);
     session.meter_last_wh = Some(f64::MAX);
-    session.energy_before_run_wh = f64::MIN_POSITIVE;
+    session.energy_before_wh = f64::MIN_POSITIVE;
     session.started_at = Timestamp(-1);
     session.last_seq = Some(i64::MAX);
     // 9999-12-31T23:59:59-01:00, which a station may send, is a year of five digits in UTC.
