@@ -407,7 +407,7 @@ mod tests {
         assert_eq!(connects(AWAY), Judgement::Other);
         assert_eq!(connects(HOME), Judgement::Fine);
         assert_eq!(connects(7), Judgement::OtherIfKeeperLives);
-        assert!(!story.rivals.must_ask(), "they do not say what they are");
+        assert!(!story.rivals.must_ask(9), "they do not say what they are");
     }
 
     #[test]
