@@ -16,10 +16,8 @@ use std::{
 };
 
 use model::{StationId, Timestamp};
-use store::{NoticeRecord, Store};
+use store::{NoticeRecord, Store, WriteError};
 use tokio::sync::Notify;
-
-use crate::Clock;
 
 /// How often one socket is let in, and the store is asked, while nothing can be kept.
 const TRIAL_EVERY_MS: i64 = 1_000;
@@ -31,9 +29,16 @@ const FINE: i64 = i64::MIN;
 pub(crate) struct Durability {
     /// When the last trial began; [`FINE`] while everything is kept.
     trial_at_ms: AtomicI64,
-    /// The message that could not be kept: whose it was, and when.
-    unkept: Mutex<Option<(StationId, Timestamp)>>,
+    unkept: Mutex<Option<Unkept>>,
     troubled: Notify,
+}
+
+/// A message that could not be kept: the first since all were.
+#[derive(Debug, Clone)]
+struct Unkept {
+    station: StationId,
+    received_at: Timestamp,
+    why: String,
 }
 
 impl Default for Durability {
@@ -48,12 +53,34 @@ impl Default for Durability {
 
 impl Durability {
     /// A transaction message of that station was kept, or could not be.
-    pub(crate) fn note(&self, kept: bool, station: &StationId, now: Timestamp) {
-        let began = self.turn(kept, now);
-        if began {
-            *self.unkept() = Some((station.clone(), now));
-            self.troubled.notify_one();
+    pub(crate) fn note(&self, kept: Result<(), &WriteError>, station: &StationId, now: Timestamp) {
+        let Err(error) = kept else {
+            self.kept();
+            return;
+        };
+        if !self.unkept_at(now) {
+            return;
         }
+        let why = error.to_string();
+        tracing::error!(
+            why,
+            "transaction messages cannot be kept: sockets close and new ones are refused until the store writes again"
+        );
+        *self.unkept() = Some(Unkept {
+            station: station.clone(),
+            received_at: now,
+            why,
+        });
+        self.troubled.notify_one();
+    }
+
+    /// Why transaction messages cannot be kept now, as far as is known; nothing, while they can.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        if self.is_fine() {
+            return None;
+        }
+        let why = self.unkept().as_ref().map(|unkept| unkept.why.clone());
+        Some(why.unwrap_or_else(|| "the store did not write".to_owned()))
     }
 
     /// Whether they are kept, as far as is known.
@@ -62,58 +89,49 @@ impl Durability {
     }
 
     /// Asks the store whether it is back, whenever it was away, for as long as this is polled.
-    pub(crate) async fn watch(&self, store: &dyn Store, clock: &dyn Clock) {
+    pub(crate) async fn watch(&self, store: &dyn Store) {
         loop {
             self.troubled.notified().await;
             while !self.is_fine() {
                 tokio::time::sleep(ASK_EVERY).await;
-                self.ask(store, clock).await;
+                self.ask(store).await;
             }
         }
     }
 
-    async fn ask(&self, store: &dyn Store, clock: &dyn Clock) {
+    async fn ask(&self, store: &dyn Store) {
         let unkept = self.unkept().clone();
-        let (false, Some((station, received_at))) = (self.is_fine(), unkept) else {
+        let (false, Some(unkept)) = (self.is_fine(), unkept) else {
             return;
         };
         let notice = NoticeRecord {
-            received_at,
+            received_at: unkept.received_at,
             action: "NotKept".to_owned(),
             payload: serde_json::json!({
                 "by": "hub",
                 "because": "the store did not write; the socket was closed, so that the station sends it again",
             }),
         };
-        if store.record_notice(&station, notice).await.is_ok() {
-            self.turn(true, clock.now());
+        if store.record_notice(&unkept.station, notice).await.is_ok() {
+            self.kept();
         }
     }
 
-    /// Whether trouble begins with this outcome.
-    fn turn(&self, kept: bool, now: Timestamp) -> bool {
-        let before = if kept {
-            self.trial_at_ms.swap(FINE, Ordering::Relaxed)
-        } else {
-            let first = self.trial_at_ms.compare_exchange(
-                FINE,
-                now.0,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
-            first.unwrap_or_else(|trial| trial)
-        };
-        match (before == FINE, kept) {
-            (true, false) => tracing::error!(
-                "transaction messages cannot be kept: sockets close and new ones are refused until the store writes again; look at its disk"
-            ),
-            (false, true) => tracing::warn!("transaction messages are kept again"),
-            _ => {}
+    fn kept(&self) {
+        if self.trial_at_ms.swap(FINE, Ordering::Relaxed) != FINE {
+            tracing::warn!("transaction messages are kept again");
         }
-        before == FINE && !kept
     }
 
-    fn unkept(&self) -> std::sync::MutexGuard<'_, Option<(StationId, Timestamp)>> {
+    /// Whether trouble begins with this.
+    fn unkept_at(&self, now: Timestamp) -> bool {
+        let first =
+            self.trial_at_ms
+                .compare_exchange(FINE, now.0, Ordering::Relaxed, Ordering::Relaxed);
+        first.is_ok()
+    }
+
+    fn unkept(&self) -> std::sync::MutexGuard<'_, Option<Unkept>> {
         self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -141,13 +159,16 @@ mod tests {
         let durability = Durability::default();
         let station = StationId::new("CP").unwrap();
         assert!(durability.admits(Timestamp(0)));
-        durability.note(false, &station, Timestamp(0));
-        assert!(!durability.is_fine());
+        let error = WriteError::NotWritten("the disk is full".to_owned());
+        durability.note(Err(&error), &station, Timestamp(0));
+        let told = durability.trouble().unwrap();
+        assert!(told.contains("the disk is full"), "{told}");
         assert!(!durability.admits(Timestamp(10)));
         assert!(durability.admits(Timestamp(1_000)));
         assert!(!durability.admits(Timestamp(1_001)));
         assert!(durability.admits(Timestamp(500)), "the clock was set back");
-        durability.note(true, &station, Timestamp(1_500));
+        durability.note(Ok(()), &station, Timestamp(1_500));
+        assert_eq!(durability.trouble(), None);
         assert!(durability.admits(Timestamp(1_501)));
     }
 }

@@ -167,15 +167,14 @@ impl Actors {
         self.deps.durability.admits(self.deps.clock.now())
     }
 
-    /// Whether transaction messages can be kept now, as far as is known.
-    pub fn keeps(&self) -> bool {
-        self.deps.durability.is_fine()
+    /// Why transaction messages cannot be kept now, as far as is known; nothing, while they can.
+    pub fn trouble(&self) -> Option<String> {
+        self.deps.durability.trouble()
     }
 
     /// Finds out whether the store is back whenever it was away, for as long as it is polled.
     pub async fn watch_store(&self) {
-        let Deps { store, clock, .. } = &*self.deps;
-        self.deps.durability.watch(&**store, &**clock).await;
+        self.deps.durability.watch(&*self.deps.store).await;
     }
 
     /// Has an event of a station answered that comes from no socket: a dead letter that is replayed.

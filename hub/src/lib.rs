@@ -32,7 +32,7 @@ use model::Timestamp;
 use store::Store;
 use tokio::task::JoinHandle;
 
-pub use storage::{Storage, copy_to_cluster};
+pub use storage::{Awaited, Storage, copy_to_cluster};
 
 use crate::{
     commands::Commands,
@@ -96,13 +96,9 @@ impl Hub {
             StoreKind::Sqlite => Some(DataDir::take(&config.data.dir).await?),
             StoreKind::Scylla => None,
         };
-        let storage = Storage::open(&config).await?.spooled(&config)?;
+        let storage = Storage::of_hub(&config).await?;
         let store = storage.store();
-        let unfinished = "the hub stopped before the station answered";
-        store
-            .close_unfinished_commands(unfinished)
-            .await
-            .map_err(|error| HubError::Store(error.to_string()))?;
+        close_unfinished_commands(&storage).await?;
         #[cfg(not(feature = "chaos"))]
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         #[cfg(feature = "chaos")]
@@ -145,6 +141,7 @@ impl Hub {
             actors: actors.clone(),
             clock,
             ready: ready.clone(),
+            awaited: storage.awaited().cloned(),
             metrics,
             limits: api::RateLimits::new(config.api.requests_per_s),
         });
@@ -178,6 +175,11 @@ impl Hub {
         self.store.store()
     }
 
+    /// What keeps the hub from taking chargers though it runs: its cluster does not answer yet.
+    pub fn waits_for(&self) -> Option<String> {
+        self.store.awaited()?.missing()
+    }
+
     /// Whether anybody may use the API yet.
     pub async fn has_api_keys(&self) -> bool {
         let keys = self.store().api_keys().await;
@@ -187,6 +189,28 @@ impl Hub {
     fn not_ready(&self) {
         self.ready.store(false, Ordering::SeqCst);
     }
+}
+
+/// Commands that a former life had under way will not be answered any more.
+async fn close_unfinished_commands(storage: &Storage) -> Result<(), HubError> {
+    let store = storage.store();
+    let close = async move {
+        let because = "the hub stopped before the station answered";
+        store.close_unfinished_commands(because).await
+    };
+    let Some(awaited) = storage.awaited().cloned() else {
+        let closed = close.await;
+        return closed
+            .map(drop)
+            .map_err(|error| HubError::Store(error.to_string()));
+    };
+    tokio::spawn(async move {
+        awaited.reached().await;
+        if let Err(error) = close.await {
+            tracing::error!(%error, "commands of the hub's former life still look as if they were under way");
+        }
+    });
+    Ok(())
 }
 
 /// The time now, for tools that run without a hub.

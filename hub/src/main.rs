@@ -140,13 +140,22 @@ async fn serve(config: Config, demo: Option<u32>) -> Result<(), String> {
 
 async fn welcome(hub: &Hub) -> String {
     let Hub { chargers, api, .. } = hub;
-    let key = if hub.has_api_keys().await {
+    let waits_for = hub.waits_for();
+    let state = match &waits_for {
+        None => "Switchyard is ready.".to_owned(),
+        Some(why) => {
+            format!("Switchyard runs, and takes chargers when its cluster is there: {why}")
+        }
+    };
+    let key = if waits_for.is_some() {
+        "not known yet"
+    } else if hub.has_api_keys().await {
         "exists; another one: hub api-key create"
     } else {
         "none yet; make the first one with: cargo run --release -- api-key create"
     };
     format!(
-        "Switchyard is ready.\n\
+        "{state}\n\
          chargers  ws://{chargers}/ocpp/{{identity}}   (ocpp1.6, ocpp2.0.1)\n\
          API       http://{api}/api/v1\n\
          docs      http://{api}/api/docs\n\

@@ -1,11 +1,15 @@
 //! Which store the hub remembers in, and how it is opened and closed.
 
+mod awaited;
+
 use std::{sync::Arc, time::Duration};
 
 use store::{Inventory, Store};
 use store_scylla::ScyllaStore;
 use store_spool::{Directory, OpenError, Spooled};
 use store_sqlite::SqliteStore;
+
+pub use awaited::Awaited;
 
 use crate::{
     HubError,
@@ -23,11 +27,16 @@ pub enum Storage {
     /// A cluster that many hubs share.
     Cluster(Arc<ScyllaStore>),
     /// The same, with a spool in front.
-    SpooledCluster(Arc<Spooled>),
+    SpooledCluster {
+        /// The cluster, with the spool.
+        store: Arc<Spooled>,
+        /// The cluster, where it did not answer at the start.
+        awaited: Option<Arc<Awaited>>,
+    },
 }
 
 impl Storage {
-    /// Opens the store that is configured.
+    /// Opens the store that is configured, for a tool.
     ///
     /// # Errors
     /// [`HubError::Store`]: the directory cannot be made or written, the file is not the hub's, the cluster
@@ -36,34 +45,49 @@ impl Storage {
         match config.store.kind {
             StoreKind::Sqlite => open_file(config).map(|store| Self::File(Arc::new(store))),
             StoreKind::Scylla => {
-                // The hub deletes what is older; what it misses goes a day later.
-                let days = u64::from(config.message_log.retention_days) + 1;
-                let options = config.store.cluster(Duration::from_hours(24 * days));
-                let options = options.map_err(HubError::Store)?;
-                let opened = ScyllaStore::open(&options).await;
+                let opened = ScyllaStore::open(&cluster_options(config)?).await;
                 let store = opened.map_err(|error| HubError::Store(error.to_string()))?;
                 Ok(Self::Cluster(Arc::new(store)))
             }
         }
     }
 
-    /// Puts the spool in front of a cluster, for the one hub that owns its directory.
+    /// Opens the store that is configured, for the one hub that owns `data.dir` and the spool's directory. A
+    /// cluster gets the spool in front, and need not answer yet.
     ///
     /// # Errors
-    /// [`HubError::Store`]: the spool's directory cannot be made or written, or is another hub's.
-    pub fn spooled(self, config: &Config) -> Result<Self, HubError> {
-        let cluster = match self {
-            Self::Cluster(cluster) => cluster,
-            other => return Ok(other),
+    /// [`HubError::Store`]: a directory cannot be made or written, or is another hub's; the file is not the
+    /// hub's; the cluster answers and cannot be used.
+    pub async fn of_hub(config: &Config) -> Result<Self, HubError> {
+        if config.store.kind == StoreKind::Sqlite {
+            return Self::open(config).await;
+        }
+        let files = Directory::open(&config.spool.dir(&config.data.dir)).map_err(OpenError::from);
+        let files = files.map_err(|error| HubError::Store(error.to_string()))?;
+        let options = cluster_options(config)?;
+        let (cluster, awaited): (Arc<dyn Store>, _) = match ScyllaStore::open(&options).await {
+            Ok(cluster) => (Arc::new(cluster), None),
+            Err(error) if error.may_pass() => {
+                let awaited = Awaited::begin(options, &error);
+                (awaited.clone(), Some(awaited))
+            }
+            Err(error) => return Err(HubError::Store(error.to_string())),
         };
-        let dir = config.spool.dir(&config.data.dir);
-        let opened = Directory::open(&dir).map_err(OpenError::from);
-        let opened = opened.and_then(|files| {
-            let options = config.spool.options();
-            Spooled::open(cluster, Arc::new(files), actors::rebase, &options)
-        });
-        let spooled = opened.map_err(|error| HubError::Store(error.to_string()))?;
-        Ok(Self::SpooledCluster(Arc::new(spooled)))
+        let options = config.spool.options();
+        let spooled = Spooled::open(cluster, Arc::new(files), actors::rebase, &options);
+        let store = spooled.map_err(|error| HubError::Store(error.to_string()))?;
+        Ok(Self::SpooledCluster {
+            store: Arc::new(store),
+            awaited,
+        })
+    }
+
+    /// The cluster that did not answer at the start.
+    pub fn awaited(&self) -> Option<&Arc<Awaited>> {
+        match self {
+            Self::SpooledCluster { awaited, .. } => awaited.as_ref(),
+            Self::File(_) | Self::Cluster(_) => None,
+        }
     }
 
     /// To those who use it.
@@ -71,7 +95,7 @@ impl Storage {
         match self {
             Self::File(store) => store.clone(),
             Self::Cluster(store) => store.clone(),
-            Self::SpooledCluster(store) => store.clone(),
+            Self::SpooledCluster { store, .. } => store.clone(),
         }
     }
 
@@ -81,7 +105,7 @@ impl Storage {
             Self::File(store) => store.close().await,
             // A write there is complete when it returns.
             Self::Cluster(_) => {}
-            Self::SpooledCluster(store) => store.close().await,
+            Self::SpooledCluster { store, .. } => store.close().await,
         }
     }
 }
@@ -112,6 +136,13 @@ pub async fn copy_to_cluster(config: &Config) -> Result<Inventory, HubError> {
     from.close().await;
     to.close().await;
     copied.map_err(|error| HubError::Store(error.to_string()))
+}
+
+fn cluster_options(config: &Config) -> Result<store_scylla::Options, HubError> {
+    // The hub deletes what is older; what it misses goes a day later.
+    let days = u64::from(config.message_log.retention_days) + 1;
+    let options = config.store.cluster(Duration::from_hours(24 * days));
+    options.map_err(HubError::Store)
 }
 
 fn open_file(config: &Config) -> Result<SqliteStore, HubError> {

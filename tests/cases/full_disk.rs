@@ -65,6 +65,20 @@ async fn a_full_disk_closes_sockets_refuses_new_ones_and_loses_nothing() {
     charger.boot(Dialect::V16).await;
     let acknowledged = fill(&mut charger).await;
     assert!(acknowledged > 0);
+    let next = meter_values(acknowledged)[3].to_string();
+    until("the hub says which limit it has met", || async {
+        let (status, said) = Api::new(&hub.api_address, "").page("/ready").await;
+        if status == 503 && said.contains("data.max_bytes") {
+            return Some(());
+        }
+        // Something small may have fitted in meanwhile; this does not.
+        let again = Charger::try_connect(&hub.chargers, "CP", Some("ocpp1.6")).await;
+        if let Ok((mut again, _)) = again {
+            again.try_ask("MeterValues", &next).await;
+        }
+        None
+    })
+    .await;
     until("new sockets are refused", || async {
         match Charger::try_connect(&hub.chargers, "CP", Some("ocpp1.6"))
             .await

@@ -3,6 +3,7 @@
 use std::process::Output;
 
 use tests::HubProcess;
+use tokio_tungstenite::tungstenite;
 
 fn run(hub: &HubProcess, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let mut command = hub.command();
@@ -129,4 +130,30 @@ async fn a_running_hub_is_live_ready_and_measured() {
         metrics.contains("switchyard_stations_connected 1"),
         "{metrics}"
     );
+}
+
+#[tokio::test]
+async fn a_hub_whose_cluster_does_not_answer_runs_says_so_and_takes_no_chargers() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = nobody.local_addr().unwrap().to_string();
+    drop(nobody);
+    let points = format!("[\"{address}\"]");
+    let settings = [
+        ("STORE__KIND", "scylla"),
+        ("STORE__CONTACT_POINTS", points.as_str()),
+    ];
+    let mut hub = HubProcess::start(&settings);
+    let api = tests::Api::new(&hub.api_address, "");
+    assert_eq!(api.page("/live").await.0, 200);
+    let (status, said) = api.page("/ready").await;
+    assert!(status == 503 && said.contains(&address), "{status} {said}");
+    let refused = tests::Charger::try_connect(&hub.chargers, "CP", Some("ocpp1.6")).await;
+    match refused.err().map(|error| *error) {
+        Some(tungstenite::Error::Http(refusal)) => {
+            assert_eq!(refusal.status(), 503);
+            assert!(refusal.headers().contains_key("Retry-After"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(hub.terminate().await, Some(0));
 }

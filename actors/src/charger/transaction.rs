@@ -267,7 +267,7 @@ impl ChargerState {
         let now = self.deps.clock.now();
         self.deps
             .durability
-            .note(outcome.is_ok(), &self.slot.station, now);
+            .note(outcome.as_ref().map(drop), &self.slot.station, now);
         match outcome {
             Ok(()) => {
                 let _ = reply.send(Ok(StationReply::Received));

@@ -331,10 +331,10 @@ impl SessionState {
             epoch,
         };
         let outcome = self.given.deps.store.commit_session(commit).await;
-        let kept = matches!(
-            outcome,
-            Ok(_) | Err(WriteError::Stale | WriteError::Refused(_))
-        );
+        let kept = match &outcome {
+            Ok(_) | Err(WriteError::Stale | WriteError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        };
         self.given
             .deps
             .durability

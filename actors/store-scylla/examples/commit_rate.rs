@@ -4,7 +4,10 @@
 //!
 //! `env $(deploy/dev/cql env) cargo run --release -p store-scylla --features server --example commit_rate`
 //!
-//! Both take turns, three times. CPU is that of this process; the server has the rest.
+//! All take turns, three times. CPU is that of this process; the server has the rest.
+//!
+//! The bare driver has a second turn in which it writes two rows of `messages` besides, the call and its answer:
+//! what a whole hub inserts for each message (`loadtest sessions` against one on the same server).
 
 use std::{
     io::Write,
@@ -53,14 +56,12 @@ async fn main() -> Outcome<()> {
     let mut out = std::io::stdout();
     let mut rates = [0.0, 0.0];
     for _ in 0..ROUNDS {
-        let bare = turn(|writer| {
-            let driver = Arc::clone(&driver);
-            insert(driver, writer)
-        });
-        let bare = bare.await?;
-        let commits = turn(|writer| commits(Arc::clone(&store), writer));
-        let commits = commits.await?;
-        writeln!(out, "bare driver: {bare}\ncommits:     {commits}")?;
+        let bare = turn(|writer| insert(Arc::clone(&driver), writer, Rows::OfCommit)).await?;
+        let logged = turn(|writer| insert(Arc::clone(&driver), writer, Rows::OfHub)).await?;
+        let commits = turn(|writer| commits(Arc::clone(&store), writer)).await?;
+        writeln!(out, "bare driver:       {bare}")?;
+        writeln!(out, "with message log:  {logged}")?;
+        writeln!(out, "commits:           {commits}")?;
         rates[0] += bare.rate;
         rates[1] += commits.rate;
     }
@@ -114,11 +115,19 @@ where
     })
 }
 
-/// The driver alone, with the two inserts of a message.
+/// Which rows the driver writes for a message.
+#[derive(Clone, Copy, PartialEq)]
+enum Rows {
+    OfCommit,
+    OfHub,
+}
+
+/// The driver alone, with the inserts of a message.
 struct Driver {
     cql: Cql,
     session: PreparedStatement,
     key: PreparedStatement,
+    message: PreparedStatement,
 }
 
 impl Driver {
@@ -139,15 +148,31 @@ impl Driver {
         let key = format!(
             "INSERT INTO {KEYSPACE}.retry_keys (station, retry_key, session, no) VALUES (?, ?, ?, ?)"
         );
+        let message = format!(
+            "INSERT INTO {KEYSPACE}.messages (station, day, at, no, heading, body) \
+             VALUES (?, ?, ?, ?, ?, ?) USING TTL 1382400"
+        );
         Ok(Self {
             session: prepare(session).await?,
             key: prepare(key).await?,
+            message: prepare(message).await?,
             cql,
         })
     }
+
+    async fn log(&self, station: &str, at: usize, heading: &str, body: &str) -> Outcome<()> {
+        let (day, at) = (i32::try_from(at / 1_000)?, i64::try_from(at)?);
+        let row = (station, day, at, at, heading, body);
+        self.cql.execute_unpaged(&self.message, row).await?;
+        Ok(())
+    }
 }
 
-async fn insert(driver: Arc<Driver>, writer: usize) -> Outcome<Vec<Duration>> {
+/// Of the length of a call with one meter value.
+const CALL: &str = r#"[2,"19223201","MeterValues",{"connectorId":1,"transactionId":170021345,"meterValue":[{"timestamp":"2026-11-24T10:10:00Z","sampledValue":[{"value":"12345","measurand":"Energy.Active.Import.Register","unit":"Wh"},{"value":"11040","measurand":"Power.Active.Import","unit":"W"}]}]}]"#;
+const ANSWER: &str = r#"[3,"19223201",{}]"#;
+
+async fn insert(driver: Arc<Driver>, writer: usize, rows: Rows) -> Outcome<Vec<Duration>> {
     let end = Instant::now() + TURN;
     let mut took = Vec::new();
     let (mut id, sample) = (Uuid::new_v4(), session("CP", "bare"));
@@ -161,6 +186,13 @@ async fn insert(driver: Arc<Driver>, writer: usize) -> Outcome<Vec<Duration>> {
         let snapshot = serde_json::to_string(&commit.session)?;
         let entry = serde_json::to_string(&commit.event)?;
         let station = format!("CP-{writer}");
+        if rows == Rows::OfHub {
+            let at = 2 * took.len();
+            driver.log(&station, at, "in MeterValues", CALL).await?;
+            driver
+                .log(&station, at + 1, "out MeterValues", ANSWER)
+                .await?;
+        }
         let key = (station, commit.event.retry_key.0.clone(), id, no);
         driver.cql.execute_unpaged(&driver.key, key).await?;
         let stamp = 1_000_000 + i64::from(no);

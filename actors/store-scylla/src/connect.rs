@@ -1,6 +1,6 @@
 //! How connections are set up.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use rustls::{
     ClientConfig, RootCertStore,
@@ -11,6 +11,7 @@ use scylla::{
         Compression, execution_profile::ExecutionProfile, session::Session,
         session_builder::SessionBuilder,
     },
+    errors::{ConnectionError, ConnectionPoolError, MetadataError, NewSessionError},
     policies::{load_balancing::DefaultPolicy, timestamp_generator::MonotonicTimestampGenerator},
     statement::{Consistency, SerialConsistency},
 };
@@ -39,11 +40,12 @@ pub(crate) async fn connect(options: &Options) -> Result<Cql, OpenError> {
         return Err(OpenError::BadKeyspace(keyspace.to_owned()));
     }
     let session = open(options).await?;
+    let cluster = session.get_cluster_state();
+    let nodes = cluster.get_nodes_info().iter();
+    let there = nodes.filter_map(|node| node.datacenter.as_deref());
+    check_datacenter(options.datacenter.as_deref(), &there.collect())?;
     let cql = Cql::new(session, options);
-    let failed = |error: CqlError| OpenError::Other {
-        keyspace: keyspace.to_owned(),
-        why: error.to_string(),
-    };
+    let failed = |error: CqlError| error.of_opening(keyspace);
     let there: Option<(String,)> = cql.row(THERE, (keyspace,)).await.map_err(failed)?;
     if there.is_some() {
         return Ok(cql);
@@ -94,14 +96,54 @@ async fn open(options: &Options) -> Result<Session, OpenError> {
     if let Some(files) = &options.tls {
         builder = builder.tls_context(Some(tls(files)?));
     }
-    let unreachable = |why: String| OpenError::Unreachable {
-        points: options.contact_points.join(", "),
-        why,
+    let points = options.contact_points.join(", ");
+    match tokio::time::timeout(CONNECT * 4, builder.build()).await {
+        Ok(Ok(session)) => Ok(session),
+        Ok(Err(error)) => Err(refused(points, &error)),
+        Err(_) => Err(OpenError::Away {
+            points,
+            why: "no answer in time".to_owned(),
+        }),
+    }
+}
+
+/// Whether nobody is there, or somebody who does not let us in.
+fn refused(points: String, error: &NewSessionError) -> OpenError {
+    let nobody = match error {
+        NewSessionError::FailedToResolveAnyHostname(_)
+        | NewSessionError::MetadataError(MetadataError::FetchError(_)) => true,
+        NewSessionError::MetadataError(MetadataError::ConnectionPoolError(
+            ConnectionPoolError::Broken {
+                last_connection_error: broken,
+            },
+        )) => match broken {
+            ConnectionError::ConnectTimeout | ConnectionError::BrokenConnection(_) => true,
+            // What is no TLS, or not the TLS that we trust, is invalid data.
+            ConnectionError::IoError(error) => error.kind() != io::ErrorKind::InvalidData,
+            _ => false,
+        },
+        _ => false,
     };
-    let opening = tokio::time::timeout(CONNECT * 4, builder.build()).await;
-    opening
-        .map_err(|_| unreachable("no answer in time".to_owned()))?
-        .map_err(|error| unreachable(error.to_string()))
+    let why = error.to_string();
+    match nobody {
+        true => OpenError::Away { points, why },
+        false => OpenError::Unreachable { points, why },
+    }
+}
+
+/// Whether it is clear which datacentre's quorum is meant: where there is none of that name no node would be
+/// asked, and the driver says no more than that; where there are several, hubs that ask nodes of different ones would
+/// not see each other's writes.
+fn check_datacenter(wanted: Option<&str>, there: &BTreeSet<&str>) -> Result<(), OpenError> {
+    let list = || Vec::from_iter(there.iter().copied()).join(", ");
+    match wanted {
+        Some(wanted) if !there.contains(wanted) => Err(OpenError::NoDatacenter {
+            wanted: wanted.to_owned(),
+            there: list(),
+        }),
+        None if there.len() > 1 => Err(OpenError::ManyDatacenters(list())),
+        _ => Ok(()),
+    }
 }
 
 fn tls(files: &Tls) -> Result<Arc<ClientConfig>, OpenError> {
@@ -139,4 +181,24 @@ fn tls(files: &Tls) -> Result<Arc<ClientConfig>, OpenError> {
         }
     };
     Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_must_be_clear_whose_quorum_is_meant() {
+        let (one, two) = (
+            BTreeSet::from(["north"]),
+            BTreeSet::from(["north", "south"]),
+        );
+        assert!(check_datacenter(None, &one).is_ok());
+        assert!(check_datacenter(Some("south"), &two).is_ok());
+        let said = |wanted, there| check_datacenter(wanted, there).unwrap_err().to_string();
+        let wrong = said(Some("North"), &two);
+        assert!(wrong.contains("\"North\"; it has: north, south"), "{wrong}");
+        let unclear = said(None, &two);
+        assert!(unclear.contains("north, south"), "{unclear}");
+    }
 }

@@ -29,7 +29,7 @@ use scylla::{
 use store::{ReadError, WriteError};
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
-use crate::{Options, metrics as names};
+use crate::{OpenError, Options, metrics as names};
 
 /// Rows that come in one answer.
 const PAGE_ROWS: i32 = 500;
@@ -90,6 +90,16 @@ impl CqlError {
         Self {
             certain: false,
             why: format!("a row cannot be read: {}", why.to_string()),
+        }
+    }
+
+    /// The error of a store that cannot be opened, by a statement about this keyspace.
+    pub(crate) fn of_opening(self, keyspace: &str) -> OpenError {
+        OpenError::Other {
+            keyspace: keyspace.to_owned(),
+            why: self.why,
+            // What no node could have taken will not be taken later either.
+            may_pass: !self.certain,
         }
     }
 

@@ -1,8 +1,8 @@
 //! The store for many hubs: ScyllaDB or Apache Cassandra.
 //!
-//! - **The CQL** is what both run, ScyllaDB with tablets too: no counters, views, secondary indexes or
-//!   CDC. Light-weight transactions are for what happens once: the start of a session, the place of a
-//!   reading, a dead letter, an API key, the lock of a schema change.
+//! - **The CQL** is what both run: no counters, views, secondary indexes or CDC. Light-weight transactions are
+//!   for what happens once: the start of a session, the place of a reading, a dead letter, an API key, the lock of a
+//!   schema change. ScyllaDB has them on tablets from 2025.4; before, the keyspace must be one without.
 //! - **Statements** (`cql.rs`) are prepared, sent to a replica of their row, changed nothing by being
 //!   sent twice, bounded in number and time. `Ok` means written by a quorum of the datacentre; a time-out
 //!   is [`Unknown`](store::WriteError::Unknown).

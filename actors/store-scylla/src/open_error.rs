@@ -5,9 +5,19 @@ use std::path::PathBuf;
 /// Why the cluster cannot be used; the text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// None of the contact points answers, or not to us.
+    /// None of the contact points answers.
     #[error(
-        "the CQL store at {points} cannot be reached: {why}; check the addresses, the credentials and TLS"
+        "the CQL store at {points} does not answer: {why}; start it, or set store.contact_points to where it is"
+    )]
+    Away {
+        /// The contact points.
+        points: String,
+        /// What the driver says.
+        why: String,
+    },
+    /// A contact point answers, and does not let us in.
+    #[error(
+        "the CQL store at {points} cannot be used: {why}; check the addresses, the credentials and TLS"
     )]
     Unreachable {
         /// The contact points.
@@ -15,6 +25,21 @@ pub enum OpenError {
         /// What the driver says.
         why: String,
     },
+    /// No node is in the datacentre that is asked for.
+    #[error(
+        "the CQL store has no datacentre {wanted:?}; it has: {there}. Set store.datacenter to one of these, the same for all hubs of the keyspace"
+    )]
+    NoDatacenter {
+        /// The one of the options.
+        wanted: String,
+        /// Those of the nodes.
+        there: String,
+    },
+    /// There are several, and none is asked for.
+    #[error(
+        "the CQL store has several datacentres: {0}. Set store.datacenter to one of these, the same for all hubs of the keyspace"
+    )]
+    ManyDatacenters(String),
     /// The keyspace is not there.
     #[error(
         "there is no keyspace {0}: create it with the replication you want, or let the hub do it (store.create_with_replicas)"
@@ -53,5 +78,19 @@ pub enum OpenError {
         keyspace: String,
         /// What the cluster or the driver says.
         why: String,
+        /// It may be otherwise later.
+        may_pass: bool,
     },
+}
+
+impl OpenError {
+    /// Whether the same may work later, though nobody changes anything here: the cluster is away, or too
+    /// little of it is there.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Away { .. } | Self::Locked(_) => true,
+            Self::Other { may_pass, .. } => *may_pass,
+            _ => false,
+        }
+    }
 }

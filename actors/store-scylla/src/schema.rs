@@ -53,10 +53,7 @@ async fn migrate_by(
     owner: &str,
     migrations: &[(i32, &str)],
 ) -> Result<(), OpenError> {
-    let failed = |error: CqlError| OpenError::Other {
-        keyspace: keyspace.to_owned(),
-        why: error.to_string(),
-    };
+    let failed = |error: CqlError| error.of_opening(keyspace);
     let known = migrations.last().map_or(0, |(version, _)| *version);
     if is_done(
         applied(cql, keyspace).await.map_err(failed)?,

@@ -76,3 +76,15 @@ async fn a_cluster_that_does_not_answer_is_named() {
     let error = ScyllaStore::open(&options).await.err().expect("an error");
     assert!(error.to_string().contains(&address), "{error}");
 }
+
+#[tokio::test]
+async fn a_datacentre_that_is_not_there_is_named_with_those_that_are() {
+    let (mut options, _) = fresh("datacentre").await;
+    options.datacenter = Some("elsewhere".into());
+    let error = ScyllaStore::open(&options).await.err().expect("an error");
+    let said = error.to_string();
+    assert!(
+        said.contains("\"elsewhere\"; it has: datacenter1."),
+        "{said}"
+    );
+}

@@ -13,13 +13,13 @@
 //! 2. Whoever reads such a session sees the spooled state ([`waiting`]).
 //! 3. A replayed write is the write that was made, key and all, so replaying it twice is once. Where the
 //!    remote holds more of a session than whoever made the write could see, it is decided again on top of
-//!    that ([`Rebase`]). So is all that a former life left, of which nobody knows any more how it was
-//!    decided; and whoever goes on with what turned out otherwise is stopped, once, and reads it again.
+//!    that ([`Rebase`], [`twins`]). So is all that a former life left, of which nobody knows any more how it
+//!    was decided; and whoever goes on with what turned out otherwise is stopped, once, and reads it again.
 //! 4. What cannot be read, or will never be taken, is set aside with an error, never dropped.
 //!
-//! While the remote is away, `hydrate` and most reads fail, at once where that is known: stations that
-//! are connected go on, and come back to their actors; others are asked to come back later. Tokens that were read before are known
-//! still ([`tokens`]).
+//! Whether the remote is away is told by its last answers ([`reach`]). While it is, `hydrate` and most reads
+//! fail, at once where the replay gets no answer either: stations that are connected go on, and come back to
+//! their actors; others are asked to come back later. Tokens that were read before are known still ([`tokens`]).
 //!
 //! Example: the remote goes away under a session of which it holds start and two meter values. The third
 //! comes: the remote times out, the spool takes it (waiting: 1), the station is answered. The fourth
@@ -29,6 +29,7 @@
 mod files;
 mod log;
 mod metrics;
+mod reach;
 mod record;
 mod replay;
 mod segment;
@@ -38,6 +39,7 @@ mod spooled;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod twins;
 mod waiting;
 
 pub use files::{Directory, Files};

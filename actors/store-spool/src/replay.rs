@@ -6,15 +6,15 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use futures_util::{StreamExt, stream};
-use model::SessionId;
+use model::{Session, SessionId};
 use rand::{RngExt, rngs::StdRng};
 use store::{Committed, ReadError, SessionCommit, WriteError};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::{metrics, record::Record, segment, spooled::Shared, waiting::Write};
 
@@ -25,34 +25,35 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// … to here.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
-/// Replays for as long as the hub lives. To be called before anything of this life is spooled.
-pub(crate) fn run(shared: Arc<Shared>, chance: StdRng) -> impl Future<Output = ()> {
-    let elsewhere = Elsewhere::of_a_former_life(&shared);
-    segments(shared, elsewhere, chance)
-}
-
-async fn segments(shared: Arc<Shared>, elsewhere: Elsewhere, mut chance: StdRng) {
+/// Replays for as long as the hub lives.
+pub(crate) async fn run(shared: Arc<Shared>, mut chance: StdRng) {
     loop {
         let Some(name) = shared.log.oldest() else {
             ::metrics::gauge!(metrics::OLDEST).set(0.0);
-            shared.spooled.notified().await;
+            something_waits(&shared).await;
             shared.log.close_segment().await;
             continue;
         };
-        if let Err(error) = segment(&shared, &name, &elsewhere, &mut chance).await {
+        if let Err(error) = segment(&shared, &name, &mut chance).await {
             tracing::error!(segment = name, %error, "a segment of the spool cannot be replayed now; it is tried again");
             sleep(LAST_WAIT).await;
         }
     }
 }
 
+/// Waits until something is spooled, and sees meanwhile that the remote is back.
+async fn something_waits(shared: &Shared) {
+    while let Some(calm) = shared.calm_at() {
+        tokio::select! {
+            () = shared.spooled.notified() => return,
+            () = sleep_until(calm) => shared.calmed_down(),
+        }
+    }
+    shared.spooled.notified().await;
+}
+
 /// Replays a segment and removes it.
-async fn segment(
-    shared: &Shared,
-    name: &str,
-    elsewhere: &Elsewhere,
-    chance: &mut StdRng,
-) -> std::io::Result<()> {
+async fn segment(shared: &Shared, name: &str, chance: &mut StdRng) -> std::io::Result<()> {
     let bytes = shared.log.read(name).await?;
     let contents = segment::read(&bytes);
     let mut records = Vec::with_capacity(contents.records.len());
@@ -81,10 +82,9 @@ async fn segment(
     }
     drop(bytes);
     let (count, of_sessions) = (records.len(), writes_of_sessions(&records));
-    all(shared, records, elsewhere, chance).await;
+    all(shared, records, chance).await;
     shared.log.done_with(name, damaged).await?;
     shared.gone(count, &of_sessions);
-    elsewhere.tidy(shared);
     Ok(())
 }
 
@@ -97,22 +97,22 @@ fn writes_of_sessions(records: &[Record]) -> Vec<Write> {
 }
 
 /// Replays records until none is left.
-async fn all(shared: &Shared, records: Vec<Record>, elsewhere: &Elsewhere, chance: &mut StdRng) {
+async fn all(shared: &Shared, records: Vec<Record>, chance: &mut StdRng) {
     let mut chains = chains(records);
     let mut wait = FIRST_WAIT;
     while !chains.is_empty() {
-        let oldest = chains.iter().filter_map(|chain| chain.0.front());
+        let oldest = chains.iter().filter_map(|chain| chain.left.front());
         if let Some(oldest) = oldest.map(Record::received_at).min() {
             ::metrics::gauge!(metrics::OLDEST).set(oldest.0 as f64 / 1000.0);
         }
-        let before: usize = chains.iter().map(|chain| chain.0.len()).sum();
+        let before: usize = chains.iter().map(|chain| chain.left.len()).sum();
         chains = stream::iter(chains)
-            .map(|chain| chain.replayed(shared, elsewhere))
+            .map(|chain| chain.replayed(shared))
             .buffer_unordered(ABREAST)
-            .filter(|chain| std::future::ready(!chain.0.is_empty()))
+            .filter(|chain| std::future::ready(!chain.left.is_empty()))
             .collect()
             .await;
-        let left: usize = chains.iter().map(|chain| chain.0.len()).sum();
+        let left: usize = chains.iter().map(|chain| chain.left.len()).sum();
         if left == before {
             let jitter = chance.random_range(0.5..1.5);
             sleep(wait.mul_f64(jitter)).await;
@@ -124,22 +124,33 @@ async fn all(shared: &Shared, records: Vec<Record>, elsewhere: &Elsewhere, chanc
 }
 
 /// Records that are replayed one after the other.
-struct Chain(VecDeque<Record>);
+#[derive(Default)]
+struct Chain {
+    left: VecDeque<Record>,
+    /// What the remote holds of their session, where they are decided again on top of that and the last
+    /// of them was.
+    held: Option<Held>,
+}
+
+/// What the remote holds of a session.
+struct Held {
+    session: Session,
+    /// That of whoever owns it there.
+    epoch: i64,
+}
 
 fn chains(records: Vec<Record>) -> Vec<Chain> {
     let mut chains: Vec<Chain> = Vec::new();
     let mut of_session: HashMap<SessionId, usize> = HashMap::new();
     for record in records {
-        let known = record.session().and_then(|id| of_session.get(&id).copied());
-        match known {
-            Some(place) => chains[place].0.push_back(record),
-            None => {
-                if let Some(id) = record.session() {
-                    of_session.insert(id, chains.len());
-                }
-                chains.push(Chain(VecDeque::from([record])));
-            }
+        let place = match record.session() {
+            Some(id) => *of_session.entry(id).or_insert(chains.len()),
+            None => chains.len(),
+        };
+        if place == chains.len() {
+            chains.push(Chain::default());
         }
+        chains[place].left.push_back(record);
     }
     chains
 }
@@ -156,9 +167,9 @@ enum Fate {
 
 impl Chain {
     /// The chain without what could be replayed.
-    async fn replayed(mut self, shared: &Shared, elsewhere: &Elsewhere) -> Self {
-        while let Some(record) = self.0.pop_front() {
-            let fate = match bring(shared, &record, elsewhere).await {
+    async fn replayed(mut self, shared: &Shared) -> Self {
+        while let Some(record) = self.left.pop_front() {
+            let fate = match self.bring(shared, &record).await {
                 Ok(fate) => fate,
                 Err(_) => Fate::NotNow,
             };
@@ -171,143 +182,125 @@ impl Chain {
                 Fate::NotNow => None,
             };
             let Some(outcome) = outcome else {
-                self.0.push_front(record);
+                self.left.push_front(record);
                 break;
             };
             ::metrics::counter!(metrics::WRITES, "outcome" => outcome).increment(1);
         }
         self
     }
-}
 
-async fn bring(
-    shared: &Shared,
-    record: &Record,
-    elsewhere: &Elsewhere,
-) -> Result<Fate, WriteError> {
-    let remote = &shared.remote;
-    let write = async {
-        match record {
-            Record::Session(commit) => session(shared, commit, elsewhere).await,
-            Record::Reading { station, reading } => {
-                remote.record_reading(station, reading.clone()).await?;
-                Ok(Fate::There)
-            }
-            Record::DeadLetter(letter) => {
-                remote.record_dead_letter(letter.clone()).await?;
-                Ok(Fate::There)
-            }
-        }
-    };
-    let fate = timeout(shared.patience, write).await.unwrap_or_else(|_| {
-        Err(WriteError::Unknown(
-            "the remote store took too long".to_owned(),
-        ))
-    });
-    shared.remote_is_away(fate.is_err());
-    fate
-}
-
-async fn session(
-    shared: &Shared,
-    commit: &SessionCommit,
-    elsewhere: &Elsewhere,
-) -> Result<Fate, WriteError> {
-    let id = commit.session.id;
-    let held = match elsewhere.of(id) {
-        Some(held) => shared.remote.session(held).await.map_err(unread)?,
-        None => None,
-    };
-    let held = match held {
-        Some(held) => Some(held),
-        None => match shared.remote.commit_session(commit.clone()).await {
-            Ok(Committed::Written) => return Ok(Fate::There),
-            Ok(Committed::Repeat(held)) => {
-                // It was there all the while, and perhaps more: what follows was decided without that.
-                if *held != commit.session {
-                    elsewhere.differs(id, held.id);
+    async fn bring(&mut self, shared: &Shared, record: &Record) -> Result<Fate, WriteError> {
+        let remote = &shared.remote;
+        let write = async {
+            match record {
+                Record::Session(commit) => self.session(shared, commit).await,
+                Record::Reading { station, reading } => {
+                    remote.record_reading(station, reading.clone()).await?;
+                    Ok(Fate::There)
                 }
-                return Ok(Fate::There);
+                Record::DeadLetter(letter) => {
+                    remote.record_dead_letter(letter.clone()).await?;
+                    Ok(Fate::There)
+                }
             }
-            Ok(Committed::Taken(held)) => Some(*held),
-            Err(WriteError::Stale) => shared.remote.session(id).await.map_err(unread)?,
-            Err(WriteError::Refused(why)) => return Ok(Fate::Never(why)),
-            Err(error) => return Err(error),
-        },
-    };
-    let Some(held) = held else {
-        return Ok(Fate::Never(format!("session {id} is gone")));
-    };
-    // Whoever owns the session now: the message was acknowledged, so it counts.
-    let station = shared.remote.hydrate(&held.station).await.map_err(unread)?;
-    let epoch = commit.epoch.max(station.last_epoch.unwrap_or(commit.epoch));
-    let rebased = (shared.rebase)(&held, commit.clone(), epoch);
-    if rebased.session != commit.session {
-        elsewhere.differs(id, held.id);
+        };
+        let fate = timeout(shared.patience, write).await.unwrap_or_else(|_| {
+            Err(WriteError::Unknown(
+                "the remote store took too long".to_owned(),
+            ))
+        });
+        shared.remote_took(fate.is_ok());
+        fate
     }
-    match shared.remote.commit_session(rebased).await {
-        Ok(Committed::Written | Committed::Repeat(_)) => Ok(Fate::There),
-        // Somebody wrote it in between: next time.
-        Ok(Committed::Taken(_)) | Err(WriteError::Stale) => Err(WriteError::NotWritten(
-            "the session is written elsewhere".to_owned(),
-        )),
-        Err(WriteError::Refused(why)) => Ok(Fate::Never(why)),
+
+    async fn session(
+        &mut self,
+        shared: &Shared,
+        commit: &SessionCommit,
+    ) -> Result<Fate, WriteError> {
+        let id = commit.session.id;
+        // Whatever fails leaves it in doubt what the remote holds.
+        let held = match self.held.take() {
+            Some(held) => held,
+            None => match on_its_own(shared, commit).await? {
+                Alone::Done(fate) => return Ok(fate),
+                Alone::Meets(session) => {
+                    let station = shared.remote.hydrate(&session.station).await;
+                    let epoch = station.map_err(unread)?.last_epoch;
+                    Held {
+                        epoch: epoch.unwrap_or(commit.epoch),
+                        session,
+                    }
+                }
+            },
+        };
+        // Whoever owns the session now: the message was acknowledged, so it counts.
+        let epoch = commit.epoch.max(held.epoch);
+        let rebased = (shared.rebase)(&held.session, commit.clone(), epoch);
+        let session = rebased.session.clone();
+        if session != commit.session {
+            shared.state().twins.differs(id, held.session.id);
+        }
+        match shared.remote.commit_session(rebased).await {
+            Ok(Committed::Written) => {
+                self.held = Some(Held { session, epoch });
+                Ok(Fate::There)
+            }
+            Ok(Committed::Repeat(session)) => {
+                let session = *session;
+                self.held = Some(Held { session, epoch });
+                Ok(Fate::There)
+            }
+            // Somebody wrote it in between: next time.
+            Ok(Committed::Taken(_)) | Err(WriteError::Stale) => Err(WriteError::NotWritten(
+                "the session is written elsewhere".to_owned(),
+            )),
+            Err(WriteError::Refused(why)) => Ok(Fate::Never(why)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What came of bringing a write as it was made.
+enum Alone {
+    /// No more is to be done.
+    Done(Fate),
+    /// It has to be decided again on top of this.
+    Meets(Session),
+}
+
+/// Brings a write as it was made, unless it is known that it has to be decided again.
+async fn on_its_own(shared: &Shared, commit: &SessionCommit) -> Result<Alone, WriteError> {
+    let id = commit.session.id;
+    let twin = shared.state().twins.of(id);
+    if let Some(twin) = twin
+        && let Some(held) = shared.remote.session(twin).await.map_err(unread)?
+    {
+        return Ok(Alone::Meets(held));
+    }
+    let there = Alone::Done(Fate::There);
+    match shared.remote.commit_session(commit.clone()).await {
+        Ok(Committed::Written) => Ok(there),
+        Ok(Committed::Repeat(held)) => {
+            // It was there all the while, and perhaps more: what follows was decided without that.
+            if *held != commit.session {
+                shared.state().twins.differs(id, held.id);
+            }
+            Ok(there)
+        }
+        Ok(Committed::Taken(held)) => Ok(Alone::Meets(*held)),
+        Err(WriteError::Stale) => Ok(match shared.remote.session(id).await.map_err(unread)? {
+            Some(held) => Alone::Meets(held),
+            None => Alone::Done(Fate::Never(format!("session {id} is gone"))),
+        }),
+        Err(WriteError::Refused(why)) => Ok(Alone::Done(Fate::Never(why))),
         Err(error) => Err(error),
     }
 }
 
 fn unread(error: ReadError) -> WriteError {
     WriteError::NotWritten(error.to_string())
-}
-
-/// The sessions that the remote holds under another id, or with more than the spool knew: all that
-/// follows of them is decided again. Of those that a former life left here nobody knows, so they are too.
-#[derive(Default)]
-struct Elsewhere(Mutex<HashMap<SessionId, Twin>>);
-
-/// A session in the remote store.
-struct Twin {
-    id: SessionId,
-    /// It is not what the spool took it for.
-    differs: bool,
-}
-
-impl Elsewhere {
-    fn of_a_former_life(shared: &Shared) -> Self {
-        let state = shared.state();
-        let as_far_as_is_known = |id| Twin { id, differs: false };
-        let left = state.waiting.ids().map(|id| (id, as_far_as_is_known(id)));
-        Self(Mutex::new(left.collect()))
-    }
-
-    fn of(&self, id: SessionId) -> Option<SessionId> {
-        self.lock().get(&id).map(|twin| twin.id)
-    }
-
-    fn differs(&self, id: SessionId, held: SessionId) {
-        let twin = Twin {
-            id: held,
-            differs: true,
-        };
-        self.lock().insert(id, twin);
-    }
-
-    /// Forgets the sessions of which nothing waits any more. Whoever wrote one that differs knows another
-    /// past than the remote does, and has to be told.
-    fn tidy(&self, shared: &Shared) {
-        self.lock().retain(|id, twin| {
-            let mut state = shared.state();
-            let waits = state.waiting.holds(*id);
-            if !waits && twin.differs {
-                state.decided_again.insert(*id);
-            }
-            waits
-        });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Twin>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Puts a record where a person finds it.

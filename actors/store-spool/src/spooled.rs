@@ -1,7 +1,6 @@
 //! The remote store and the spool as one store.
 
 use std::{
-    collections::HashSet,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -17,15 +16,21 @@ use store::{
     Committed, DeadLetterStore, Hydration, Page, PageRequest, ReadError, SessionCommit,
     SessionFilter, SessionStore, StationFilter, StationStore, Store, TokenStore, WriteError,
 };
-use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
 
 use crate::{
     Files,
     log::Log,
     metrics,
+    reach::{Reach, Turn},
     record::Record,
     replay, segment,
     tokens::RecentTokens,
+    twins::Twins,
     waiting::{Waiting, Write},
 };
 
@@ -86,14 +91,21 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) waiting: Waiting,
+    pub(crate) twins: Twins,
     /// Writes in the spool.
     records: usize,
-    /// The remote did not take the last write.
-    away: bool,
-    /// Sessions that are in the remote store other than they were decided here. Whoever goes on with what
-    /// was decided here is stopped, once: it reads the session again.
-    pub(crate) decided_again: HashSet<SessionId>,
+    /// Whether the remote takes writes.
+    reach: Reach,
     segments_gone: u64,
+}
+
+impl State {
+    /// Nothing of a session waits any more.
+    fn released(&mut self, latest: Option<Session>) {
+        if let Some(latest) = latest {
+            self.twins.released(&latest, Instant::now());
+        }
+    }
 }
 
 impl Spooled {
@@ -128,6 +140,12 @@ impl Spooled {
         self.shared.state().records
     }
 
+    /// Whether the remote store is away, as far as its answers tell.
+    #[cfg(test)]
+    pub(crate) fn is_away(&self) -> bool {
+        self.shared.state().reach.is_away()
+    }
+
     /// Stops replaying; what waits is taken up by the next life.
     pub async fn close(&self) {
         self.replaying.abort();
@@ -151,6 +169,7 @@ fn left_behind(files: &dyn Files) -> io::Result<State> {
                 if let Record::Session(commit) = record {
                     state.waiting.begins(commit.session.id);
                     state.waiting.written(&commit);
+                    state.twins.left_behind(commit.session.id);
                 }
             }
         }
@@ -170,16 +189,42 @@ impl Shared {
     }
 
     /// The remote took a write, or did not.
-    pub(crate) fn remote_is_away(&self, away: bool) {
-        let before = std::mem::replace(&mut self.state().away, away);
-        match (before, away) {
-            (false, true) => {
-                tracing::warn!("the remote store does not take writes; they go to the spool");
+    pub(crate) fn remote_took(&self, taken: bool) {
+        let turn = {
+            let reach = &mut self.state().reach;
+            match taken {
+                true => reach.answered(Instant::now()),
+                false => reach.failed(),
             }
-            (true, false) => tracing::warn!("the remote store takes writes again"),
-            _ => return,
-        }
-        ::metrics::gauge!(metrics::REMOTE_AWAY).set(f64::from(u8::from(away)));
+        };
+        self.tell(turn);
+    }
+
+    /// When the remote will be back though nobody writes: it answers again.
+    pub(crate) fn calm_at(&self) -> Option<Instant> {
+        self.state().reach.calm_at()
+    }
+
+    /// That time has come.
+    pub(crate) fn calmed_down(&self) {
+        let turn = self.state().reach.calm_by(Instant::now());
+        self.tell(turn);
+    }
+
+    fn tell(&self, turn: Option<Turn>) {
+        let away = match turn {
+            None => return,
+            Some(Turn::Away) => {
+                tracing::warn!("the remote store does not take writes; they go to the spool");
+                1.0
+            }
+            Some(Turn::Back) => {
+                let waiting = self.state().records;
+                tracing::warn!(waiting, "the remote store takes writes again");
+                0.0
+            }
+        };
+        ::metrics::gauge!(metrics::REMOTE_AWAY).set(away);
     }
 
     /// A segment is gone for good: its writes are in the remote store, or set aside. Not before, since
@@ -190,7 +235,8 @@ impl Shared {
             state.records = state.records.saturating_sub(records);
             state.segments_gone += 1;
             for write in of_sessions {
-                state.waiting.gone(write);
+                let released = state.waiting.gone(write);
+                state.released(released);
             }
         }
         self.show();
@@ -200,12 +246,18 @@ impl Shared {
         ::metrics::gauge!(metrics::RECORDS).set(self.state().records as f64);
     }
 
-    /// Whether a write of a session goes straight to the spool.
+    /// Whether a write goes straight to the spool. With nothing to replay nobody would find out that the
+    /// remote is back.
     fn goes_on_here(&self, session: Option<SessionId>) -> bool {
         let state = self.state();
         let held = session.is_some_and(|id| state.waiting.holds(id));
-        // With nothing to replay nobody would find out that the remote is back.
-        held || (state.away && state.records > 0)
+        held || (state.reach.is_away() && state.records > 0)
+    }
+
+    /// Whether the remote need not be asked, since the replay does and gets no answer.
+    fn is_silent(&self) -> bool {
+        let state = self.state();
+        state.reach.is_silent() && state.records > 0
     }
 
     /// Brings a write to the remote store in good time.
@@ -218,8 +270,8 @@ impl Shared {
             Err(WriteError::Unknown(why.to_owned()))
         });
         match &outcome {
-            Ok(_) | Err(WriteError::Stale | WriteError::Refused(_)) => self.remote_is_away(false),
-            Err(WriteError::NotWritten(_) | WriteError::Unknown(_)) => self.remote_is_away(true),
+            Ok(_) | Err(WriteError::Stale | WriteError::Refused(_)) => self.remote_took(true),
+            Err(WriteError::NotWritten(_) | WriteError::Unknown(_)) => self.remote_took(false),
         }
         outcome
     }
@@ -238,7 +290,7 @@ impl Shared {
     /// The remote store, for a write that no acknowledgement waits for: who makes it need not wait either
     /// while the remote is known to be away.
     fn for_writing(&self) -> Result<&Arc<dyn Store>, WriteError> {
-        if self.goes_on_here(None) {
+        if self.is_silent() {
             return Err(WriteError::NotWritten(AWAY.to_owned()));
         }
         Ok(&self.remote)
@@ -246,7 +298,7 @@ impl Shared {
 
     /// The same, for a read.
     fn for_reading(&self) -> Result<&Arc<dyn Store>, ReadError> {
-        if self.goes_on_here(None) {
+        if self.is_silent() {
             return Err(ReadError(AWAY.to_owned()));
         }
         Ok(&self.remote)
@@ -274,7 +326,10 @@ impl Shared {
             }
             match (record, &kept) {
                 (Record::Session(commit), Ok(())) => state.waiting.written(commit),
-                (Record::Session(commit), Err(_)) => state.waiting.failed(commit.session.id),
+                (Record::Session(commit), Err(_)) => {
+                    let released = state.waiting.failed(commit.session.id);
+                    state.released(released);
+                }
                 _ => {}
             }
         }
@@ -293,7 +348,7 @@ impl SessionStore for Spooled {
             return told;
         }
         let id = commit.session.id;
-        if shared.state().decided_again.remove(&id) {
+        if shared.state().twins.stops(id) {
             return Err(WriteError::Stale);
         }
         if !shared.goes_on_here(Some(id)) {
@@ -348,14 +403,17 @@ impl SessionStore for Spooled {
         filter: SessionFilter,
         page: PageRequest,
     ) -> Result<Page<Session>, ReadError> {
-        let mut page = self.shared.for_reading()?.sessions(filter, page).await?;
-        let state = self.shared.state();
-        for session in &mut page.items {
-            if let Some(newer) = state.waiting.by_id(session.id) {
-                *session = newer.clone();
+        let shared = &self.shared;
+        loop {
+            let before = shared.state().segments_gone;
+            let remote = shared.for_reading()?;
+            let read = remote.sessions(filter.clone(), page.clone()).await?;
+            let state = shared.state();
+            // As in `hydrate`.
+            if state.segments_gone == before {
+                return Ok(state.waiting.over_list(&filter, &page, read));
             }
         }
-        Ok(page)
     }
 
     async fn session_events(

@@ -3,15 +3,15 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use model::{Session, SessionEventRecord};
+use model::{Session, SessionEventRecord, SessionState};
 use store::{
-    Committed, DeadLetterStore, MemoryStore, PageRequest, ReadError, SessionCommit, SessionStore,
-    StationStore, TokenStore, WriteError, contract::sample,
+    Committed, DeadLetterStore, MemoryStore, PageRequest, ReadError, SessionCommit, SessionFilter,
+    SessionStore, StationStore, TokenStore, WriteError, contract::sample,
 };
 
 use crate::{Directory, Files, Options, SimDisk, Spooled};
@@ -21,6 +21,10 @@ use crate::{Directory, Files, Options, SimDisk, Spooled};
 struct Remote {
     truth: Arc<MemoryStore>,
     away: Arc<AtomicBool>,
+    /// Writes take for ever, for now.
+    hangs: Arc<AtomicBool>,
+    /// How many were answered.
+    reads: Arc<AtomicUsize>,
 }
 
 impl Remote {
@@ -28,7 +32,14 @@ impl Remote {
         self.away.store(away, Ordering::SeqCst);
     }
 
-    fn write(&self) -> Result<&MemoryStore, WriteError> {
+    fn set_hanging(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::SeqCst);
+    }
+
+    async fn write(&self) -> Result<&MemoryStore, WriteError> {
+        while self.hangs.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         match self.away.load(Ordering::SeqCst) {
             true => Err(WriteError::Unknown("away".to_owned())),
             false => Ok(&self.truth),
@@ -36,10 +47,11 @@ impl Remote {
     }
 
     fn read(&self) -> Result<&MemoryStore, ReadError> {
-        match self.away.load(Ordering::SeqCst) {
-            true => Err(ReadError("away".to_owned())),
-            false => Ok(&self.truth),
+        if self.away.load(Ordering::SeqCst) {
+            return Err(ReadError("away".to_owned()));
         }
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        Ok(&self.truth)
     }
 
     async fn log_of(&self, session: &Session) -> Vec<String> {
@@ -55,7 +67,7 @@ store::delegate! {
     StationStore, SiteStore, TokenStore, NoticeStore, CommandStore, DeadLetterStore, MessageStore,
     ApiKeyStore, SessionStore for Remote;
     read |this| this.read()?;
-    write |this| this.write()?;
+    write |this| this.write().await?;
 }
 
 fn spooled(remote: &Remote, disk: &Arc<impl Files>) -> Spooled {
@@ -89,14 +101,18 @@ fn commit(session: &Session, key: &str, energy_wh: f64) -> SessionCommit {
     sample::commit(&session, key)
 }
 
-async fn drained(spooled: &Spooled) {
+async fn until(reached: impl AsyncFn() -> bool) {
     tokio::time::timeout(Duration::from_secs(60), async {
-        while spooled.waiting() > 0 {
+        while !reached().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
     .await
-    .expect("the spool drains within a minute");
+    .expect("it comes about within a minute");
+}
+
+async fn drained(spooled: &Spooled) {
+    until(async || spooled.waiting() == 0).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -372,6 +388,118 @@ async fn an_acknowledged_write_counts_though_a_newer_owner_has_written_since() {
     remote.set_away(false);
     drained(&store).await;
     assert_eq!(remote.log_of(&session).await, ["theirs", "ours"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_of_sessions_show_what_waits_in_its_place() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let sessions: Vec<Session> = (0..10)
+        .map(|number| sample::session("CP1", &number.to_string()))
+        .collect();
+    let over = Session {
+        state: SessionState::Ended,
+        ..sessions[4].clone()
+    };
+    {
+        let store = spooled(&remote, &disk);
+        let begin = async |session: &Session| {
+            let told = store.commit_session(commit(session, &session.transaction, 0.0));
+            told.await.unwrap();
+        };
+        for there in sessions.iter().step_by(2) {
+            begin(there).await;
+        }
+        remote.set_away(true);
+        for only_here in sessions.iter().skip(1).step_by(2) {
+            begin(only_here).await;
+        }
+        let told = store.commit_session(commit(&over, "stop", 9.0));
+        told.await.unwrap();
+        store.close().await;
+    }
+    remote.set_away(false);
+    remote.set_hanging(true);
+    let store = spooled(&remote, &disk);
+    let listed = async |state, limit| {
+        let mut names = Vec::new();
+        let filter = SessionFilter {
+            state,
+            ..SessionFilter::default()
+        };
+        let mut request = PageRequest::first(limit);
+        loop {
+            let page = store
+                .sessions(filter.clone(), request.clone())
+                .await
+                .unwrap();
+            assert!(page.items.len() <= limit as usize);
+            names.extend(page.items.into_iter().map(|session| session.transaction));
+            match page.next {
+                Some(next) => request.after = Some(next),
+                None => return names.join(" "),
+            }
+        }
+    };
+    for limit in [1, 2, 3, 4, 100] {
+        assert_eq!(listed(None, limit).await, "9 8 7 6 5 4 3 2 1 0", "{limit}");
+        assert_eq!(
+            listed(Some(SessionState::Active), limit).await,
+            "9 8 7 6 5 3 2 1 0"
+        );
+        assert_eq!(listed(Some(SessionState::Ended), limit).await, "4");
+    }
+    remote.set_hanging(false);
+    drained(&store).await;
+    assert_eq!(listed(None, 3).await, "9 8 7 6 5 4 3 2 1 0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_remote_that_is_back_is_known_to_be_though_nobody_writes_any_more() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let store = spooled(&remote, &disk);
+    remote.set_away(true);
+    let session = sample::session("CP1", "7");
+    store
+        .commit_session(commit(&session, "start", 0.0))
+        .await
+        .unwrap();
+    let reads = async || store.station(&session.station).await.is_ok();
+    until(async || store.is_away() && !reads().await).await;
+    remote.set_away(false);
+    drained(&store).await;
+    assert!(reads().await, "it is asked as soon as it answers again");
+    assert!(store.is_away(), "and believed when it has for a while");
+    until(async || !store.is_away()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_former_life_left_of_a_session_is_decided_again_with_one_look_a_segment() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let session = sample::session("CP1", "7");
+    {
+        let store = spooled(&remote, &disk);
+        let told = store.commit_session(commit(&session, "start", 5.0));
+        told.await.unwrap();
+        remote.set_away(true);
+        for number in 0..50 {
+            let told = store.commit_session(commit(&session, &format!("k{number}"), 1.0));
+            told.await.unwrap();
+        }
+        store.close().await;
+    }
+    let segments = disk.names().unwrap().len();
+    remote.set_away(false);
+    let reads = remote.reads.load(Ordering::SeqCst);
+    let store = spooled(&remote, &disk);
+    drained(&store).await;
+    let kept = remote.truth.session(session.id).await.unwrap().unwrap();
+    assert_eq!(kept.energy_wh, 55.0, "each on top of the one before");
+    assert_eq!(remote.log_of(&session).await.len(), 51);
+    let looks = remote.reads.load(Ordering::SeqCst) - reads;
+    assert!(
+        looks <= 2 * segments,
+        "{looks} reads for {segments} segments"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use model::{RetryKey, Session, SessionId, SessionState, StationId};
-use store::{Committed, Hydration, SessionCommit, WriteError};
+use store::{Committed, Hydration, Page, PageRequest, SessionCommit, SessionFilter, WriteError};
 
 /// A write of a session, by name.
 #[derive(Debug)]
@@ -47,11 +47,6 @@ impl Waiting {
     /// Whether a session has to go on in the spool, since writes of it wait there.
     pub(crate) fn holds(&self, id: SessionId) -> bool {
         self.sessions.contains_key(&id)
-    }
-
-    /// The sessions of which something waits.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = SessionId> {
-        self.sessions.keys().copied()
     }
 
     /// What the contract of [`store::SessionStore::commit_session`] has to say to a commit, as far as
@@ -110,36 +105,32 @@ impl Waiting {
             .insert((station.clone(), session.transaction.clone()), session.id);
         let key = (station.clone(), event.retry_key.clone());
         if self.keys.insert(key, session.id).is_some() {
-            // The same write waits already.
+            // The same write waits already, so the session stays.
             self.one_less(session.id);
         }
     }
 
-    /// A write that began was not written.
-    pub(crate) fn failed(&mut self, id: SessionId) {
-        self.one_less(id);
+    /// A write that began was not written. The session, as it was last decided, if nothing else of it waits.
+    pub(crate) fn failed(&mut self, id: SessionId) -> Option<Session> {
+        self.one_less(id)
     }
 
-    /// A write that waited is here no more.
-    pub(crate) fn gone(&mut self, write: &Write) {
-        if self.keys.remove(&write.key).is_some() {
-            self.one_less(write.session);
-        }
+    /// A write that waited is here no more. The session, as it was last decided, if nothing else of it waits.
+    pub(crate) fn gone(&mut self, write: &Write) -> Option<Session> {
+        self.keys.remove(&write.key)?;
+        self.one_less(write.session)
     }
 
-    fn one_less(&mut self, id: SessionId) {
-        let Some(held) = self.sessions.get_mut(&id) else {
-            return;
-        };
+    fn one_less(&mut self, id: SessionId) -> Option<Session> {
+        let held = self.sessions.get_mut(&id)?;
         held.writes -= 1;
-        if held.writes == 0
-            && let Some(Held {
-                latest: Some(session),
-                ..
-            }) = self.sessions.remove(&id)
-        {
-            self.names.remove(&(session.station, session.transaction));
+        if held.writes > 0 {
+            return None;
         }
+        let session = self.sessions.remove(&id)?.latest?;
+        let name = (session.station.clone(), session.transaction.clone());
+        self.names.remove(&name);
+        Some(session)
     }
 
     /// The session of that id, if something of it waits.
@@ -157,6 +148,46 @@ impl Waiting {
     pub(crate) fn by_key(&self, station: &StationId, key: &RetryKey) -> Option<&Session> {
         let id = self.keys.get(&(station.clone(), key.clone()))?;
         self.by_id(*id)
+    }
+
+    /// Puts what waits on top of a page of the remote store's list: what is newer here, and what is only
+    /// here.
+    pub(crate) fn over_list(
+        &self,
+        filter: &SessionFilter,
+        request: &PageRequest,
+        page: Page<Session>,
+    ) -> Page<Session> {
+        let Ok(after) = request.place::<SessionId>() else {
+            return page;
+        };
+        let ends = page
+            .next
+            .as_ref()
+            .and(page.items.last())
+            .map(|last| last.id);
+        let belongs = |id: SessionId| {
+            after.is_none_or(|after| id < after) && ends.is_none_or(|ends| id >= ends)
+        };
+        let is_waiting = |id| self.by_id(id).is_some();
+        let mut found: Vec<Session> = page.items;
+        found.retain(|session| !is_waiting(session.id));
+        let waiting = self
+            .sessions
+            .values()
+            .filter_map(|held| held.latest.as_ref());
+        let waiting = waiting.filter(|session| belongs(session.id) && filter.is_met(session));
+        found.extend(waiting.cloned());
+        found.sort_unstable_by(|one, other| other.id.cmp(&one.id));
+        let cut = Page::cut(
+            request,
+            found.into_iter().map(|session| (session.id, session)),
+        );
+        Page {
+            // Where nothing was cut off, the remote's list goes on where its page ended.
+            next: cut.next.or(page.next),
+            items: cut.items,
+        }
     }
 
     /// Puts what waits of a station on top of what the remote store holds.

@@ -245,12 +245,12 @@ enum Failure {
 }
 
 fn commit(db: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
-    run(db, "BEGIN IMMEDIATE").map_err(|error| Failure::OfAll(not_written(&error)))?;
+    run(db, "BEGIN IMMEDIATE").map_err(|error| Failure::OfAll(not_written(db, &error)))?;
     for job in group {
         let result = catch_unwind(AssertUnwindSafe(|| job.run(db)));
         let error = match result {
             Ok(Ok(())) => continue,
-            Ok(Err(error)) => not_written(&error),
+            Ok(Err(error)) => not_written(db, &error),
             Err(_) => {
                 tracing::error!("a write panicked; it is not written, the writer goes on");
                 WriteError::NotWritten("the write panicked".into())
@@ -260,23 +260,42 @@ fn commit(db: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         return Err(Failure::OfOne(error));
     }
     run(db, "COMMIT").map_err(|error| {
+        let outcome = commit_outcome(db, &error);
         roll_back(db);
-        Failure::OfAll(commit_outcome(&error))
+        Failure::OfAll(outcome)
     })
 }
 
 /// What is known after a COMMIT that failed. SQLite has rolled back, so nobody reads the group; but
 /// after an I/O error (a sync that failed, say) its last page may already be in the log, and a crash
 /// now would bring it back to life. Only the disk knows.
-fn commit_outcome(error: &rusqlite::Error) -> WriteError {
+fn commit_outcome(db: &Connection, error: &rusqlite::Error) -> WriteError {
     match error.sqlite_error_code() {
         Some(ErrorCode::SystemIoFailure) => WriteError::Unknown(error.to_string()),
-        _ => not_written(error),
+        _ => not_written(db, error),
     }
 }
 
-fn not_written(error: &rusqlite::Error) -> WriteError {
-    WriteError::NotWritten(error.to_string())
+fn not_written(db: &Connection, error: &rusqlite::Error) -> WriteError {
+    WriteError::NotWritten(match error.sqlite_error_code() {
+        // SQLite says "database or disk".
+        Some(ErrorCode::DiskFull) if is_at_its_bound(db) => {
+            "the database is as large as data.max_bytes lets it grow".to_owned()
+        }
+        Some(ErrorCode::DiskFull) => "the disk of the database is full".to_owned(),
+        _ => error.to_string(),
+    })
+}
+
+/// Whether the database may not grow by what a write takes at most.
+fn is_at_its_bound(db: &Connection) -> bool {
+    /// Of the largest frame that a station may send, and of the indexes.
+    const PAGES_OF_A_WRITE: i64 = 64;
+    let pages = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    match (pages("page_count"), pages("max_page_count")) {
+        (Ok(used), Ok(most)) => used + PAGES_OF_A_WRITE >= most,
+        _ => false,
+    }
 }
 
 fn roll_back(db: &Connection) {
@@ -442,15 +461,45 @@ mod tests {
 
     #[test]
     fn only_an_io_error_leaves_a_commit_unknown() {
+        let db = Connection::open_in_memory().unwrap();
         let failure = |code| {
-            commit_outcome(&rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(code),
-                None,
-            ))
+            let error = rusqlite::ffi::Error::new(code);
+            commit_outcome(&db, &rusqlite::Error::SqliteFailure(error, None))
         };
         let not_written = |outcome| matches!(outcome, WriteError::NotWritten(_));
         assert!(!not_written(failure(rusqlite::ffi::SQLITE_IOERR_FSYNC)));
         assert!(not_written(failure(rusqlite::ffi::SQLITE_FULL)));
         assert!(not_written(failure(rusqlite::ffi::SQLITE_BUSY)));
+    }
+
+    #[tokio::test]
+    async fn what_is_full_is_told_apart() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY, body BLOB)")
+            .unwrap();
+        db.pragma_update(None, "max_page_count", 200).unwrap();
+        let never = || Err(OpenError::Unwritable("no file".into()));
+        let writer = Writer::start(db, never, 64).unwrap();
+        let grow = || {
+            writer.write(|db: &Connection| {
+                db.execute("INSERT INTO t (body) VALUES (zeroblob(50000))", [])
+                    .map(drop)
+            })
+        };
+        let refused = loop {
+            match grow().await {
+                Ok(()) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(refused.to_string().contains("data.max_bytes"), "{refused}");
+        let raise = |db: &Connection| db.pragma_update(None, "max_page_count", 100_000);
+        writer.write(raise).await.unwrap();
+        let full = |_: &Connection| {
+            let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+            Err::<(), _>(rusqlite::Error::SqliteFailure(full, None))
+        };
+        let refused = writer.write(full).await.unwrap_err();
+        assert!(refused.to_string().contains("disk"), "{refused}");
     }
 }

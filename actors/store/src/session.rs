@@ -122,3 +122,18 @@ pub struct SessionFilter {
     /// Going on or over.
     pub state: Option<SessionState>,
 }
+
+impl SessionFilter {
+    /// Whether a session is wanted.
+    pub fn is_met(&self, session: &Session) -> bool {
+        let same = |token: &TokenUid| {
+            let of_session = session.token.as_ref().map(|token| token.uid.folded());
+            of_session == Some(token.folded())
+        };
+        self.station
+            .as_ref()
+            .is_none_or(|station| session.station == *station)
+            && self.state.is_none_or(|state| session.state == state)
+            && self.token.as_ref().is_none_or(same)
+    }
+}

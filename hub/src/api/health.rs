@@ -40,7 +40,7 @@ async fn live() -> axum::Json<Health> {
 #[utoipa::path(get, path = "/ready", tag = "health", operation_id = "ready",
     responses(
         (status = 200, description = "It does.", body = Health),
-        (status = 503, description = "It is starting, it is stopping, or it cannot keep transaction messages now.",
+        (status = 503, description = "It is starting, it is stopping, its cluster has not answered since it started, or it cannot keep transaction messages now.",
             body = super::problem::ProblemBody<'static>, content_type = "application/problem+json"),
     ))]
 async fn ready(State(api): State<Arc<Api>>) -> Result<axum::Json<Health>, Problem> {
@@ -49,10 +49,13 @@ async fn ready(State(api): State<Arc<Api>>) -> Result<axum::Json<Health>, Proble
             "the hub is starting or stopping; it takes no chargers now",
         ));
     }
-    if !api.actors.keeps() {
-        return Err(Problem::unavailable(
-            "the store does not write, so transaction messages cannot be kept and no chargers are taken; look at its disk",
-        ));
+    if let Some(why) = api.awaited.as_ref().and_then(|awaited| awaited.missing()) {
+        return Err(Problem::unavailable(why));
+    }
+    if let Some(why) = api.actors.trouble() {
+        return Err(Problem::unavailable(format!(
+            "transaction messages cannot be kept now, so no chargers are taken: {why}"
+        )));
     }
     Ok(axum::Json(Health { status: "ready" }))
 }

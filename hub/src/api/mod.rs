@@ -53,7 +53,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub use limits::RateLimits;
 pub use serve::serve;
 
-use crate::{commands::Commands, dead_letters::DeadLetters, socket::Conflicts};
+use crate::{Awaited, commands::Commands, dead_letters::DeadLetters, socket::Conflicts};
 
 /// The longest body a request may have.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -78,6 +78,8 @@ pub struct ApiState {
     pub clock: Arc<dyn Clock>,
     /// Whether the hub takes chargers; false while it starts and while it drains.
     pub ready: Arc<AtomicBool>,
+    /// The cluster that did not answer when the hub started.
+    pub awaited: Option<Arc<Awaited>>,
     /// Where the metrics are.
     pub metrics: PrometheusHandle,
     /// How much one may ask.

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use model::{
     RetryKey, Session, SessionEventRecord, SessionId, SessionState, StationId, StoredReading,
-    TokenUid,
 };
 use store::{
     Committed, Page, PageRequest, ReadError, SessionCommit, SessionFilter, SessionStore, WriteError,
@@ -72,10 +71,9 @@ impl SessionStore for ScyllaStore {
             return Ok(Page::empty());
         };
         let after = after.map(|id| id.0);
-        let wanted = Wanted::of(filter);
         let mut found = Vec::new();
-        for lists in self.lists(&wanted, after).await? {
-            self.find(&lists, &wanted, after, page.to_read(), &mut found)
+        for lists in self.lists(&filter, after).await? {
+            self.find(&lists, &filter, after, page.to_read(), &mut found)
                 .await?;
             if found.len() >= page.to_read() {
                 break;
@@ -118,30 +116,6 @@ impl SessionStore for ScyllaStore {
             items: page.items.into_iter().map(|reading| reading.0).collect(),
             next: page.next,
         })
-    }
-}
-
-/// A filter, folded.
-struct Wanted {
-    station: Option<StationId>,
-    token: Option<String>,
-    state: Option<SessionState>,
-}
-
-impl Wanted {
-    fn of(filter: SessionFilter) -> Self {
-        Self {
-            station: filter.station,
-            token: filter.token.as_ref().map(TokenUid::folded),
-            state: filter.state,
-        }
-    }
-
-    fn is_met(&self, session: &Session) -> bool {
-        let station = self.station.as_ref();
-        station.is_none_or(|station| session.station == *station)
-            && self.state.is_none_or(|state| session.state == state)
-            && (self.token.is_none() || folded_token(session) == self.token)
     }
 }
 
@@ -216,14 +190,14 @@ impl ScyllaStore {
     /// Where to look for what is wanted: lists that are read together, and in that order.
     async fn lists(
         &self,
-        wanted: &Wanted,
+        wanted: &SessionFilter,
         after: Option<Uuid>,
     ) -> Result<Vec<Vec<List>>, CqlError> {
         let shards = || (0..buckets::SHARDS).map(|shard| shard.to_string());
         let (kind, names): (_, Vec<String>) = match (&wanted.station, &wanted.token) {
             // A station has some thousands of sessions at most; many may share a token.
             (Some(station), _) => (STATION, vec![station.to_string()]),
-            (None, Some(token)) => (TOKEN, vec![token.clone()]),
+            (None, Some(token)) => (TOKEN, vec![token.folded()]),
             (None, None) => (SHARD, shards().collect()),
         };
         if wanted.state == Some(SessionState::Active) {
@@ -248,7 +222,7 @@ impl ScyllaStore {
     async fn find(
         &self,
         lists: &[List],
-        wanted: &Wanted,
+        wanted: &SessionFilter,
         mut after: Option<Uuid>,
         most: usize,
         found: &mut Vec<Session>,

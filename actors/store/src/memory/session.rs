@@ -1,7 +1,7 @@
 //! Sessions, their logs, and readings outside sessions.
 
 use async_trait::async_trait;
-use model::{RetryKey, Session, SessionEventRecord, SessionId, StationId, StoredReading, TokenUid};
+use model::{RetryKey, Session, SessionEventRecord, SessionId, StationId, StoredReading};
 
 use super::{KeptSession, MemoryStore, Tables};
 use crate::{
@@ -97,7 +97,6 @@ impl SessionStore for MemoryStore {
         let Ok(after) = page.place::<SessionId>() else {
             return Ok(Page::empty());
         };
-        let token = filter.token.as_ref().map(TokenUid::folded);
         let tables = self.tables();
         let following = tables
             .sessions
@@ -105,15 +104,7 @@ impl SessionStore for MemoryStore {
             .rev()
             .filter(|(id, _)| after.is_none_or(|after| **id < after))
             .map(|(id, kept)| (*id, &kept.session))
-            .filter(|(_, session)| {
-                filter
-                    .station
-                    .as_ref()
-                    .is_none_or(|station| session.station == *station)
-                    && filter.state.is_none_or(|state| session.state == state)
-                    && (token.is_none()
-                        || session.token.as_ref().map(|token| token.uid.folded()) == token)
-            })
+            .filter(|(_, session)| filter.is_met(session))
             .map(|(id, session)| (id, session.clone()));
         Ok(Page::cut(&page, following))
     }

@@ -70,6 +70,7 @@ impl TestApi {
             commands: Commands::new(all, actors.clone(), clock.clone()),
             clock: clock.clone(),
             ready: ready.clone(),
+            awaited: None,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             limits,
         });

@@ -10,7 +10,8 @@ use crate::{Api, CqlServer, HubProcess};
 /// How long what waits in the spool may take to reach the server.
 const REPLAYS_WITHIN: Duration = Duration::from_secs(120);
 
-/// Kills a node for so long. In half of the outages the hub is killed too, and started when the node is back.
+/// Kills a node for so long. In half of the outages the hub is killed too, and started when the node is back, or
+/// before.
 pub(super) async fn strike(
     mut hub: HubProcess,
     lasts: Duration,
@@ -20,14 +21,18 @@ pub(super) async fn strike(
     let hub_dies_after = chance
         .random_bool(0.5)
         .then(|| lasts.mul_f64(chance.random_range(0.1..1.0)));
+    let hub_waits = chance.random_bool(0.5);
     blocking(move || CqlServer.kill(node)).await;
     tokio::time::sleep(hub_dies_after.unwrap_or(lasts)).await;
     blocking(move || {
         if hub_dies_after.is_some() {
             hub.kill();
         }
+        if hub_dies_after.is_some() && hub_waits {
+            hub.start_again();
+        }
         CqlServer.start(node);
-        if hub_dies_after.is_some() {
+        if hub_dies_after.is_some() && !hub_waits {
             hub.start_again();
         }
         hub
