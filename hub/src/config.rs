@@ -347,7 +347,7 @@ impl Config {
             ),
             (
                 (1..1 << 20).contains(&self.data.max_bytes),
-                "data.max_bytes must be at least 1048576, room for the empty database and some hundred messages, or 0 for as large as the disk",
+                "data.max_bytes must be at least 1048576, room for the empty database and about forty sessions, or 0 for as large as the disk",
             ),
             (
                 chargers.handshake_timeout_s == 0,

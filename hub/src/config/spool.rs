@@ -37,7 +37,7 @@ impl SpoolConfig {
         [
             (
                 self.max_bytes < 1 << 20,
-                "spool.max_bytes must be at least 1048576, room for some thousand messages",
+                "spool.max_bytes must be at least 1048576, room for about 700 transaction messages",
             ),
             (
                 !(100..=10_000).contains(&self.patience_ms),
