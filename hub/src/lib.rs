@@ -98,7 +98,11 @@ impl Hub {
         };
         let storage = Storage::of_hub(&config).await?;
         let store = storage.store();
-        close_unfinished_commands(&storage).await?;
+        // A cluster that does not answer yet is told when it does.
+        if storage.awaited().is_none() {
+            let closed = store.close_unfinished_commands(NOT_ANSWERED).await;
+            closed.map_err(|error| HubError::Store(error.to_string()))?;
+        }
         #[cfg(not(feature = "chaos"))]
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         #[cfg(feature = "chaos")]
@@ -191,27 +195,8 @@ impl Hub {
     }
 }
 
-/// Commands that a former life had under way will not be answered any more.
-async fn close_unfinished_commands(storage: &Storage) -> Result<(), HubError> {
-    let store = storage.store();
-    let close = async move {
-        let because = "the hub stopped before the station answered";
-        store.close_unfinished_commands(because).await
-    };
-    let Some(awaited) = storage.awaited().cloned() else {
-        let closed = close.await;
-        return closed
-            .map(drop)
-            .map_err(|error| HubError::Store(error.to_string()));
-    };
-    tokio::spawn(async move {
-        awaited.reached().await;
-        if let Err(error) = close.await {
-            tracing::error!(%error, "commands of the hub's former life still look as if they were under way");
-        }
-    });
-    Ok(())
-}
+/// What becomes of commands that a former life had under way.
+const NOT_ANSWERED: &str = "the hub stopped before the station answered";
 
 /// The time now, for tools that run without a hub.
 pub fn now() -> Timestamp {

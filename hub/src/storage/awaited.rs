@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use store::{ReadError, WriteError};
+use store::{CommandStore, ReadError, WriteError};
 use store_scylla::{OpenError, Options, ScyllaStore};
 use tokio::{
     sync::SetOnce,
@@ -43,11 +43,6 @@ impl Awaited {
             Some(_) => None,
             None => Some(self.why().clone()),
         }
-    }
-
-    /// Waits until it can be used.
-    pub(crate) async fn reached(&self) {
-        self.cluster.wait().await;
     }
 
     fn cluster(&self) -> Result<&ScyllaStore, String> {
@@ -88,6 +83,12 @@ async fn ask(awaited: Weak<Awaited>, options: Options) {
         };
         match opened {
             Ok(cluster) => {
+                // Before anybody can begin new ones.
+                let closed = cluster.close_unfinished_commands(crate::NOT_ANSWERED).await;
+                if let Err(error) = closed {
+                    tracing::warn!(%error, "the cluster answers and does not write; it is asked again");
+                    continue;
+                }
                 let after_s = began.elapsed().as_secs();
                 tracing::warn!(after_s, "the cluster answers");
                 // Set once, here.
