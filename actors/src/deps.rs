@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use store::Store;
 
 use crate::{
-    Clock, Settings, Watchers, directory::Directory, durability::Durability, site::Sites,
+    Clock, Language, Settings, Watchers, directory::Directory, durability::Durability, site::Sites,
     tree::Tree,
 };
 
@@ -18,6 +18,8 @@ pub(crate) struct Deps {
     pub(crate) sites: Sites,
     pub(crate) settings: Settings,
     pub(crate) durability: Durability,
+    /// What sites say to stations with; set once, before the first station connects.
+    pub(crate) language: OnceLock<Arc<dyn Language>>,
     /// Where actors are started; set once, before the first of them.
     pub(crate) tree: OnceLock<Arc<Tree>>,
 }

@@ -168,7 +168,7 @@ pub enum Wiring {
     /// AC to neutral: the site's phase at the station's L1, L2 … in this order (its rotation).
     Phases(Vec<SiteLine>),
     /// AC between two phases.
-    Between(SiteLine, SiteLine),
+    Between([SiteLine; 2]),
     /// DC from a three-phase rectifier; its currents are per phase of the rectifier's input.
     Dc,
 }

@@ -4,6 +4,7 @@ mod access;
 mod dead_letters;
 mod document;
 mod events;
+mod power;
 mod problems;
 mod resources;
 mod sessions;
