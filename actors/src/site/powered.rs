@@ -58,16 +58,27 @@ impl Powered {
             }
         };
         match (power, &mut self.managed) {
-            (None, _) => {
-                self.managed = None;
-                self.show_unlimited();
-            }
+            (None, _) => self.end().await,
             (Some(power), Some(managed)) if managed.is_planned_as(&power) => {
                 managed.set_points_are(power.set_points);
                 self.happens();
             }
             (Some(power), _) => self.begin(power).await,
         }
+    }
+
+    /// The site's power is managed no more.
+    async fn end(&mut self) {
+        let Some(managed) = &mut self.managed else {
+            return;
+        };
+        let (sayings, patience_ms) = (managed.farewell(), managed.patience_ms());
+        for saying in sayings {
+            self.say(saying, patience_ms);
+        }
+        self.remember().await;
+        self.managed = None;
+        self.show_unlimited();
     }
 
     /// A new life: under a higher epoch than any before it, which is written before anything is said.

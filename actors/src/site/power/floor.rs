@@ -138,6 +138,23 @@ impl Managed {
         self.send_floor(index, true)
     }
 
+    /// The site's power is managed no more: stations that are here are told to forget their floors and grants, and are
+    /// not known to keep them any more.
+    pub(in crate::site) fn farewell(&mut self) -> Vec<Saying> {
+        let mut sayings = Vec::new();
+        for index in 0..self.lanes.len() {
+            let lane = &self.lanes[index];
+            if !self.station_is_set_up(&lane.planned.station) || lane.floor != Floor::Kept {
+                continue;
+            }
+            for command in [lane.forget_grant(), lane.forget_floor()] {
+                sayings.push(self.saying(index, command, About::Forgotten));
+            }
+            self.memory.note(&self.lanes[index], false);
+        }
+        sayings
+    }
+
     fn look_at_floor(&self, index: usize, cleared: bool) -> Saying {
         let command = self.lanes[index].look();
         self.saying(index, command, About::FloorShown(index, cleared))

@@ -10,6 +10,9 @@ use super::{Draw, SessionFacts};
 
 /// Profiles of a site are numbered from here on, so that an operator's own are left alone.
 const FIRST_ID: i32 = 610_000_000;
+/// What a profile of an outlet is: its floor, or its grant.
+const FLOOR: i32 = 1;
+const GRANT: i32 = 2;
 /// A profile begins so much before it is sent: a station whose clock is that far behind applies it at once.
 const BEGINS_BEFORE_MS: i64 = 60_000;
 /// A station of which nothing is known takes at least so many stack levels.
@@ -86,14 +89,14 @@ impl Lane {
         let purpose = self.floor_purpose();
         // It holds whatever the station's clock says: it began long ago.
         let start = Timestamp(1_577_836_800_000);
-        let profile = self.profile(1, purpose, self.planned.floor_a, start);
+        let profile = self.profile(FLOOR, purpose, self.planned.floor_a, start);
         self.set(profile)
     }
 
     /// A grant of so much until then.
     pub(super) fn grant_command(&self, amps: f64, ends_ms: i64, now_ms: i64) -> Command {
         let start = Timestamp(now_ms - BEGINS_BEFORE_MS);
-        let mut profile = self.profile(2, self.grants_by, amps, start);
+        let mut profile = self.profile(GRANT, self.grants_by, amps, start);
         profile.stack_level += 1;
         profile.valid_to = Some(Timestamp(ends_ms));
         if self.grants_by == ProfilePurpose::Tx {
@@ -105,8 +108,17 @@ impl Lane {
 
     /// Takes away what was granted.
     pub(super) fn forget_grant(&self) -> Command {
+        self.forget(GRANT)
+    }
+
+    /// Takes away the floor.
+    pub(super) fn forget_floor(&self) -> Command {
+        self.forget(FLOOR)
+    }
+
+    fn forget(&self, kind: i32) -> Command {
         Command::ClearChargingProfile {
-            id: Some(self.id(2)),
+            id: Some(self.id(kind)),
             evse: None,
             purpose: None,
         }

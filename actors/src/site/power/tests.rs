@@ -571,3 +571,23 @@ fn a_grant_is_remembered_before_it_is_sent_and_the_next_life_books_it_and_goes_o
     world.pass(120);
     assert_eq!(world.outlet("B").granted_a, 20.0);
 }
+
+#[test]
+fn a_site_that_is_managed_no_more_has_its_stations_forget_floors_and_grants() {
+    let mut world = World::set_up(power(), Nature::default());
+    world.hear("B", StationNews::Connected(false));
+    world.managed.changed_memory();
+    let sayings = world.managed.farewell();
+    let ids: Vec<Option<i32>> = sayings
+        .iter()
+        .map(|saying| match &saying.ask {
+            ChargingAsk::Do(Command::ClearChargingProfile { id, .. }) => *id,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let floor = world.profiles("A").remove(0);
+    assert_eq!(ids, [Some(floor.id + 1), Some(floor.id)]);
+    let memory = world.managed.changed_memory().expect("it is forgotten");
+    let floors: Vec<Option<f64>> = memory.outlets.iter().map(|it| it.floor_a).collect();
+    assert_eq!(floors, [None, Some(6.0)], "who was away still has it");
+}

@@ -88,7 +88,8 @@ pub(super) async fn put(
 
 /// Manage a site's power no more
 ///
-/// Nothing is granted any more; stations keep the floors they were given until ClearChargingProfile takes them away.
+/// Nothing is granted any more, and stations that are connected are told to forget their floors; others keep them until
+/// ClearChargingProfile takes them away.
 #[utoipa::path(delete, path = "/api/v1/sites/{id}/power", tag = "power", operation_id = "delete_site_power",
     security(("api_key" = ["operator"])),
     params(("id" = SiteId, Path, description = "The site's id, percent-encoded.")),
