@@ -284,7 +284,7 @@ impl Lane {
     pub(super) fn wish(&self, now_ms: i64) -> Option<Wish> {
         let Some(charging) = &self.charging else {
             // A grant that persists is still booked.
-            return (now_ms < self.persists_until_ms).then(|| Wish {
+            return (now_ms < self.persists_until_ms).then_some(Wish {
                 session: self.number,
                 most_a: 0.0,
                 weight: 1.0,
