@@ -100,40 +100,36 @@ impl Monitor {
         }
     }
 
-    /// Sums what flows and counts what is above limits since the last look; the highest load over its limit now.
-    pub(crate) fn look(&self, now: Instant) -> f64 {
+    /// Sums what flows and counts what is above limits since the last look.
+    pub(crate) fn look(&self, now: Instant) {
         let state = &mut *self.state();
         let seconds = now.saturating_duration_since(state.looked).as_secs_f64();
         state.looked = now;
         let in_grace = state.grace_until.is_some_and(|until| now < until);
-        let mut highest: f64 = 0.0;
+        let counts = &mut state.counts;
         let mut above_any = false;
-        for index in 0..state.conductors.len() {
-            let conductor = &state.conductors[index];
+        for conductor in &state.conductors {
             let (load, most) = (conductor.load_a(&state.amps), conductor.most_a);
-            let over = load / most.max(f64::MIN_POSITIVE);
-            highest = highest.max(over);
             let above = if load > most + TOLERANCE_A {
                 load - most
             } else {
                 0.0
             };
             if in_grace {
-                state.counts.grace_as += above * seconds;
+                counts.grace_as += above * seconds;
                 continue;
             }
             above_any |= above > 0.0;
-            state.counts.above_as += above * seconds;
-            if over > state.counts.highest {
-                let worst = (conductor.name.clone(), load, most);
-                state.counts.highest = over;
-                state.counts.worst = Some(worst);
+            counts.above_as += above * seconds;
+            let over = load / most.max(f64::MIN_POSITIVE);
+            if over > counts.highest {
+                counts.highest = over;
+                counts.worst = Some((conductor.name.clone(), load, most));
             }
         }
         if above_any {
-            state.counts.above_s += seconds;
+            counts.above_s += seconds;
         }
-        highest
     }
 
     /// The first three conductors, the grid connection, may carry so much from now on. After a cut there is a grace.
@@ -223,5 +219,87 @@ impl State {
             }
         }
         self.amps[outlet] = amps;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::power_site::grid::Term;
+
+    /// Two EVSEs on one conductor of 20 A.
+    fn monitor() -> Monitor {
+        let term = |outlet| Term {
+            outlet,
+            phase: 0,
+            re: 1.0,
+            im: 0.0,
+        };
+        let line = Conductor {
+            name: "line".into(),
+            most_a: 20.0,
+            terms: vec![term(0), term(1)],
+        };
+        Monitor::new(&["A".into(), "B".into()], vec![line])
+    }
+
+    fn flows(monitor: &Monitor, station: &str, amps: f64, offered_a: f64) {
+        let event = Event::Flows {
+            connector: 1,
+            amps: [amps, 0.0, 0.0],
+            offered_a,
+        };
+        monitor.observe(station, &event);
+    }
+
+    #[test]
+    fn what_is_above_a_limit_is_counted_in_ampere_seconds() {
+        let monitor = monitor();
+        let began = monitor.state().looked;
+        flows(&monitor, "A", 12.0, 16.0);
+        monitor.look(began + Duration::from_secs(10));
+        assert_eq!(monitor.counts().above_as, 0.0);
+        flows(&monitor, "B", 11.0, 16.0);
+        monitor.look(began + Duration::from_secs(14));
+        let counts = monitor.counts();
+        assert!((counts.above_as - 12.0).abs() < 1e-6, "{counts:?}");
+        assert!((counts.above_s - 4.0).abs() < 1e-6);
+        assert_eq!(counts.worst, Some(("line".into(), 23.0, 20.0)));
+    }
+
+    #[test]
+    fn after_a_cut_there_is_a_grace_and_no_longer() {
+        let monitor = monitor();
+        flows(&monitor, "A", 12.0, 16.0);
+        monitor.limit(10.0, Duration::from_secs(5));
+        let cut = monitor.state().looked;
+        monitor.look(cut + Duration::from_secs(4));
+        let counts = monitor.counts();
+        assert!(
+            (counts.grace_as - 8.0).abs() < 1e-6 && counts.above_as == 0.0,
+            "{counts:?}"
+        );
+        monitor.look(cut + Duration::from_secs(7));
+        assert!(monitor.counts().above_as > 5.9);
+    }
+
+    #[test]
+    fn changes_and_pauses_of_a_session_are_counted_and_its_beginning_is_none() {
+        let monitor = monitor();
+        for offered_a in [6.0, 16.0, 16.0, 0.0, 10.0] {
+            flows(&monitor, "A", 6.0, offered_a);
+        }
+        let ended = Event::Charged {
+            connector: 1,
+            wanted_wh: 1_000.0,
+            got_wh: 250.0,
+        };
+        monitor.observe("A", &ended);
+        flows(&monitor, "A", 0.0, 6.0);
+        let counts = monitor.counts();
+        assert_eq!((counts.changes, counts.pauses), (3, 1));
+        assert_eq!(counts.shares, [0.25]);
+        assert_eq!(monitor.lowered().len(), 1);
+        assert_eq!(monitor.charging(), 0);
     }
 }

@@ -35,7 +35,7 @@ impl Station {
     /// Lets those in that are due.
     pub(super) fn welcome_visitors(&mut self, now: Now) {
         while let Some(visits) = &mut self.visits {
-            if !visits.next().is_some_and(|at| at <= now.instant) {
+            if visits.next().is_none_or(|at| at > now.instant) {
                 return;
             }
             let from = visits.from;
