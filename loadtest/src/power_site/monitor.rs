@@ -43,6 +43,8 @@ struct State {
 pub(crate) struct Counts {
     /// Chargers whose boot was accepted.
     pub(crate) booted: u64,
+    /// Sessions that began.
+    pub(crate) begun: u64,
     /// What all cars drew that have left, in Wh.
     pub(crate) got_wh: f64,
     /// What they came for, in Wh.
@@ -217,6 +219,8 @@ impl State {
             if offered_a < was - SAME_A {
                 self.lowered.push((Instant::now(), outlet));
             }
+        } else {
+            self.counts.begun += 1;
         }
         self.amps[outlet] = amps;
     }
@@ -297,7 +301,7 @@ mod tests {
         monitor.observe("A", &ended);
         flows(&monitor, "A", 0.0, 6.0);
         let counts = monitor.counts();
-        assert_eq!((counts.changes, counts.pauses), (3, 1));
+        assert_eq!((counts.begun, counts.changes, counts.pauses), (2, 3, 1));
         assert_eq!(counts.shares, [0.25]);
         assert_eq!(monitor.lowered().len(), 1);
         assert_eq!(monitor.charging(), 0);

@@ -19,7 +19,8 @@ pub(crate) struct Report {
     floors_a: f64,
     most_charging: usize,
     most_drawn_a: f64,
-    sessions: usize,
+    begun: u64,
+    ended: usize,
     energy_met_pct: f64,
     changes_per_session: f64,
     pauses_per_session: f64,
@@ -42,8 +43,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(outcome: &Outcome) -> Self {
         let counts = &outcome.counts;
-        let sessions = counts.shares.len();
-        let each = |count: u64| count as f64 / (sessions as f64).max(1.0);
+        let each = |count: u64| count as f64 / (counts.begun as f64).max(1.0);
         let mut heard: Vec<f64> = (outcome.cuts.iter())
             .flat_map(|cut| cut.lowered_s.iter().copied())
             .collect();
@@ -59,7 +59,8 @@ impl Report {
             floors_a: outcome.floors_a,
             most_charging: outcome.most_charging,
             most_drawn_a: outcome.most_drawn_a,
-            sessions,
+            begun: counts.begun,
+            ended: counts.shares.len(),
             energy_met_pct: 100.0 * counts.got_wh / counts.wanted_wh.max(f64::MIN_POSITIVE),
             changes_per_session: each(counts.changes),
             pauses_per_session: each(counts.pauses),
@@ -155,7 +156,10 @@ impl Report {
         }
         row(
             "sessions",
-            format!("{}, energy met {:.1} %", self.sessions, self.energy_met_pct),
+            format!(
+                "{} began; {} ended, with {:.1} % of the energy they wanted",
+                self.begun, self.ended, self.energy_met_pct
+            ),
         )?;
         row(
             "a session",
