@@ -17,7 +17,7 @@ use super::{CommandFault, Outgoing, encode};
 /// What is sent to ask a station that.
 ///
 /// # Errors
-/// As [`encode`](super::encode).
+/// As [`super::encode`].
 pub fn encode_charging(protocol: Protocol, ask: &ChargingAsk) -> Result<Outgoing, CommandFault> {
     match ask {
         ChargingAsk::Do(command) => encode(protocol, command),
