@@ -87,7 +87,10 @@ async fn a_hub_that_cannot_keep_is_not_ready_and_finds_out_by_itself_when_it_can
     assert!(charger.closed().await.is_some());
     let (status, why) = api.page("/ready").await;
     assert_eq!(status, 503);
-    assert!(why.contains("transaction messages cannot be kept now"), "{why}");
+    assert!(
+        why.contains("transaction messages cannot be kept now"),
+        "{why}"
+    );
     // A load balancer sends nobody now, so nobody's message shows that the store is back.
     hub.mend("store");
     until("the hub is ready", || async {
