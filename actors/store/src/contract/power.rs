@@ -19,7 +19,8 @@ pub async fn what_a_sites_power_is_managed_by_is_kept_and_taken_away(store: &imp
 }
 
 pub async fn of_two_memories_of_a_site_the_newer_stays(store: &impl Store) {
-    let site = sample::site_id("depot");
+    // One that no other rule forgets: in a CQL store forgetting is later than any memory of before.
+    let site = sample::site_id("remembers");
     let memory = |epoch, revision| SiteMemory {
         epoch,
         revision,
