@@ -84,7 +84,9 @@ fn place_of(session: &Session, reading: &MeterPoint) -> Option<usize> {
         return Some(0);
     };
     let before_all = session.meter_start_wh.is_none() && session.energy_before_wh == 0.0;
-    if reading.seq.is_some() {
+    // A number that falls while the time and the register rise was not counted on.
+    let plainly_later = reading.at > last.at && reading.wh >= last.wh;
+    if reading.seq.is_some() && !plainly_later {
         let place =
             points.partition_point(|point| (point.seq, point.at) <= (reading.seq, reading.at));
         return (place > 0 || before_all).then_some(place);
@@ -99,9 +101,12 @@ fn place_of(session: &Session, reading: &MeterPoint) -> Option<usize> {
 
 fn insert(session: &mut Session, place: usize, mut reading: MeterPoint) {
     let points = &mut session.meter_points;
-    if let (None, Some(before)) = (reading.seq, place.checked_sub(1).map(|at| &points[at])) {
-        // The clock was set back.
-        reading.at = reading.at.max(before.at);
+    if let Some(before) = place.checked_sub(1).map(|at| &points[at]) {
+        match reading.seq {
+            // The clock was set back.
+            None => reading.at = reading.at.max(before.at),
+            Some(_) => reading.seq = reading.seq.max(before.seq),
+        }
     }
     points.insert(place, reading);
     leave_out_strays(session, place);

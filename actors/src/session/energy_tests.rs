@@ -176,6 +176,32 @@ fn a_reset_counts_the_same_whatever_order_the_messages_come_in() {
     }
 }
 
+#[test]
+fn a_number_that_falls_or_starts_again_loses_nothing_and_adds_nothing() {
+    for numbers in [
+        [5, 4, 3, 2, 1],
+        [0, 1, 0, 1, 0],
+        [1, 2, 3, 4, 0],
+        [-1, -2, -3, -4, -5],
+    ] {
+        let mut session = empty_session();
+        for (minute, seq) in (0..).zip(numbers) {
+            let wh = 1000.0 * minute as f64;
+            let seq = Some(seq);
+            let reading = MeterPoint {
+                seq,
+                ..point(wh, minute)
+            };
+            match minute {
+                0 => take_start_reading(&mut session, reading),
+                _ => take_reading(&mut session, reading),
+            }
+        }
+        assert_eq!(session.energy_wh, 4000.0, "{numbers:?}");
+        assert!(session.flags.is_empty(), "{:?}", session.flags);
+    }
+}
+
 proptest! {
     #[test]
     fn energy_is_never_negative_and_never_shrinks(
