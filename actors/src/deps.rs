@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use placement::Placement;
 use store::Store;
 
 use crate::{
@@ -13,6 +14,8 @@ use crate::{
 pub(crate) struct Deps {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Which chargers and sites are this node's.
+    pub(crate) placement: Arc<dyn Placement>,
     pub(crate) watchers: Watchers,
     pub(crate) directory: Directory,
     pub(crate) sites: Sites,

@@ -29,6 +29,7 @@ pub use metrics::{AWAY_SECONDS, describe as describe_metrics};
 use model::{
     LiveEvent, Protocol, Refusal, SiteId, StationEvent, StationId, StationReply, Timestamp,
 };
+use placement::Placement;
 pub use ports::{CallOutcome, CloseReason, Link, OutgoingCall, Watchers};
 use serde::{Deserialize, Serialize};
 pub use session::{
@@ -90,11 +91,13 @@ impl Actors {
     pub async fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
+        placement: Arc<dyn Placement>,
         settings: Settings,
     ) -> Result<Self, StartError> {
         let deps = Arc::new(Deps {
             store,
             clock,
+            placement,
             watchers: Watchers::new(settings.live_backlog),
             directory: Directory::default(),
             sites: Sites::default(),

@@ -6,6 +6,7 @@
 pub mod api;
 #[cfg(feature = "chaos")]
 mod chaos;
+mod cluster;
 pub mod commands;
 pub mod config;
 mod data_dir;
@@ -29,6 +30,7 @@ use std::{
 
 use actors::{Actors, Clock, StartError, SystemClock};
 use model::Timestamp;
+use placement::Placement;
 use store::Store;
 use tokio::task::JoinHandle;
 
@@ -50,6 +52,7 @@ pub struct Hub {
     /// Where the API, the metrics and the health checks are served.
     pub api: SocketAddr,
     actors: Actors,
+    placement: Arc<dyn Placement>,
     store: Storage,
     listening: Listening,
     serving: JoinHandle<()>,
@@ -76,6 +79,9 @@ pub enum HubError {
         /// What the system says.
         error: io::Error,
     },
+    /// The cluster cannot be taken part in as configured.
+    #[error("{0}")]
+    Cluster(String),
     /// The actors cannot be started.
     #[error(transparent)]
     Actors(#[from] StartError),
@@ -90,6 +96,7 @@ impl Hub {
     /// # Errors
     /// See [`HubError`]; nothing keeps running then.
     pub async fn start(config: Config) -> Result<Self, HubError> {
+        let member = config.cluster.member().map_err(HubError::Cluster)?;
         let metrics = telemetry::metrics().map_err(|error| HubError::Metrics(error.to_string()))?;
         // Before anything is read. A cluster is for many hubs.
         let data_dir = match config.store.kind {
@@ -107,7 +114,14 @@ impl Hub {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         #[cfg(feature = "chaos")]
         let clock: Arc<dyn Clock> = Arc::new(chaos::JumpingClock::new());
-        let actors = Actors::start(store.clone(), clock.clone(), config.charging).await?;
+        let placement = cluster::placement(member.as_ref(), clock.now().0)?;
+        let actors = Actors::start(
+            store.clone(),
+            clock.clone(),
+            placement.clone(),
+            config.charging,
+        )
+        .await?;
         let (log, logging) = MessageLog::start(&config.message_log, store.clone(), clock.clone());
         let dead_letters = DeadLetters::new(store.clone(), actors.clone());
         let sockets = Sockets::new(
@@ -163,6 +177,7 @@ impl Hub {
             chargers: listening.address,
             api,
             actors,
+            placement,
             store: storage,
             listening,
             serving,

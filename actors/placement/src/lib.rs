@@ -69,7 +69,7 @@ pub use timing::Timing;
 pub use view::{BackendHealth, ClusterView, NodeView};
 
 use async_trait::async_trait;
-use model::StationId;
+use model::{SiteId, StationId};
 use tokio::sync::mpsc;
 
 /// How far the nodes' clocks may be apart, in ms, for epochs to rise even where nothing else is known.
@@ -98,6 +98,11 @@ pub trait Placement: Send + Sync + 'static {
     /// The epoch under which this node may act for a shard at this instant; `None`: it may not. To be asked
     /// right before each act.
     fn shard_epoch(&self, shard: ShardId) -> Option<i64>;
+
+    /// Whether this node may act for a site at this instant, and under which epoch: that of its shard.
+    fn site_epoch(&self, site: &SiteId) -> Option<i64> {
+        self.shard_epoch(ShardId::of_site(site))
+    }
 
     /// The node that acts for the shard, as far as is known; `None` where it is between two.
     fn shard_node(&self, shard: ShardId) -> Option<NodeAddress>;

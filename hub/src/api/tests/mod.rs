@@ -21,6 +21,7 @@ use axum::{
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use model::{Role, Timestamp};
+use placement::LocalPlacement;
 use serde_json::Value;
 use store::{ApiKeyStore, MemoryStore, Store};
 use tower::ServiceExt;
@@ -59,9 +60,15 @@ impl TestApi {
         let clock = Arc::new(ManualClock::at(NOW));
         let ready = Arc::new(AtomicBool::new(true));
         let all: Arc<dyn Store> = store.clone();
-        let actors = Actors::start(all.clone(), clock.clone(), actors::Settings::default())
-            .await
-            .unwrap();
+        let placement = Arc::new(LocalPlacement::new("hub", clock.now().0));
+        let actors = Actors::start(
+            all.clone(),
+            clock.clone(),
+            placement,
+            actors::Settings::default(),
+        )
+        .await
+        .unwrap();
         let router = router(ApiState {
             conflicts: Arc::new(crate::socket::Conflicts::new(300)),
             store: all.clone(),
