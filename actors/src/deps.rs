@@ -1,6 +1,6 @@
 //! What every actor is given.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, atomic::AtomicU64};
 
 use placement::Placement;
 use store::Store;
@@ -21,6 +21,8 @@ pub(crate) struct Deps {
     pub(crate) sites: Sites,
     pub(crate) settings: Settings,
     pub(crate) durability: Durability,
+    /// Writes that the store refused because another node holds the charger.
+    pub(crate) fenced_writes: AtomicU64,
     /// Where actors are started; set once, before the first of them.
     pub(crate) tree: OnceLock<Arc<Tree>>,
 }

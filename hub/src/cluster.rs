@@ -1,9 +1,10 @@
-//! This hub among others: which placement it goes by.
+//! This hub among others: which placement it goes by, and what one of them does for all.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use placement::{LocalPlacement, Node, Placement, Settings};
+use placement::{LocalPlacement, Node, Placement, Settings, ShardId};
 use placement_redis::RedisBackend;
+use store::Store;
 
 use crate::{HubError, config::Member};
 
@@ -23,4 +24,31 @@ pub(crate) fn placement(member: Option<&Member>, now: i64) -> Result<Arc<dyn Pla
     let settings = Settings::new(&member.name, &member.address);
     tracing::info!(name = %member.name, address = %member.address, "this hub is one of a cluster");
     Ok(Arc::new(Node::start(backend, settings)))
+}
+
+/// How often commands are looked for whose hub is gone.
+const LOST_COMMANDS_EVERY: Duration = Duration::from_mins(5);
+
+/// Brings commands to their end whose hub went before it could, for ever: those of a store that many hubs `shared`,
+/// of which the holder of the first shard looks after this.
+pub(crate) async fn close_lost_commands(shared: Option<Arc<dyn Store>>, placement: &dyn Placement) {
+    let (Some(store), Some(first)) = (shared, ShardId::new(0)) else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(LOST_COMMANDS_EVERY).await;
+        if placement.shard_epoch(first).is_none() {
+            continue;
+        }
+        match store.close_unfinished_commands(crate::NOT_ANSWERED).await {
+            Ok(0) => {}
+            Ok(closed) => tracing::info!(
+                closed,
+                "commands whose hub is gone were brought to their end"
+            ),
+            Err(error) => {
+                tracing::warn!(%error, "commands whose hub is gone could not all be brought to their end; the next look does");
+            }
+        }
+    }
 }

@@ -58,6 +58,8 @@ pub struct Hub {
     serving: JoinHandle<()>,
     logging: JoinHandle<()>,
     guarding: JoinHandle<()>,
+    /// Ends when another process has this hub's name.
+    following: JoinHandle<()>,
     drain: DrainConfig,
     ready: Arc<AtomicBool>,
     _data_dir: Option<DataDir>,
@@ -151,6 +153,7 @@ impl Hub {
             .local_addr()
             .map_err(listen_error("api.listen", config.api.listen))?;
         let ready = Arc::new(AtomicBool::new(true));
+        let shared = (config.store.kind == StoreKind::Scylla).then(|| store.clone());
         let router = api::router(api::ApiState {
             conflicts,
             commands: Commands::new(store.clone(), actors.clone(), clock.clone()),
@@ -166,12 +169,18 @@ impl Hub {
         let serving = tokio::spawn(api::serve(api_listener, router));
         let guarding = tokio::spawn({
             let (actors, policy) = (actors.clone(), config.sessions);
+            let placement = placement.clone();
             async move {
                 tokio::join!(
                     actors.guard_sessions(policy, rand::random()),
                     actors.watch_store(),
+                    cluster::close_lost_commands(shared, &*placement),
                 );
             }
+        });
+        let following = tokio::spawn({
+            let actors = actors.clone();
+            async move { actors.follow_placement().await }
         });
         Ok(Self {
             chargers: listening.address,
@@ -183,6 +192,7 @@ impl Hub {
             serving,
             logging,
             guarding,
+            following,
             drain: config.drain,
             ready,
             _data_dir: data_dir,
@@ -203,6 +213,15 @@ impl Hub {
     pub async fn has_api_keys(&self) -> bool {
         let keys = self.store().api_keys().await;
         keys.is_ok_and(|keys| !keys.is_empty())
+    }
+
+    /// Returns when another, newer process has this hub's name: then it should be drained, since it gets no
+    /// sites any more.
+    pub async fn superseded(&mut self) {
+        // A panic in it is no reason to stop.
+        if (&mut self.following).await.is_err() {
+            std::future::pending().await
+        }
     }
 
     fn not_ready(&self) {

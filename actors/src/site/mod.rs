@@ -3,6 +3,8 @@
 //!
 //! A site actor remembers nothing: when it starts, for the first time or after a crash, it has every
 //! member station announce itself.
+//!
+//! Among other nodes it runs at the one that holds the site's shard, and ends when the shard goes.
 
 mod core;
 
@@ -10,6 +12,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use dashmap::DashMap;
 use model::{SiteId, StationId};
+use placement::ShardId;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::sync::oneshot;
 
@@ -30,10 +33,51 @@ struct Entry {
 }
 
 impl Sites {
-    /// The station stands here; the site's actor is started with its first.
+    /// The station stands here; the site's actor is started with its first, if the site is this node's.
     pub(crate) fn join(&self, deps: &Arc<Deps>, site: &SiteId, station: &StationId) {
         let mut entry = self.0.entry(site.clone()).or_default();
         entry.members.insert(station.clone());
+        drop(entry);
+        // Asked after the station is known here: a shard that is gained meanwhile finds it.
+        if deps.placement.site_epoch(site).is_some() {
+            self.want(deps, site);
+        }
+    }
+
+    /// The shard is this node's from now on: so are the sites in it.
+    pub(crate) fn gained(&self, deps: &Arc<Deps>, shard: ShardId) {
+        let here = self.0.iter().filter(|entry| !entry.members.is_empty());
+        let sites: Vec<SiteId> = here
+            .map(|entry| entry.key().clone())
+            .filter(|site| ShardId::of_site(site) == shard)
+            .collect();
+        for site in sites {
+            self.want(deps, &site);
+        }
+    }
+
+    /// The shard, or each where none is named, is not this node's any more. Returns what completes when no
+    /// actor of its sites runs any more.
+    pub(crate) fn lost(&self, shard: Option<ShardId>) -> impl Future<Output = ()> + use<> {
+        let mut actors = Vec::new();
+        for mut entry in self.0.iter_mut() {
+            if shard.is_none_or(|shard| ShardId::of_site(entry.key()) == shard) {
+                entry.wanted = false;
+                actors.extend(entry.actor.take());
+            }
+        }
+        async move {
+            for actor in actors {
+                // One that has ended by itself is as good.
+                let _ = actor.stop_and_wait(None, None).await;
+            }
+        }
+    }
+
+    fn want(&self, deps: &Arc<Deps>, site: &SiteId) {
+        let Some(mut entry) = self.0.get_mut(site) else {
+            return;
+        };
         if std::mem::replace(&mut entry.wanted, true) {
             return;
         }
@@ -88,10 +132,13 @@ impl Sites {
         self.0.get(site)?.actor.clone()
     }
 
-    fn actor_is(&self, site: &SiteId, actor: Option<ActorRef<SiteMsg>>) {
-        if let Some(mut entry) = self.0.get_mut(site) {
-            entry.actor = actor;
-        }
+    /// `false` when the site is not wanted here any more, so that no actor of it should run.
+    fn actor_is(&self, site: &SiteId, actor: Option<ActorRef<SiteMsg>>) -> bool {
+        let Some(mut entry) = self.0.get_mut(site) else {
+            return false;
+        };
+        entry.actor = actor.filter(|_| entry.wanted);
+        entry.wanted
     }
 
     fn members(&self, site: &SiteId) -> Vec<StationId> {
@@ -114,7 +161,10 @@ impl Child for SiteChild {
     async fn start(&self, supervisor: ActorCell) -> Result<ActorCell, SpawnErr> {
         let arguments = (self.site.clone(), Arc::clone(&self.deps));
         let (actor, _) = Actor::spawn_linked(None, SiteActor, arguments, supervisor).await?;
-        self.deps.sites.actor_is(&self.site, Some(actor.clone()));
+        if !self.deps.sites.actor_is(&self.site, Some(actor.clone())) {
+            actor.stop(None);
+            return Ok(actor.get_cell());
+        }
         // The order matters: whoever finds the actor from here on tells it itself.
         let _ = actor.cast(SiteMsg::ReadLimit);
         for station in self.deps.sites.members(&self.site) {

@@ -8,6 +8,7 @@
 //! What answers here stays: paths and fields are added, never renamed or taken away.
 
 pub mod auth;
+mod cluster;
 mod commands;
 mod dead_letters;
 mod events;
@@ -139,6 +140,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(tokens::routes())
         .merge(sites::routes())
         .merge(keys::routes())
+        .merge(cluster::routes())
         .merge(health::routes())
         .route_layer(from_fn(gate::in_time));
     // These wait for a station, or for ever.

@@ -1,6 +1,7 @@
 //! The API through its router, on the in-memory store and real actors.
 
 mod access;
+mod cluster;
 mod dead_letters;
 mod document;
 mod events;
