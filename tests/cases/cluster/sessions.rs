@@ -148,7 +148,6 @@ async fn charge_on(hubs: Vec<String>, identity: String, enough: Arc<AtomicBool>)
     let mut at = 0;
     // What was not answered is said again, elsewhere if need be.
     let mut waiting: Vec<(&str, Value)> = Vec::new();
-    let mut transaction = Value::Null;
     loop {
         let Ok((mut charger, _)) =
             Charger::try_connect(&hubs[at % hubs.len()], &identity, Some("ocpp1.6")).await
@@ -178,7 +177,7 @@ async fn charge_on(hubs: Vec<String>, identity: String, enough: Arc<AtomicBool>)
             waiting.remove(0);
             match action {
                 "StartTransaction" => {
-                    transaction = answer[2]["transactionId"].clone();
+                    let transaction = answer[2]["transactionId"].clone();
                     let begun = payload["meterStart"].as_u64().expect("a register");
                     let end = json!({"transactionId": transaction, "meterStop": begun + 100,
                         "timestamp": payload["timestamp"]});

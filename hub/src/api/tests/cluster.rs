@@ -1,6 +1,6 @@
 //! The view of the cluster.
 
-use placement::{Placement, SHARDS};
+use placement::SHARDS;
 use serde_json::json;
 
 use super::{NOW, TestApi};
