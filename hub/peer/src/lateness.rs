@@ -88,8 +88,8 @@ mod tests {
         let began = Instant::now();
         let mut late = Lateness::new(began);
         // The receiver's clock is faster by one in 2,000; a frame each ten minutes for a day.
-        for minute in (0..24 * 60).step_by(10) {
-            let sent = u64::from(minute) * 60_000;
+        for minute in (0..24 * 60_u64).step_by(10) {
+            let sent = minute * 60_000;
             let arrives = began + Duration::from_millis(sent + sent / 2_000);
             assert_eq!(late.of(sent, arrives), Duration::ZERO, "minute {minute}");
         }
