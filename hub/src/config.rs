@@ -581,8 +581,8 @@ mod tests {
         let unreadable = "redis_file = \"/nowhere/url\"\naddress = \"10.0.0.1:9222\"";
         let unreadable = cluster(unreadable).unwrap().cluster.member();
         assert!(unreadable.unwrap_err().contains("/nowhere/url"));
-        let no_url = format!("redis = \"r1:secret@\"\naddress = \"10.0.0.1:9222\"");
-        let no_url = cluster(&no_url).unwrap().cluster.member().unwrap_err();
+        let no_url = "redis = \"r1:secret@\"\naddress = \"10.0.0.1:9222\"";
+        let no_url = cluster(no_url).unwrap().cluster.member().unwrap_err();
         assert!(
             no_url.contains("redis+sentinel://") && !no_url.contains("secret"),
             "{no_url}"

@@ -72,7 +72,7 @@ async fn a_session_goes_on_at_another_hub_when_its_own_is_killed() {
     for hub in [1, 2] {
         let sessions = sessions(&cluster, hub, "CP").await;
         assert_eq!(sessions.len(), 1, "{sessions:?}");
-        assert_eq!(sessions[0]["state"], "completed", "{sessions:?}");
+        assert_eq!(sessions[0]["state"], "ended", "{sessions:?}");
         assert_eq!(sessions[0]["energy_wh"], 2_000.0, "{sessions:?}");
     }
 }
@@ -137,7 +137,7 @@ async fn what_a_frozen_hub_still_had_in_hand_counts_once() {
     assert_eq!(sessions.len(), 1);
     assert_eq!(
         (&sessions[0]["state"], &sessions[0]["energy_wh"]),
-        (&json!("completed"), &json!(800.0))
+        (&json!("ended"), &json!(800.0))
     );
 }
 
@@ -218,7 +218,7 @@ async fn a_rolling_restart_under_load_loses_and_doubles_nothing() {
         let sessions = sessions(&cluster, number % 3, &station).await;
         assert_eq!(sessions.len(), done as usize, "CP-{number}");
         let are_whole =
-            |session: &&Value| session["state"] == "completed" && session["energy_wh"] == 100.0;
+            |session: &&Value| session["state"] == "ended" && session["energy_wh"] == 100.0;
         assert_eq!(
             sessions.iter().filter(are_whole).count(),
             done as usize,
