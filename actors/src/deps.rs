@@ -6,7 +6,7 @@ use placement::Placement;
 use store::Store;
 
 use crate::{
-    Clock, Settings, Watchers, directory::Directory, durability::Durability, site::Sites,
+    Clock, Language, Settings, Watchers, directory::Directory, durability::Durability, site::Sites,
     tree::Tree,
 };
 
@@ -23,6 +23,8 @@ pub(crate) struct Deps {
     pub(crate) durability: Durability,
     /// Writes that the store refused because another node holds the charger.
     pub(crate) fenced_writes: AtomicU64,
+    /// What sites say to stations with; set once, before the first station connects.
+    pub(crate) language: OnceLock<Arc<dyn Language>>,
     /// Where actors are started; set once, before the first of them.
     pub(crate) tree: OnceLock<Arc<Tree>>,
 }

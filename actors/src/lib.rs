@@ -31,18 +31,19 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use guard::SessionPolicy;
 pub use metrics::{AWAY_SECONDS, describe as describe_metrics};
 use model::{
-    LiveEvent, Protocol, Refusal, SiteId, StationEvent, StationId, StationReply, Timestamp,
+    LiveEvent, Protocol, Refusal, SessionId, SessionPreferences, SiteId, SitePowerView,
+    StationEvent, StationId, StationReply, Timestamp,
 };
 use placement::{Claim, Placement};
-pub use ports::{CallOutcome, CloseReason, Link, OutgoingCall, Watchers};
+pub use ports::{CallOutcome, CloseReason, Language, Link, OutgoingCall, Watchers};
 use serde::{Deserialize, Serialize};
 pub use session::{
     authorize::{UnknownTokens, UnreadableTokens},
     rebase::rebase,
 };
 pub use settings::Settings;
-pub use site::SiteView;
-use store::{Hydration, Store};
+pub use site::{SiteView, check_power};
+use store::{Hydration, PageRequest, ReadError, Store};
 use tokio::sync::broadcast;
 
 use crate::{
@@ -50,9 +51,12 @@ use crate::{
     deps::Deps,
     directory::{Attach, Directory},
     durability::Durability,
-    site::Sites,
+    site::{Metered, Sites},
     tree::Tree,
 };
+
+/// Sites that are read at once when they are woken.
+const SITES_AT_ONCE: u32 = 500;
 
 /// The running actors; cheap to clone.
 #[derive(Clone)]
@@ -110,6 +114,7 @@ impl Actors {
             settings,
             durability: Durability::default(),
             fenced_writes: AtomicU64::new(0),
+            language: OnceLock::new(),
             tree: OnceLock::new(),
         });
         let tree = Tree::grow(&deps)
@@ -118,6 +123,33 @@ impl Actors {
         // Set once, here.
         let _ = deps.tree.set(Arc::clone(&tree));
         Ok(Self { deps, tree })
+    }
+
+    /// What sites say to stations with; to be set before the first station connects. Without one they say nothing.
+    pub fn speak(&self, language: Arc<dyn Language>) {
+        // Whoever sets it a second time is late: sites speak already.
+        let _ = self.deps.language.set(language);
+    }
+
+    /// Starts the actors of all sites whose power is managed: they book their stations before those are back.
+    ///
+    /// # Errors
+    /// The store cannot be read; those before that have been started.
+    pub async fn wake_sites(&self) -> Result<(), ReadError> {
+        let mut page = PageRequest::first(SITES_AT_ONCE);
+        loop {
+            let sites = self.deps.store.powered_sites(page).await?;
+            for site in &sites.items {
+                self.deps.sites.wake(&self.deps, site);
+            }
+            let Some(next) = sites.next else {
+                return Ok(());
+            };
+            page = PageRequest {
+                limit: SITES_AT_ONCE,
+                after: Some(next),
+            };
+        }
     }
 
     /// Claims a station and connects its socket: the newest wins, the one before it is closed, here or at
@@ -337,6 +369,54 @@ impl Actors {
     /// An operator changed the site's configuration: its actor reads it anew.
     pub async fn site_changed(&self, site: &SiteId) {
         self.deps.sites.changed(site);
+    }
+
+    /// An operator changed what the site's power is managed by: its actor, started if there is none, reads it anew.
+    pub fn site_power_changed(&self, site: &SiteId) {
+        self.deps.sites.wake(&self.deps, site);
+        self.deps.sites.changed(site);
+    }
+
+    /// The site's power as it now is; absent while it is not managed here.
+    pub async fn site_power_view(&self, site: &SiteId) -> Option<SitePowerView> {
+        self.deps.sites.power_view(site).await
+    }
+
+    /// The site's meter says what flows at a part of it, per phase in A; `with_outlets`: what the outlets below draw is in
+    /// it. Absent while the site's power is not managed here.
+    ///
+    /// # Errors
+    /// There is no such part.
+    pub async fn site_metered(
+        &self,
+        site: &SiteId,
+        part: String,
+        amps: [f64; 3],
+        with_outlets: bool,
+        at: Timestamp,
+    ) -> Option<Result<(), String>> {
+        let metered = Metered {
+            part,
+            amps,
+            with_outlets,
+            at,
+        };
+        self.deps.sites.metered(site, metered).await
+    }
+
+    /// A driver says what they want of a session; `false` unless it goes on at an outlet of the site whose power is
+    /// managed here, and it is kept.
+    pub async fn prefer(&self, site: &SiteId, preferences: SessionPreferences) -> bool {
+        self.deps.sites.prefer(site, preferences).await
+    }
+
+    /// What a driver said of a session that goes on at the site.
+    pub async fn preferences(
+        &self,
+        site: &SiteId,
+        session: SessionId,
+    ) -> Option<SessionPreferences> {
+        self.deps.sites.preferences(site, session).await
     }
 
     /// Closes the station's socket, if it has one here.

@@ -22,6 +22,15 @@ pub const AWAY_SECONDS: &str = "switchyard_station_away_seconds";
 /// Sockets replaced by a newer one of the same station.
 pub(crate) const SOCKETS_REPLACED: &str = "switchyard_sockets_replaced_total";
 
+/// Grants sent to stations, by `direction` (up, down, same).
+pub(crate) const POWER_GRANTS: &str = "switchyard_power_grants_total";
+/// How long it took from sending a decrease until a meter showed it, in seconds.
+pub(crate) const POWER_DECREASE_SECONDS: &str = "switchyard_power_decrease_seconds";
+/// How often outlets were seen to draw more than a limit of their site allows.
+pub(crate) const POWER_VIOLATIONS: &str = "switchyard_power_violations_total";
+/// Outlets of managed sites that cannot be limited, as far as is known.
+pub(crate) const POWER_UNLIMITED: &str = "switchyard_power_unlimited_outlets";
+
 /// Tells the recorder what the metrics of this crate mean.
 pub fn describe() {
     describe_gauge!(
@@ -51,6 +60,26 @@ pub fn describe() {
         AWAY_SECONDS,
         Unit::Seconds,
         "How long stations were away that came back: since their socket closed (after a crash of the hub: since it opened)."
+    );
+    describe_counter!(
+        POWER_GRANTS,
+        Unit::Count,
+        "Grants of power sent to stations, by direction (up, down, same: renewed)."
+    );
+    describe_histogram!(
+        POWER_DECREASE_SECONDS,
+        Unit::Seconds,
+        "How long it took from sending a decrease of power until a meter showed it."
+    );
+    describe_counter!(
+        POWER_VIOLATIONS,
+        Unit::Count,
+        "How often outlets were seen to draw more than a limit of their site allows."
+    );
+    describe_gauge!(
+        POWER_UNLIMITED,
+        Unit::Count,
+        "Outlets of managed sites that cannot be limited, as far as is known."
     );
     describe_counter!(
         SOCKETS_REPLACED,

@@ -1,8 +1,8 @@
-//! What actors ask of the outside: a charger's socket, and those who watch.
+//! What actors ask of the outside: a charger's socket, its language, and those who watch.
 
 use std::{sync::Arc, time::Duration};
 
-use model::LiveEvent;
+use model::{ChargingAnswer, ChargingAsk, LiveEvent, Protocol};
 use tokio::sync::{broadcast, oneshot};
 
 /// A charger's socket, as its actor sees it. Nothing here waits.
@@ -77,6 +77,18 @@ pub enum CloseReason {
     Quarantined,
     /// Another device has the station's identity, and keeps it.
     IdentityConflict,
+}
+
+/// Says in a station's version what a site asks of it, and reads what it answers.
+pub trait Language: Send + Sync + 'static {
+    /// The action and payload, as JSON text.
+    ///
+    /// # Errors
+    /// Why it cannot be said in that version.
+    fn say(&self, protocol: Protocol, ask: &ChargingAsk) -> Result<(String, String), String>;
+
+    /// What an answer, as JSON text, says. One that cannot be read says no.
+    fn read(&self, protocol: Protocol, ask: &ChargingAsk, answer: &str) -> ChargingAnswer;
 }
 
 /// Tells those who watch. Best effort; nothing is built when nobody listens.

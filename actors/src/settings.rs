@@ -23,6 +23,11 @@ pub struct Settings {
     pub event_deadline_ms: u64,
     /// How far a watcher of live events may lag, in events.
     pub live_backlog: usize,
+    /// How long a grant of a site with a power plan lasts at its station, in ms: a site whose hub is gone is at its floors
+    /// after this and `power_margin_ms`.
+    pub power_lease_ms: u32,
+    /// How much later than planned a grant may end at a station, whose clock may be behind, in ms.
+    pub power_margin_ms: u32,
 }
 
 impl Default for Settings {
@@ -35,6 +40,8 @@ impl Default for Settings {
             linger_ms: 60_000,
             event_deadline_ms: 20_000,
             live_backlog: 1024,
+            power_lease_ms: 45_000,
+            power_margin_ms: 15_000,
         }
     }
 }

@@ -391,6 +391,15 @@ impl Config {
                 "charging.live_backlog must be from 1 to 1000000",
             ),
             (
+                self.charging.power_lease_ms < 1_000 || self.charging.power_margin_ms < 500,
+                "charging.power_lease_ms must be at least 1000 and charging.power_margin_ms at least 500",
+            ),
+            (
+                u64::from(self.charging.power_lease_ms) + u64::from(self.charging.power_margin_ms)
+                    > 60_000,
+                "charging.power_lease_ms and charging.power_margin_ms must come to 60000 or less: so long a site draws more than its floors after its hub is gone",
+            ),
+            (
                 self.sessions.orphaned_s == 0
                     || self.sessions.silent_s == 0
                     || self.sessions.station_away_s == 0,

@@ -13,6 +13,7 @@ mod data_dir;
 pub mod dead_letters;
 pub mod demo;
 mod drain;
+mod language;
 mod message_log;
 mod metrics;
 pub mod socket;
@@ -26,6 +27,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use actors::{Actors, Clock, StartError, SystemClock};
@@ -124,6 +126,7 @@ impl Hub {
             config.charging,
         )
         .await?;
+        actors.speak(Arc::new(language::Ocpp));
         let (log, logging) = MessageLog::start(&config.message_log, store.clone(), clock.clone());
         let dead_letters = DeadLetters::new(store.clone(), actors.clone());
         let sockets = Sockets::new(
@@ -175,6 +178,7 @@ impl Hub {
                     actors.guard_sessions(policy, rand::random()),
                     actors.watch_store(),
                     cluster::close_lost_commands(shared, &*placement),
+                    wake_sites(&actors),
                 );
             }
         });
@@ -231,6 +235,17 @@ impl Hub {
 
 /// What becomes of commands that a former life had under way.
 const NOT_ANSWERED: &str = "the hub stopped before the station answered";
+
+/// How long after a failed reading the sites are read again.
+const WAKE_AGAIN: Duration = Duration::from_secs(5);
+
+/// Wakes the sites whose power is managed, as soon as the store says which.
+async fn wake_sites(actors: &Actors) {
+    while let Err(error) = actors.wake_sites().await {
+        tracing::warn!(%error, "the sites whose power is managed could not be read; they are read again");
+        tokio::time::sleep(WAKE_AGAIN).await;
+    }
+}
 
 /// The time now, for tools that run without a hub.
 pub fn now() -> Timestamp {

@@ -16,6 +16,7 @@ use crate::desk::Now;
 use crate::observer::{Event, Observer};
 use crate::profile::{Pace, Profile};
 use crate::station::{Output, Station};
+use crate::visit::Visit;
 
 /// How long a charger is away when it restarts.
 const RESTART: Duration = Duration::from_secs(2);
@@ -73,6 +74,13 @@ impl SimCharger {
             orders,
             done: Orders::default(),
         }
+    }
+
+    /// These cars will come to it, beside those that its pace brings; times count from now.
+    #[must_use]
+    pub fn with_visits(mut self, visits: Vec<Visit>) -> Self {
+        self.station.expect(Instant::now(), visits);
+        self
     }
 
     /// Runs until [`Orders::stop`]. A lost socket is opened again with the profile's back-off; transaction messages wait

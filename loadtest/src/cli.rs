@@ -8,6 +8,7 @@ use loadtest::Version;
 
 use crate::plan::Traits;
 use crate::power_replay::PowerReplay;
+use crate::power_site::PowerSite;
 use crate::scenario::Scenario;
 
 /// Simulated EV chargers against any OCPP-J central system. Exits with 1 when the central system fails the scenario,
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     OfflineReplay(OfflineReplay),
     /// A command kills and restarts the central system under charging chargers, at random moments.
     Kill(Kill),
+    /// A site whose limit must hold: what its cars take is summed in every conductor, the limit is cut, the hub killed.
+    Power(PowerSite),
     /// No chargers: recorded sessions of a site through the power allocator, beside simple baselines.
     PowerReplay(PowerReplay),
     /// Internal: one worker process.
@@ -304,7 +307,7 @@ impl Command {
                 };
                 (scenario, &it.common, 500)
             }
-            Self::PowerReplay(_) | Self::Worker | Self::EchoServer => return None,
+            Self::Power(_) | Self::PowerReplay(_) | Self::Worker | Self::EchoServer => return None,
         };
         Some((
             scenario,
@@ -358,7 +361,7 @@ pub(crate) fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-fn hub_pid(text: &str) -> Result<HubPid, String> {
+pub(crate) fn hub_pid(text: &str) -> Result<HubPid, String> {
     if text == "auto" {
         return Ok(HubPid::Auto);
     }

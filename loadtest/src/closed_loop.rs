@@ -84,7 +84,7 @@ impl ClosedLoop {
                 Next::Meter(METER_VALUES)
             }
             Next::Meter(left) => {
-                connector.advance(desk, METER_SECONDS);
+                connector.advance(desk, METER_SECONDS, now);
                 connector.step(desk, StepKind::Sampled, now);
                 if left > 1 {
                     Next::Meter(left - 1)

@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use uuid::Uuid;
 
-use crate::car::{Car, VOLTS};
+use crate::car::Car;
+use crate::charging::Transaction;
 use crate::desk::{Desk, Now, Purpose};
-use crate::message::{Limit, Status, Step, StepKind, StopReason};
+use crate::evse::Offer;
+use crate::message::{Status, Step, StepKind, StopReason};
 use crate::meter::{Meter, Reading};
+use crate::observer::Event;
 use crate::profile::Pace;
 
 /// Simulated seconds that a connector stays free between two cars.
@@ -28,17 +31,24 @@ const FULL: std::ops::Range<f64> = 10.0..300.0;
 const FINISHING: std::ops::Range<f64> = 10.0..120.0;
 /// Pause before a driver shows a token again that was not answered.
 const TRY_AGAIN: std::ops::Range<f64> = 20.0..60.0;
-/// Phases that an amperes limit is meant for when no car tells otherwise.
-const PHASES: f64 = 3.0;
+/// Currents that differ by less, in amperes, are not told of again.
+const SAME_A: f64 = 0.01;
 
 /// One connector with its meter and the car at it.
 pub(crate) struct Connector {
     index: usize,
     meter: Meter,
-    limit_w: Option<f64>,
+    /// The car that has just come, if its stay is known beforehand.
+    visitor: Option<Box<Visitor>>,
     operative: bool,
     stage: Stage,
     reported: Option<Status>,
+}
+
+/// A car that stays until a known time, full or not.
+pub(crate) struct Visitor {
+    pub(crate) car: Car,
+    pub(crate) leaves: Instant,
 }
 
 enum Stage {
@@ -73,6 +83,14 @@ pub(crate) struct Session {
     /// None: someone else decides when to sample and to stop.
     sample_at: Option<Instant>,
     leaves_at: Option<Instant>,
+    /// When to look at the car and the profiles though nothing else is due.
+    look_at: Option<Instant>,
+    /// When it began, in ms since 1970.
+    began_ms: i64,
+    /// It leaves then and not before.
+    stays_until: Option<Instant>,
+    /// What was last told of its current, and of what it is offered; no number before that.
+    told: ([f64; 3], f64),
 }
 
 impl Connector {
@@ -80,7 +98,7 @@ impl Connector {
         Self {
             index,
             meter: Meter::at(desk.rng.random_range(0.0..2_000_000.0)),
-            limit_w: None,
+            visitor: None,
             operative: true,
             stage: Stage::Free { until: None },
             reported: None,
@@ -111,7 +129,8 @@ impl Connector {
             Stage::Plugged { until } | Stage::Finishing { until } => Some(*until),
             Stage::Authorising => None,
             Stage::Charging(session) => {
-                session.sample_at.into_iter().chain(session.leaves_at).min()
+                let due = session.sample_at.into_iter().chain(session.leaves_at);
+                due.chain(session.look_at).min()
             }
         }
     }
@@ -156,6 +175,19 @@ impl Connector {
             Stage::Charging(_) => self.charge(desk, now),
             _ => {}
         }
+    }
+
+    /// A car comes whose stay is known. Who still stands there leaves.
+    pub(crate) fn arrive(&mut self, desk: &mut Desk, visitor: Visitor, now: Now) {
+        if self.session().is_some() {
+            self.end(desk, StopReason::EvDisconnected, now);
+        }
+        if !matches!(self.stage, Stage::Free { .. }) {
+            self.unplug(desk, now);
+        }
+        self.visitor = Some(Box::new(visitor));
+        self.stage = Stage::Plugged { until: now.instant };
+        self.report(desk, Status::Preparing, now);
     }
 
     /// Asks the central system about the token, or starts without it when there is no socket.
@@ -203,8 +235,11 @@ impl Connector {
         self.begin(desk, token, remote_start_id, now);
         if let Stage::Charging(session) = &mut self.stage {
             session.sample_at = Some(sample_at);
-            session.leaves_at = Some(leaves_at);
+            session.leaves_at = session.stays_until.or(Some(leaves_at));
+            session.look_at = desk.look_every().map(|every| now.instant + every);
         }
+        let offer = self.offer(desk, now);
+        self.tell_flows(desk, &offer);
     }
 
     /// Begins a session that only goes on when it is told to.
@@ -220,33 +255,46 @@ impl Connector {
             .dialect()
             .names_transactions()
             .then(|| Uuid::new_v4().to_string());
+        let number = desk.next_transaction();
+        let (car, stays_until) = match self.visitor.take() {
+            Some(visitor) => (visitor.car, Some(visitor.leaves)),
+            None => (Car::arriving(&mut desk.rng), None),
+        };
+        if let Some(charging) = &mut desk.charging {
+            charging.session_began(self.id(), number);
+        }
         self.stage = Stage::Charging(Box::new(Session {
-            number: desk.next_transaction(),
+            number,
             id: own_id,
             token,
-            car: Car::arriving(&mut desk.rng),
+            car,
             status: Status::Charging,
             seq_no: 0,
             counted_to: now.instant,
             sample_at: None,
             leaves_at: None,
+            look_at: None,
+            began_ms: now.wall.timestamp_millis(),
+            stays_until,
+            told: ([0.0; 3], f64::NAN),
         }));
         self.step(desk, StepKind::Started { remote_start_id }, now);
         self.report(desk, Status::Charging, now);
     }
 
     /// Lets the car charge for this many simulated seconds.
-    pub(crate) fn advance(&mut self, desk: &Desk, seconds: f64) {
-        let offered = self.offered(desk);
+    pub(crate) fn advance(&mut self, desk: &Desk, seconds: f64, now: Now) {
+        let offer = self.offer(desk, now);
         if let Stage::Charging(session) = &mut self.stage {
-            self.meter.count(session.car.advance(seconds, offered));
+            self.meter.count(session.car.advance(seconds, &offer));
         }
     }
 
     /// Reports one step of the running session.
     pub(crate) fn step(&mut self, desk: &mut Desk, kind: StepKind, now: Now) {
         let connector = self.id();
-        let offered = self.offered(desk);
+        let offer = self.offer(desk, now);
+        let by_phase = desk.profile.tells_phases;
         let Stage::Charging(session) = &mut self.stage else {
             return;
         };
@@ -257,7 +305,7 @@ impl Connector {
             transaction: session.id.as_deref(),
             seq_no: session.seq_no,
             at: now.wall,
-            reading: self.meter.read(Some(&session.car), offered),
+            reading: self.meter.read(Some(&session.car), &offer, by_phase),
             status: session.status,
             offline: !desk.online,
         };
@@ -272,6 +320,7 @@ impl Connector {
             session.status = Status::Finishing;
         }
         self.step(desk, StepKind::Ended(reason), now);
+        self.tell_end(desk);
         self.stage = Stage::Finishing {
             until: now.instant + desk.span(FINISHING),
         };
@@ -290,19 +339,6 @@ impl Connector {
     /// Takes the car away at once, without a word; for loops that report by themselves.
     pub(crate) fn clear(&mut self) {
         self.stage = Stage::Free { until: None };
-    }
-
-    pub(crate) fn set_limit(&mut self, limit: Option<Limit>) {
-        self.limit_w = limit.map(|limit| match limit {
-            Limit::Watts(watts) => watts,
-            Limit::Amperes(amperes) => {
-                amperes
-                    * VOLTS
-                    * self
-                        .session()
-                        .map_or(PHASES, |it| f64::from(it.car.phases()))
-            }
-        });
     }
 
     /// Opens or closes the connector; a running session goes on. Returns whether it has to end first.
@@ -333,27 +369,37 @@ impl Connector {
         self.report(desk, status, now);
     }
 
-    pub(crate) fn reading(&self, desk: &Desk) -> Reading {
+    pub(crate) fn reading(&self, desk: &Desk, now: Now) -> Reading {
         self.meter.read(
             self.session().map(|session| &session.car),
-            self.offered(desk),
+            &self.offer(desk, now),
+            desk.profile.tells_phases,
         )
     }
 
     fn charge(&mut self, desk: &mut Desk, now: Now) {
         self.catch_up(desk, now);
-        let offered = self.offered(desk);
+        let offer = self.offer(desk, now);
+        self.tell_flows(desk, &offer);
         let Stage::Charging(session) = &mut self.stage else {
             return;
         };
-        let status = match session.car.power_w(offered) {
-            power if power > 0.0 => Status::Charging,
-            _ if session.car.is_full() => Status::SuspendedEv,
-            _ => Status::SuspendedEvse,
+        // A loop that reports by itself also lets time pass by itself.
+        let lives = session.sample_at.is_some();
+        session.look_at = desk
+            .look_every()
+            .filter(|_| lives)
+            .map(|every| now.instant + every);
+        let status = if session.car.is_full() {
+            Status::SuspendedEv
+        } else if offer.amps == 0.0 {
+            Status::SuspendedEvse
+        } else {
+            Status::Charging
         };
         let changed = status != session.status;
         session.status = status;
-        if changed && status == Status::SuspendedEv {
+        if changed && status == Status::SuspendedEv && session.stays_until.is_none() {
             let leaves = now.instant + desk.span(FULL);
             session.leaves_at = session.leaves_at.map(|at| at.min(leaves));
         }
@@ -378,7 +424,7 @@ impl Connector {
     }
 
     /// Counts the energy of the time since the last look.
-    fn catch_up(&mut self, desk: &Desk, now: Now) {
+    pub(crate) fn catch_up(&mut self, desk: &Desk, now: Now) {
         let Stage::Charging(session) = &mut self.stage else {
             return;
         };
@@ -387,7 +433,7 @@ impl Connector {
         }
         let passed = now.instant.saturating_duration_since(session.counted_to);
         session.counted_to = now.instant;
-        self.advance(desk, passed.as_secs_f64() * desk.profile.speed);
+        self.advance(desk, passed.as_secs_f64() * desk.profile.speed, now);
     }
 
     fn unplug(&mut self, desk: &mut Desk, now: Now) {
@@ -397,6 +443,7 @@ impl Connector {
             Pace::Quiet | Pace::ClosedLoop { .. } | Pace::Overload { .. } | Pace::Leaving => None,
         };
         self.stage = Stage::Free { until };
+        self.visitor = None;
         let status = self.status();
         self.report(desk, status, now);
     }
@@ -416,9 +463,46 @@ impl Connector {
         desk.report_status(self.id(), status, now);
     }
 
-    fn offered(&self, desk: &Desk) -> f64 {
-        let most = desk.profile.connector_power_w;
-        self.limit_w.map_or(most, |limit| limit.clamp(0.0, most))
+    fn offer(&self, desk: &Desk, now: Now) -> Offer {
+        let transaction = self.session().map(Session::transaction);
+        desk.offer(self.id(), transaction.as_ref(), now)
+    }
+
+    /// Tells the observer what flows, if it wants to know and it has changed.
+    fn tell_flows(&mut self, desk: &Desk, offer: &Offer) {
+        let connector = self.id();
+        let Stage::Charging(session) = &mut self.stage else {
+            return;
+        };
+        let mut amps = [0.0; 3];
+        amps[..usize::from(session.car.phases_at(offer))].fill(session.car.drawn_a());
+        let (told, offered_a) = session.told;
+        let moved = (told.iter().zip(amps)).any(|(told, amps)| (told - amps).abs() >= SAME_A);
+        if desk.profile.look_every.is_some() && (moved || offered_a != offer.amps) {
+            session.told = (amps, offer.amps);
+            desk.tell(&Event::Flows {
+                connector,
+                amps,
+                offered_a: offer.amps,
+            });
+        }
+    }
+
+    /// The session is over: its profiles go, and somebody may want to know what it got.
+    fn tell_end(&mut self, desk: &mut Desk) {
+        let connector = self.id();
+        let Stage::Charging(session) = &self.stage else {
+            return;
+        };
+        let got_wh = session.car.taken_wh();
+        desk.tell(&Event::Charged {
+            connector,
+            wanted_wh: got_wh + session.car.missing_wh(),
+            got_wh,
+        });
+        if let Some(charging) = &mut desk.charging {
+            charging.session_ended(session.number);
+        }
     }
 }
 
@@ -431,5 +515,14 @@ impl Session {
     /// The charger's own number of it.
     pub(crate) fn number(&self) -> u32 {
         self.number
+    }
+
+    /// It, as charging profiles see it.
+    pub(crate) fn transaction(&self) -> Transaction<'_> {
+        Transaction {
+            session: self.number,
+            id: self.id(),
+            began_ms: self.began_ms,
+        }
     }
 }

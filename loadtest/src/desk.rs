@@ -11,6 +11,8 @@ use chrono::{DateTime, Utc};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::charging::{Build, Charging, Transaction};
+use crate::evse::Offer;
 use crate::message::{Dialect, Message, Status, Step};
 use crate::observer::{Event, Observer};
 use crate::profile::{Pace, Profile};
@@ -58,8 +60,15 @@ pub(crate) struct Desk {
     pub(crate) online: bool,
     pub(crate) outbox: VecDeque<(Message, Purpose)>,
     pub(crate) queue: TransactionQueue,
+    /// The charging profiles, if there are any.
+    pub(crate) charging: Option<Box<Charging>>,
+    /// How many sessions share what the station as a whole may take; at least 1.
+    pub(crate) sharing: u32,
     transactions: u32,
 }
+
+/// How often a charging connector with a profile looks at what that allows.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Desk {
     pub(crate) fn new(
@@ -81,12 +90,34 @@ impl Desk {
             online: false,
             outbox: VecDeque::new(),
             queue: TransactionQueue::default(),
+            charging: None,
+            sharing: 1,
             transactions: 0,
         }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
         Dialect(self.profile.version)
+    }
+
+    /// What its charging profiles have to know of it.
+    pub(crate) fn build(&self) -> Build<'_> {
+        Build::of(&self.profile)
+    }
+
+    /// What an EVSE offers now, to a car with this transaction.
+    pub(crate) fn offer(&self, evse: u32, running: Option<&Transaction<'_>>, now: Now) -> Offer {
+        let limit = self.charging.as_ref().and_then(|charging| {
+            let now_ms = now.wall.timestamp_millis();
+            charging.limit(self.build(), evse, running, self.sharing, now_ms)
+        });
+        self.profile.evse.offer(limit)
+    }
+
+    /// How often a charging connector looks at its car and profiles; none if it need not.
+    pub(crate) fn look_every(&self) -> Option<Duration> {
+        let usual = self.charging.is_some().then_some(LOOK_EVERY);
+        self.profile.look_every.or(usual)
     }
 
     pub(crate) fn tell(&self, event: &Event<'_>) {

@@ -19,7 +19,7 @@ pub(crate) fn prepare(desk: &mut Desk, connectors: &mut [Connector], now: Now) {
         }
         1 => connector.repeat_status(desk, now),
         _ => {
-            let reading = connector.reading(desk);
+            let reading = connector.reading(desk, now);
             let meter_values = desk
                 .dialect()
                 .meter_values(connector.id(), &reading, now.wall, 0);

@@ -1,7 +1,7 @@
 //! Simulated EV chargers with cars at them, for any OCPP-J 1.6 or 2.0.1 central system.
 //!
 //! [`SimCharger`] is one charger on one WebSocket: it boots, keeps its heartbeat, reports its connectors, lets cars come
-//! and charge, obeys the usual commands, and keeps what it has to say about sessions until it is acknowledged, as real
+//! and charge, obeys the usual commands and charging profiles, and keeps what it has to say about sessions until it is acknowledged, as real
 //! firmware does. Start one with a [`Profile`] (shared by a fleet), an [`Observer`] and a channel of [`Orders`]:
 //!
 //! ```no_run
@@ -24,10 +24,13 @@
 
 mod car;
 mod charger;
+mod charging;
 mod closed_loop;
 mod connect;
 mod connector;
 mod desk;
+mod evse;
+mod faults;
 mod hammer;
 mod message;
 mod meter;
@@ -40,10 +43,14 @@ mod target;
 mod v16;
 mod v2;
 mod version;
+mod visit;
 
 pub use charger::{Orders, SimCharger};
 pub use connect::{ConnectError, open as open_socket, small_buffers};
+pub use evse::Evse;
+pub use faults::{Faults, RateUnit};
 pub use observer::{Event, Failure, Observer, Unobserved};
 pub use profile::{Backoff, Pace, Profile};
 pub use target::{Target, TargetError};
 pub use version::Version;
+pub use visit::Visit;

@@ -9,6 +9,7 @@ mod fleet;
 mod hub_process;
 mod plan;
 mod power_replay;
+mod power_site;
 mod progress;
 mod recorder;
 mod report;
@@ -47,7 +48,8 @@ fn main() -> ExitCode {
         Command::EchoServer => multi_threaded(echo_server::run())
             .map_err(Into::into)
             .map(|()| true),
-        Command::PowerReplay(replay) => replay.run(),
+        Command::PowerReplay(replay) => single_threaded(replay.run()),
+        Command::Power(site) => single_threaded(site.run()),
         command => single_threaded(run(command)),
     };
     match result {

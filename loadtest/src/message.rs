@@ -2,8 +2,14 @@
 //! and back; [`Dialect`] picks the one by version.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::charging::{
+    ChargingProfile, Clear, CompositeRequest, Period, Refusal, SetProfile, composite_v2,
+    composite_v16,
+};
+use crate::faults::RateUnit;
 use crate::meter::Reading;
 use crate::settings::{Setting, Settings, Verdict};
 use crate::version::Version;
@@ -88,7 +94,7 @@ pub(crate) enum Command {
         connector: Option<u32>,
         token: String,
         remote_start_id: Option<i64>,
-        limit: Option<Limit>,
+        profile: Option<Box<ChargingProfile>>,
     },
     RemoteStop {
         transaction: String,
@@ -107,13 +113,9 @@ pub(crate) enum Command {
     },
     GetSettings(Vec<Key>),
     SetSettings(Vec<(Key, String)>),
-    SetLimit {
-        connector: Option<u32>,
-        limit: Limit,
-    },
-    ClearLimit {
-        connector: Option<u32>,
-    },
+    SetProfile(Box<SetProfile>),
+    ClearProfiles(Clear),
+    Composite(CompositeRequest),
     BaseReport {
         request_id: i64,
     },
@@ -128,14 +130,6 @@ pub(crate) struct Key {
     pub(crate) component: String,
     pub(crate) variable: String,
     pub(crate) setting: Option<Setting>,
-}
-
-/// A charging limit.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Limit {
-    Watts(f64),
-    /// A phase.
-    Amperes(f64),
 }
 
 /// What a trigger asks for.
@@ -230,12 +224,12 @@ impl Dialect {
 
     /// Whether a session that changes its charging state says so in a message of its own.
     pub(crate) fn reports_state_changes(self) -> bool {
-        self.0 == Version::V201
+        self.0 != Version::V16
     }
 
     /// Whether the charger names its sessions itself, rather than the central system.
     pub(crate) fn names_transactions(self) -> bool {
-        self.0 == Version::V201
+        self.0 != Version::V16
     }
 
     /// NotifyReport with every setting; 1.6 has no such message.
@@ -271,10 +265,41 @@ impl Dialect {
         }
     }
 
-    pub(crate) fn command(self, action: &str, payload: &RawValue) -> Result<Command, Denial> {
+    /// Reads a CALL of the central system. `usual` is the unit of a composite schedule where none is asked for.
+    pub(crate) fn command(
+        self,
+        action: &str,
+        payload: &RawValue,
+        usual: RateUnit,
+    ) -> Result<Command, Denial> {
         match self.0 {
-            Version::V16 => v16::command(action, payload),
-            Version::V201 => v2::command(action, payload),
+            Version::V16 => v16::command(action, payload, usual),
+            Version::V201 => v2::command(action, payload, usual),
+        }
+    }
+
+    /// The answer to SetChargingProfile.
+    pub(crate) fn profile_answer(self, outcome: Result<(), Refusal>) -> String {
+        match (outcome, self.0) {
+            (Ok(()), _) => json!({ "status": "Accepted" }),
+            (Err(_), Version::V16) => json!({ "status": "Rejected" }),
+            (Err(Refusal(reason)), Version::V201) => {
+                json!({ "status": "Rejected", "statusInfo": { "reasonCode": reason } })
+            }
+        }
+        .to_string()
+    }
+
+    /// The answer to GetCompositeSchedule; without periods it is refused.
+    pub(crate) fn composite(
+        self,
+        request: &CompositeRequest,
+        periods: Option<&[Period]>,
+        from: DateTime<Utc>,
+    ) -> String {
+        match self.0 {
+            Version::V16 => composite_v16(request, periods, from),
+            Version::V201 => composite_v2(request, periods, from),
         }
     }
 

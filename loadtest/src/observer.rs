@@ -67,6 +67,24 @@ pub enum Event<'a> {
         /// The OCPP action.
         action: &'a str,
     },
+    /// What flows at a connector: when its session begins, and whenever it has changed; only with a [`Profile::look_every`](crate::Profile).
+    Flows {
+        /// The connector's number, from 1.
+        connector: u32,
+        /// What the car takes of each of the charger's phases, in amperes.
+        amps: [f64; 3],
+        /// What the connector offers the car, in amperes per phase; 0 while it is paused.
+        offered_a: f64,
+    },
+    /// A session is over, and nothing flows any more.
+    Charged {
+        /// The connector's number, from 1.
+        connector: u32,
+        /// What the car came for, in watt-hours.
+        wanted_wh: f64,
+        /// What it got.
+        got_wh: f64,
+    },
     /// A frame came that is no OCPP-J, or an answer that nobody waits for.
     Unexpected {
         /// What was wrong with it.

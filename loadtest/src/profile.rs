@@ -6,6 +6,8 @@ use std::time::Duration;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
+use crate::evse::Evse;
+use crate::faults::Faults;
 use crate::target::Target;
 use crate::version::Version;
 
@@ -18,8 +20,15 @@ pub struct Profile {
     pub version: Version,
     /// Connectors (2.0.1: EVSEs with one connector each) of a charger.
     pub connectors: u32,
-    /// What a connector offers, in watts.
-    pub connector_power_w: f64,
+    /// How each of them is built.
+    pub evse: Evse,
+    /// What their firmware does wrong with charging profiles.
+    pub faults: Faults,
+    /// Whether meter values tell current and voltage of each phase, or once.
+    pub tells_phases: bool,
+    /// How often a charging connector looks at its car and profiles and tells its [`Observer`](crate::Observer) what flows
+    /// ([`Event::Flows`](crate::Event)); none looks when something is due, each second once it has a profile.
+    pub look_every: Option<Duration>,
     /// The token that drivers show; `{n}` stands for the charger's number, `{c}` for the connector.
     pub token: String,
     /// Simulated seconds per real second, for cars and drivers; sockets and meter intervals stay in real time.
@@ -53,7 +62,10 @@ impl Profile {
             target,
             version,
             connectors: 1,
-            connector_power_w: 22_080.0,
+            evse: Evse::default(),
+            faults: Faults::default(),
+            tells_phases: false,
+            look_every: None,
             token: "TAG{n}".into(),
             speed: 1.0,
             meter_interval: Duration::from_secs(60),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use crate::charging::{Build, HIGHEST_LEVEL, MOST_PERIODS, MOST_PROFILES};
+use crate::faults::RateUnit;
 use crate::profile::Profile;
+use crate::version::Version;
 
 /// A setting, by its 1.6 key and its 2.0.1 component and variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +17,10 @@ pub(crate) enum Setting {
     Measurands,
     NumberOfConnectors,
     FeatureProfiles,
+    StackLevels,
+    RateUnits,
+    Periods,
+    Profiles,
 }
 
 /// What became of a change.
@@ -31,7 +38,7 @@ const MEASURANDS: &str =
 const MAX_SECONDS: u64 = 7 * 86_400;
 
 impl Setting {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::HeartbeatInterval,
         Self::MeterInterval,
         Self::Attempts,
@@ -39,6 +46,10 @@ impl Setting {
         Self::Measurands,
         Self::NumberOfConnectors,
         Self::FeatureProfiles,
+        Self::StackLevels,
+        Self::RateUnits,
+        Self::Periods,
+        Self::Profiles,
     ];
 
     /// The 1.6 configuration key.
@@ -51,6 +62,10 @@ impl Setting {
             Self::Measurands => "MeterValuesSampledData",
             Self::NumberOfConnectors => "NumberOfConnectors",
             Self::FeatureProfiles => "SupportedFeatureProfiles",
+            Self::StackLevels => "ChargeProfileMaxStackLevel",
+            Self::RateUnits => "ChargingScheduleAllowedChargingRateUnit",
+            Self::Periods => "ChargingScheduleMaxPeriods",
+            Self::Profiles => "MaxChargingProfilesInstalled",
         }
     }
 
@@ -62,7 +77,10 @@ impl Setting {
             Self::Attempts => Some(("OCPPCommCtrlr", "MessageAttempts")),
             Self::RetryInterval => Some(("OCPPCommCtrlr", "MessageAttemptInterval")),
             Self::Measurands => Some(("SampledDataCtrlr", "TxUpdatedMeasurands")),
-            Self::NumberOfConnectors | Self::FeatureProfiles => None,
+            Self::StackLevels => Some(("SmartChargingCtrlr", "ProfileStackLevel")),
+            Self::RateUnits => Some(("SmartChargingCtrlr", "RateUnit")),
+            Self::Periods => Some(("SmartChargingCtrlr", "PeriodsPerSchedule")),
+            Self::NumberOfConnectors | Self::FeatureProfiles | Self::Profiles => None,
         }
     }
 
@@ -93,9 +111,9 @@ impl Setting {
 
     /// Whether the central system may only read it.
     pub(crate) fn is_read_only(self) -> bool {
-        matches!(
+        !matches!(
             self,
-            Self::Measurands | Self::NumberOfConnectors | Self::FeatureProfiles
+            Self::HeartbeatInterval | Self::MeterInterval | Self::Attempts | Self::RetryInterval
         )
     }
 }
@@ -108,6 +126,8 @@ pub(crate) struct Settings {
     pub(crate) attempts: u32,
     pub(crate) retry_interval: Duration,
     connectors: u32,
+    /// The units it takes limits in, as the version writes them.
+    rate_units: &'static str,
 }
 
 impl Settings {
@@ -118,6 +138,7 @@ impl Settings {
             attempts: profile.attempts,
             retry_interval: profile.retry_interval,
             connectors: profile.connectors,
+            rate_units: rate_units(profile),
         }
     }
 
@@ -130,6 +151,10 @@ impl Settings {
             Setting::Measurands => MEASURANDS.into(),
             Setting::NumberOfConnectors => self.connectors.to_string(),
             Setting::FeatureProfiles => "Core,RemoteTrigger,SmartCharging".into(),
+            Setting::StackLevels => HIGHEST_LEVEL.to_string(),
+            Setting::RateUnits => self.rate_units.into(),
+            Setting::Periods => MOST_PERIODS.to_string(),
+            Setting::Profiles => MOST_PROFILES.to_string(),
         }
     }
 
@@ -147,10 +172,21 @@ impl Settings {
             Setting::MeterInterval => self.meter_interval = Duration::from_secs(number),
             Setting::Attempts => self.attempts = number.min(u64::from(u32::MAX)) as u32,
             Setting::RetryInterval => self.retry_interval = Duration::from_secs(number),
-            Setting::Measurands | Setting::NumberOfConnectors | Setting::FeatureProfiles => {
-                return Verdict::Rejected;
-            }
+            _ => return Verdict::Rejected,
         }
         Verdict::Accepted
+    }
+}
+
+fn rate_units(profile: &Profile) -> &'static str {
+    let build = Build::of(profile);
+    let (amperes, watts) = (build.takes(RateUnit::Amperes), build.takes(RateUnit::Watts));
+    match (amperes, watts, profile.version) {
+        (true, true, Version::V16) => "Current,Power",
+        (true, false, Version::V16) => "Current",
+        (_, _, Version::V16) => "Power",
+        (true, true, _) => "A,W",
+        (true, false, _) => "A",
+        _ => "W",
     }
 }

@@ -8,6 +8,8 @@
 
 mod answers;
 mod obey;
+mod smart_charging;
+mod visits;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,11 +24,14 @@ use crate::message::Message;
 use crate::observer::{Event, Failure, Observer};
 use crate::profile::{Pace, Profile};
 
+use visits::Visits;
+
 /// The state of one charger.
 pub(crate) struct Station {
     pub(crate) desk: Desk,
     connectors: Box<[Connector]>,
     closed_loop: ClosedLoop,
+    visits: Option<Box<Visits>>,
     pending: Option<Pending>,
     accepted: bool,
     /// When to send BootNotification; none when no boot is due.
@@ -69,6 +74,7 @@ impl Station {
             desk,
             connectors,
             closed_loop: ClosedLoop::default(),
+            visits: None,
             pending: None,
             accepted: false,
             boot_at: None,
@@ -82,6 +88,9 @@ impl Station {
     /// The socket is open.
     pub(crate) fn connected(&mut self, now: Now, out: &mut Output) {
         self.desk.online = true;
+        if let Some(charging) = &mut self.desk.charging {
+            charging.online();
+        }
         self.desk.queue.reconnected();
         if self.accepted {
             self.report_all(now);
@@ -94,6 +103,7 @@ impl Station {
     /// The socket is gone; what was not acknowledged will be sent again.
     pub(crate) fn disconnected(&mut self, now: Now) {
         self.desk.online = false;
+        self.profiles_offline(now);
         self.desk.outbox.clear();
         if let Some(pending) = self.pending.take() {
             self.failed(pending, Failure::Disconnected, now);
@@ -103,6 +113,9 @@ impl Station {
     /// The charger restarts: it boots again on the next socket.
     pub(crate) fn restarted(&mut self) {
         self.accepted = false;
+        if self.desk.profile.faults.forgets_on_reboot {
+            self.desk.charging = None;
+        }
     }
 
     /// The fleet has a new pace.
@@ -118,7 +131,7 @@ impl Station {
     /// Sends MeterValues of at least `bytes` outside any session.
     pub(crate) fn send_meter_values(&mut self, bytes: usize, now: Now, out: &mut Output) {
         if let Some(connector) = self.connectors.first() {
-            let reading = connector.reading(&self.desk);
+            let reading = connector.reading(&self.desk, now);
             let message =
                 self.desk
                     .dialect()
@@ -155,7 +168,8 @@ impl Station {
             .deadline()
             .filter(|_| self.desk.online && self.accepted && self.pending.is_none());
         let connectors = self.connectors.iter().filter_map(Connector::deadline);
-        let all = socket.into_iter().chain(heartbeat).chain(rest);
+        let visit = self.visits.as_ref().and_then(|visits| visits.next());
+        let all = socket.into_iter().chain(heartbeat).chain(rest).chain(visit);
         all.chain(connectors).min()
     }
 
@@ -171,6 +185,8 @@ impl Station {
             self.heartbeat_at = Some(now.instant + self.desk.settings.heartbeat);
             self.queue_heartbeat();
         }
+        self.welcome_visitors(now);
+        self.settle_profiles(now);
         for connector in &mut self.connectors {
             connector.tick(&mut self.desk, now);
         }
@@ -240,6 +256,7 @@ impl Station {
 
     /// Sends the next CALL if none is outstanding.
     fn send_next(&mut self, now: Now, out: &mut Output) {
+        self.count_sharers();
         if !self.desk.online || self.pending.is_some() {
             return;
         }

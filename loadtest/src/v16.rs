@@ -202,12 +202,16 @@ fn samples(reading: &Reading, context: &'static str) -> Vec<SampledValue> {
         "Power.Active.Import",
         "W",
     ));
-    samples.push(sample(
-        format!("{:.2}", reading.current_a),
-        "Current.Import",
-        "A",
-    ));
-    samples.push(sample(format!("{:.1}", reading.voltage_v), "Voltage", "V"));
+    for (phase, amps, volts) in reading.lines() {
+        samples.push(SampledValue {
+            phase: phase.map(|it| ["L1", "L2", "L3"][it]),
+            ..sample(format!("{amps:.2}"), "Current.Import", "A")
+        });
+        samples.push(SampledValue {
+            phase: phase.map(|it| ["L1-N", "L2-N", "L3-N"][it]),
+            ..sample(format!("{volts:.1}"), "Voltage", "V")
+        });
+    }
     if let Some(percent) = reading.soc_percent {
         samples.push(sample(percent.to_string(), "SoC", "Percent"));
     }

@@ -221,12 +221,16 @@ fn samples(reading: &Reading, context: &'static str) -> Vec<SampledValue> {
         "Wh",
     ));
     samples.push(sample(reading.power_w.round(), "Power.Active.Import", "W"));
-    samples.push(sample(
-        (reading.current_a * 100.0).round() / 100.0,
-        "Current.Import",
-        "A",
-    ));
-    samples.push(sample(reading.voltage_v, "Voltage", "V"));
+    for (phase, amps, volts) in reading.lines() {
+        samples.push(SampledValue {
+            phase: phase.map(|it| ["L1", "L2", "L3"][it]),
+            ..sample((amps * 100.0).round() / 100.0, "Current.Import", "A")
+        });
+        samples.push(SampledValue {
+            phase: phase.map(|it| ["L1-N", "L2-N", "L3-N"][it]),
+            ..sample(volts, "Voltage", "V")
+        });
+    }
     if let Some(percent) = reading.soc_percent {
         samples.push(sample(f64::from(percent), "SoC", "Percent"));
     }

@@ -157,8 +157,9 @@ async fn commands_are_obeyed_in_2_0_1() {
     assert_eq!(started.payload["transactionInfo"]["remoteStartId"], 9);
     let id = &started.payload["transactionInfo"]["transactionId"];
     // No current at all: the charging state changes, and says why.
-    let profile = json!({ "chargingSchedule": [
-        { "chargingRateUnit": "A", "chargingSchedulePeriod": [{ "startPeriod": 0, "limit": 0 }] }] });
+    let profile = json!({ "id": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative", "chargingSchedule": [
+        { "id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{ "startPeriod": 0, "limit": 0 }] }] });
     let limit = call(
         "2",
         "SetChargingProfile",

@@ -26,6 +26,7 @@ mod mistaken_names;
 mod outage;
 #[cfg(not(feature = "cql"))]
 mod overload;
+mod power;
 mod quirks;
 mod rpc;
 mod starting;

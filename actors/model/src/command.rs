@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{CommandId, StationId, Timestamp, TokenRef};
+use crate::{ChargingProfile, CommandId, ProfilePurpose, RateUnit, StationId, Timestamp, TokenRef};
 
 /// A command, free of OCPP versions; crate `ocpp` writes it in the station's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +64,35 @@ pub enum Command {
     SetVariables {
         /// Which, and what to.
         variables: Vec<Variable>,
+    },
+    /// Limit what is drawn (SetChargingProfile).
+    SetChargingProfile {
+        /// The EVSE (1.6: connectorId); 0 is the station as a whole.
+        evse: u32,
+        /// The limit.
+        profile: ChargingProfile,
+    },
+    /// Forget charging profiles: those that match all that is named (ClearChargingProfile).
+    ClearChargingProfile {
+        /// The one of this number.
+        #[serde(default)]
+        id: Option<i32>,
+        /// Those of this EVSE (1.6: connectorId).
+        #[serde(default)]
+        evse: Option<u32>,
+        /// Those for this.
+        #[serde(default)]
+        purpose: Option<ProfilePurpose>,
+    },
+    /// Ask what limits an EVSE has by all its charging profiles (GetCompositeSchedule).
+    GetCompositeSchedule {
+        /// The EVSE (1.6: connectorId); 0 is the station as a whole.
+        evse: u32,
+        /// From now on for so many s.
+        duration_s: u32,
+        /// In this unit; absent: the station chooses.
+        #[serde(default)]
+        unit: Option<RateUnit>,
     },
 }
 

@@ -15,6 +15,7 @@ mod message;
 mod meter;
 #[cfg(feature = "openapi")]
 mod openapi;
+mod power;
 mod session;
 mod site;
 mod station;
@@ -32,6 +33,12 @@ pub use ids::{CommandId, DeadLetterId, InvalidId, SessionId, SiteId, StationId, 
 pub use live::LiveEvent;
 pub use message::{Direction, MessageEntry};
 pub use meter::{Location, Measurand, MeterSample, SampledValue};
+pub use power::{
+    ChargingAnswer, ChargingAsk, ChargingProfile, ChargingTraits, Fuse, FuseCap, HeldBy,
+    KnownLease, KnownOutlet, LimitView, OutletPowerView, PlannedOutlet, PowerAlarm, PowerAlarmKind,
+    PowerPlan, ProfilePeriod, ProfilePurpose, RateUnit, Repeat, ScheduledLimit, SessionPowerView,
+    SessionPreferences, SetPoint, Sharing, SiteLine, SiteMemory, SitePower, SitePowerView, Wiring,
+};
 pub use session::{
     Flag, MeterPoint, RetryKey, SeqRange, Session, SessionEventKind, SessionEventRecord,
     SessionState, StoredReading,

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CommandRecord, Connector, Protocol, SessionId, SessionState, StationId, Timestamp};
+use crate::{
+    CommandRecord, Connector, PowerAlarm, Protocol, SessionId, SessionState, SiteId, StationId,
+    Timestamp,
+};
 
 /// Something that just happened. Watching is best effort: the store holds the truth.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,17 +52,29 @@ pub enum LiveEvent {
     },
     /// A command came to its end.
     Command(CommandRecord),
+    /// Something about a site's power is to be looked at, or is over.
+    PowerAlarm {
+        /// Which site.
+        site: SiteId,
+        /// When.
+        at: Timestamp,
+        /// What.
+        alarm: PowerAlarm,
+        /// Whether it is new; otherwise it is over.
+        raised: bool,
+    },
 }
 
 impl LiveEvent {
-    /// The station it is about.
-    pub fn station(&self) -> &StationId {
+    /// The station it is about, if it is about one.
+    pub fn station(&self) -> Option<&StationId> {
         match self {
             Self::Connected { station, .. }
             | Self::Disconnected { station, .. }
             | Self::Status { station, .. }
-            | Self::Session { station, .. } => station,
-            Self::Command(record) => &record.station,
+            | Self::Session { station, .. } => Some(station),
+            Self::Command(record) => Some(&record.station),
+            Self::PowerAlarm { alarm, .. } => alarm.station.as_ref(),
         }
     }
 }

@@ -155,6 +155,58 @@ impl MeterSample {
         self.total(&Measurand::PowerImport)
     }
 
+    /// What is drawn at the outlet per phase (of the station) in A: as measured, else by power and voltage, where that is
+    /// told per phase; `phase_v` where no voltage is. Absent where phases are not told apart.
+    pub fn currents_a(&self, phase_v: f64) -> Option<[f64; 3]> {
+        let currents = self.by_phase(&Measurand::CurrentImport);
+        if currents != [None; 3] {
+            return Some(currents.map(Option::unwrap_or_default));
+        }
+        let powers = self.by_phase(&Measurand::PowerImport);
+        if powers == [None; 3] {
+            return None;
+        }
+        let volts = self.by_phase(&Measurand::Voltage);
+        Some(std::array::from_fn(|phase| {
+            let volts = volts[phase]
+                .filter(|volts| *volts >= 1.0)
+                .unwrap_or(phase_v);
+            powers[phase].unwrap_or_default() / volts
+        }))
+    }
+
+    /// A current without a phase, in A: of one phase, or of all together, as the station likes.
+    pub fn plain_current_a(&self) -> Option<f64> {
+        let plain = |v: &&SampledValue| {
+            v.measurand == Measurand::CurrentImport
+                && v.location == Location::Outlet
+                && v.phase.is_none()
+        };
+        self.values.iter().find(plain)?.value
+    }
+
+    /// The battery's charge in percent.
+    pub fn state_of_charge_pct(&self) -> Option<f64> {
+        let of = |v: &&SampledValue| v.measurand == Measurand::StateOfCharge;
+        self.values.iter().find(of)?.value
+    }
+
+    /// `L1`, `L1-N`, `L1-L2` are the first phase, and so on.
+    fn by_phase(&self, wanted: &Measurand) -> [Option<f64>; 3] {
+        let mut phases = [None; 3];
+        for value in &self.values {
+            if value.measurand != *wanted || value.location != Location::Outlet {
+                continue;
+            }
+            let phase = match value.phase.as_deref().map(str::as_bytes) {
+                Some([b'L', number @ b'1'..=b'3', ..]) => usize::from(number - b'1'),
+                _ => continue,
+            };
+            phases[phase] = value.value.or(phases[phase]);
+        }
+        phases
+    }
+
     fn total(&self, wanted: &Measurand) -> Option<f64> {
         let at_outlet = || {
             self.values
@@ -183,6 +235,32 @@ mod tests {
             context: None,
             raw: None,
         }
+    }
+
+    #[test]
+    fn currents_are_measured_or_follow_from_power_and_voltage() {
+        let at = Timestamp(0);
+        let of = |measurand: Measurand, value: f64, phase: Option<&str>| SampledValue {
+            measurand,
+            ..reading(value, phase)
+        };
+        let currents = |values| MeterSample { at, values }.currents_a(230.0);
+        let measured = vec![
+            of(Measurand::CurrentImport, 16.0, Some("L1-N")),
+            of(Measurand::CurrentImport, 15.0, Some("L3")),
+            of(Measurand::CurrentImport, 1.0, Some("N")),
+        ];
+        assert_eq!(currents(measured), Some([16.0, 0.0, 15.0]));
+        let by_power = vec![
+            of(Measurand::PowerImport, 2_300.0, Some("L1")),
+            of(Measurand::PowerImport, 2_200.0, Some("L2")),
+            of(Measurand::Voltage, 220.0, Some("L2-N")),
+        ];
+        assert_eq!(currents(by_power), Some([10.0, 10.0, 0.0]));
+        assert_eq!(
+            currents(vec![of(Measurand::PowerImport, 2_300.0, None)]),
+            None
+        );
     }
 
     #[test]

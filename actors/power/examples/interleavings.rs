@@ -1,11 +1,11 @@
-//! Lives of sites in which stations, network, hub and controller fail, by the million; see `tests/interleavings/world.rs`.
+//! Lives of sites in which stations, network, hub and controller fail, by the million; see `tests/interleavings/world/`.
 //!
 //! - the controller: `cargo run --release -p power --example interleavings -- --count 1000000`
 //! - controllers that are wrong in one way, which must be found out: add `--mutants`
 
 #![expect(clippy::print_stdout, reason = "what it prints is what it is for")]
 
-#[path = "../tests/interleavings/world.rs"]
+#[path = "../tests/interleavings/world/mod.rs"]
 mod world;
 
 use std::process::ExitCode;

@@ -163,6 +163,8 @@ fn who_draws_more_than_it_may_is_booked_at_all_it_can_draw() {
     assert_eq!(controller.booked_a(0), 15.0, "a meter is not exact");
     controller.measured(0, 20.0, now_ms + SECOND_MS, now_ms + SECOND_MS);
     assert_eq!(controller.booked_a(0), 32.0);
+    let commands = controller.reconcile(now_ms + SECOND_MS).commands;
+    assert_eq!(sent(&commands), [(1, 0.0)], "the other makes room");
     assert!(
         controller
             .reconcile(now_ms + 2 * SECOND_MS)
@@ -199,4 +201,25 @@ fn the_site_is_at_its_floors_one_lease_after_the_hub_is_gone() {
             .iter()
             .all(|command| command.ends_ms <= now_ms + settings.lease_ms)
     );
+}
+
+#[test]
+fn a_controller_that_is_told_its_predecessors_grants_goes_on_at_once_and_books_them() {
+    let settings = Settings::default();
+    let mut controller = Controller::new(site(0.0), settings, 2, &[true, true], 0);
+    controller.recall(&[(0, 24.0, 40 * SECOND_MS)], 0);
+    assert!(!controller.is_learning(0));
+    controller.online(0, true);
+    controller.online(1, true);
+    controller.wish(1, wish(2), 0);
+    assert_eq!(controller.booked_a(0), 24.0, "whatever charges there");
+    let first = controller.reconcile(0).commands;
+    assert_eq!(sent(&first), [(1, 6.0)]);
+    accept(&mut controller, &first, 0);
+    let ended_ms = 40 * SECOND_MS + settings.margin_ms;
+    let renewed = controller.reconcile(ended_ms - 1).commands;
+    accept(&mut controller, &renewed, ended_ms - 1);
+    assert_eq!(controller.booked_a(0), 24.0, "its clock may be behind");
+    let commands = controller.reconcile(ended_ms).commands;
+    assert!(sent(&commands).contains(&(1, 30.0)), "{commands:?}");
 }

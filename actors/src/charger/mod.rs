@@ -38,7 +38,7 @@ use crate::{
     directory::Slot,
     metrics,
     session::{SessionMsg, authorize, core::Closing},
-    site::StationNews,
+    site::{Draw, StationNews},
     supervisor::Child,
 };
 
@@ -85,6 +85,9 @@ pub(crate) struct SessionNews {
     pub(crate) active: bool,
     pub(crate) token: Option<TokenUid>,
     pub(crate) power_w: Option<f64>,
+    pub(crate) energy_wh: f64,
+    /// What its meter just said, if it said something.
+    pub(crate) draw: Option<Draw>,
     pub(crate) traits: Traits,
     pub(crate) actor: ActorRef<SessionMsg>,
 }
@@ -265,6 +268,7 @@ impl ChargerState {
             open.connector = session.connector;
             open.token = session.token.map(|token| token.uid);
             open.power_w = session.power_w;
+            open.energy_wh = session.energy_wh;
         }
         self.slot.charges_is(!self.sessions.is_empty());
         self.announce().await;
@@ -399,6 +403,7 @@ impl ChargerState {
             StationEvent::Boot(info) => {
                 let kept = self.deps.store.record_boot(&self.slot.station, *info).await;
                 self.log_unkept("what the station's boot said", kept);
+                self.tell_site(StationNews::Booted);
                 Ok(self.boot_reply())
             }
             StationEvent::Heartbeat => {
@@ -531,12 +536,11 @@ impl ChargerState {
             return;
         }
         self.tell_site(StationNews::Connected(self.slot.connection().is_some()));
-        for open in self.sessions.iter() {
-            if let Some(connector) = open.connector {
-                let power_w = open.power_w.unwrap_or(0.0);
-                self.tell_site(StationNews::Power(connector.evse, Some(power_w)));
-            }
-        }
+        let sessions = self.sessions.iter().filter_map(|open| {
+            let evse = open.connector?.evse;
+            Some((evse, open.facts(None)?))
+        });
+        self.tell_site(StationNews::Sessions(sessions.collect()));
         match self.deps.store.connectors(&self.slot.station).await {
             Ok(connectors) => {
                 for connector in connectors {

@@ -9,6 +9,7 @@ use model::{ConnectorRef, Session, SessionId, StationId, Timestamp, TokenUid, Tr
 use crate::{
     metrics,
     session::{again, core::id_time},
+    site::{Draw, SessionFacts},
 };
 
 /// The open sessions of one station: few, so a list.
@@ -21,6 +22,7 @@ pub(super) struct Open {
     pub(super) connector: Option<ConnectorRef>,
     pub(super) token: Option<TokenUid>,
     pub(super) power_w: Option<f64>,
+    pub(super) energy_wh: f64,
     pub(super) traits: Option<Traits>,
     /// What the station calls it, where that is not its name.
     alias: Option<String>,
@@ -30,7 +32,7 @@ pub(super) struct Open {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Traits {
     /// It follows from the session's first message.
-    id: SessionId,
+    pub(super) id: SessionId,
     started_at: Timestamp,
     meter_start_wh: Option<f64>,
     meter_last_wh: Option<f64>,
@@ -54,9 +56,29 @@ impl Open {
             connector: None,
             token: None,
             power_w: None,
+            energy_wh: 0.0,
             traits: None,
             alias: None,
         }
+    }
+}
+
+impl Open {
+    /// What its site is told of it; none while its id is not known.
+    pub(super) fn facts(&self, draw: Option<Draw>) -> Option<SessionFacts> {
+        let name = &self.transaction;
+        Some(SessionFacts {
+            id: self.traits?.id,
+            // What its station calls it, though it used the name before, or never took the hub's.
+            transaction: (self.alias.as_deref())
+                .or_else(|| again::name_used_again(name))
+                .unwrap_or(name)
+                .to_owned(),
+            token: self.token.clone(),
+            energy_wh: self.energy_wh,
+            power_w: self.power_w.unwrap_or(0.0),
+            draw,
+        })
     }
 }
 

@@ -284,12 +284,9 @@ impl ChargerState {
             self.sessions.remove(&news.transaction);
             self.slot.charges_is(!self.sessions.is_empty());
             if let Some(evse) = evse {
-                self.tell_site(StationNews::Power(evse, None));
+                self.tell_site(StationNews::SessionOver(evse, news.traits.id));
             }
             return;
-        }
-        if let Some(evse) = evse {
-            self.tell_site(StationNews::Power(evse, Some(news.power_w.unwrap_or(0.0))));
         }
         let is_new = self.sessions.named(&news.transaction).is_none();
         if is_new {
@@ -304,6 +301,11 @@ impl ChargerState {
             open.token = news.token;
             open.traits = Some(news.traits);
             open.power_w = news.power_w;
+            open.energy_wh = news.energy_wh;
+            let facts = open.facts(news.draw);
+            if let (Some(evse), Some(facts)) = (evse, facts) {
+                self.tell_site(StationNews::Session(evse, Box::new(facts)));
+            }
         }
         if let (true, Some(connector)) = (is_new, news.connector) {
             self.supersede(myself, connector, &news.transaction);

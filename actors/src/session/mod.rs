@@ -29,6 +29,7 @@ use crate::{
     charger::{ChargerMsg, Reply, SessionNews, Traits},
     deps::Deps,
     metrics,
+    site::Draw,
 };
 
 /// What a session actor is told.
@@ -125,7 +126,7 @@ impl Actor for SessionActor {
         }
         match state.step(&input, received_at, epoch, guessed).await {
             Ok(done) => {
-                state.announce(&myself, done.written);
+                state.announce(&myself, done.written, draw_of(&input));
                 answer(reply, Ok(done.reply));
                 if !state.is_active() {
                     myself.stop(None);
@@ -420,7 +421,7 @@ impl SessionState {
     /// Act: tell the charger's actor and those who watch. It may be lost; the store has it. A repeat may
     /// be the first that the charger's actor hears of the session: its first writing may have been
     /// reported as unknown.
-    fn announce(&self, myself: &ActorRef<SessionMsg>, written: bool) {
+    fn announce(&self, myself: &ActorRef<SessionMsg>, written: bool, draw: Option<Draw>) {
         let Some(session) = &self.session else {
             return;
         };
@@ -430,6 +431,8 @@ impl SessionState {
             active: self.is_active(),
             token: session.token.as_ref().map(|token| token.uid.clone()),
             power_w: session.power_w,
+            energy_wh: session.energy_wh,
+            draw: draw.filter(|_| written),
             traits: Traits::of(session),
             actor: myself.clone(),
         };
@@ -444,6 +447,15 @@ impl SessionState {
                 at: session.updated_at,
             });
         }
+    }
+}
+
+/// What the input says that is drawn.
+fn draw_of(input: &SessionInput) -> Option<Draw> {
+    match input {
+        SessionInput::Transaction(event) => Draw::of(&event.samples),
+        SessionInput::Meter(reading) => Draw::of(&reading.samples),
+        SessionInput::Close(_) => None,
     }
 }
 

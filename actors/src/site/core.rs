@@ -2,20 +2,45 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use model::{ConnectorState, StationId};
+use model::{ConnectorState, SessionId, StationId, TokenUid};
 use serde::{Deserialize, Serialize};
+
+use super::power::Draw;
 
 /// What one of a site's stations tells.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum StationNews {
     /// Its socket opened or closed.
     Connected(bool),
+    /// It booted.
+    Booted,
     /// An outlet (its EVSE number) changed state.
     State(u32, ConnectorState),
-    /// A transaction at an outlet (its EVSE number) draws so much, in W; absent: it ended.
-    Power(u32, Option<f64>),
+    /// A session at an outlet (its EVSE number) began or goes on.
+    Session(u32, Box<SessionFacts>),
+    /// A session at an outlet (its EVSE number) is over.
+    SessionOver(u32, SessionId),
+    /// All its sessions, by EVSE number; whatever else was told of is over.
+    Sessions(Vec<(u32, SessionFacts)>),
     /// It does not stand here any more.
     Left,
+}
+
+/// A session that goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SessionFacts {
+    /// Which.
+    pub(crate) id: SessionId,
+    /// What its station calls it.
+    pub(crate) transaction: String,
+    /// Who charges.
+    pub(crate) token: Option<TokenUid>,
+    /// What it was given so far, in Wh.
+    pub(crate) energy_wh: f64,
+    /// What it draws, in W.
+    pub(crate) power_w: f64,
+    /// What its meter just said, if it said something.
+    pub(crate) draw: Option<Draw>,
 }
 
 /// A site as it now is, for people.
@@ -45,28 +70,37 @@ pub(super) struct Picture {
 struct StationPicture {
     connected: bool,
     states: HashMap<u32, ConnectorState>,
-    power_w: HashMap<u32, f64>,
+    /// By EVSE number: what its session draws.
+    sessions: HashMap<u32, (SessionId, f64)>,
 }
 
 impl Picture {
-    pub(super) fn take(&mut self, station: StationId, news: StationNews) {
-        if news == StationNews::Left {
-            self.stations.remove(&station);
+    pub(super) fn take(&mut self, station: &StationId, news: &StationNews) {
+        if *news == StationNews::Left {
+            self.stations.remove(station);
             return;
         }
-        let picture = self.stations.entry(station).or_default();
+        let picture = self.stations.entry(station.clone()).or_default();
         match news {
-            StationNews::Connected(connected) => picture.connected = connected,
+            StationNews::Connected(connected) => picture.connected = *connected,
             StationNews::State(evse, state) => {
-                picture.states.insert(evse, state);
+                picture.states.insert(*evse, state.clone());
             }
-            StationNews::Power(evse, Some(power_w)) => {
-                picture.power_w.insert(evse, power_w);
+            StationNews::Session(evse, facts) => {
+                picture.sessions.insert(*evse, (facts.id, facts.power_w));
             }
-            StationNews::Power(evse, None) => {
-                picture.power_w.remove(&evse);
+            StationNews::SessionOver(evse, session) => {
+                // The one that began meanwhile goes on.
+                if picture.sessions.get(evse).map(|(id, _)| id) == Some(session) {
+                    picture.sessions.remove(evse);
+                }
             }
-            StationNews::Left => {}
+            StationNews::Sessions(all) => {
+                let drawn =
+                    |(evse, facts): &(u32, SessionFacts)| (*evse, (facts.id, facts.power_w));
+                picture.sessions = all.iter().map(drawn).collect();
+            }
+            StationNews::Booted | StationNews::Left => {}
         }
     }
 
@@ -83,11 +117,11 @@ impl Picture {
             // A sum of nothing is -0.0.
             power_w: stations
                 .clone()
-                .flat_map(|s| s.power_w.values())
+                .flat_map(|s| s.sessions.values().map(|(_, power_w)| power_w))
                 .sum::<f64>()
                 + 0.0,
             stations_connected: count(stations.clone().filter(|s| s.connected)),
-            outlets_charging: count(stations.flat_map(|s| s.power_w.keys())),
+            outlets_charging: count(stations.flat_map(|s| s.sessions.keys())),
             outlets,
         }
     }
@@ -99,24 +133,40 @@ fn count(items: impl Iterator) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use model::{RetryKey, Timestamp};
+
     use super::*;
 
     fn station(id: &str) -> StationId {
         StationId::new(id).unwrap()
     }
 
+    fn facts(key: &str, power_w: f64) -> SessionFacts {
+        let key = RetryKey(key.to_owned());
+        SessionFacts {
+            id: SessionId::of_first(&station("A"), &key, Timestamp(0)),
+            transaction: "7".into(),
+            token: None,
+            energy_wh: 0.0,
+            power_w,
+            draw: None,
+        }
+    }
+
+    fn session(evse: u32, key: &str, power_w: f64) -> StationNews {
+        StationNews::Session(evse, Box::new(facts(key, power_w)))
+    }
+
     #[test]
     fn a_site_sums_what_its_stations_draw() {
         let mut picture = Picture::default();
-        picture.take(station("A"), StationNews::Connected(true));
-        picture.take(station("A"), StationNews::Power(1, Some(7_000.0)));
-        picture.take(station("A"), StationNews::Power(2, Some(3_000.0)));
-        picture.take(station("B"), StationNews::Power(1, Some(1_000.0)));
-        picture.take(station("A"), StationNews::Power(2, None));
-        picture.take(
-            station("B"),
-            StationNews::State(1, ConnectorState::Charging),
-        );
+        let mut take = |id, news| picture.take(&station(id), &news);
+        take("A", StationNews::Connected(true));
+        take("A", session(1, "one", 7_000.0));
+        take("A", session(2, "two", 3_000.0));
+        take("B", session(1, "three", 1_000.0));
+        take("A", StationNews::SessionOver(2, facts("two", 0.0).id));
+        take("B", StationNews::State(1, ConnectorState::Charging));
         let view = picture.view();
         assert_eq!(view.power_w, 8_000.0);
         assert_eq!(view.outlets_charging, 2);
@@ -127,10 +177,23 @@ mod tests {
     #[test]
     fn a_station_that_went_offline_while_charging_is_counted_at_its_last_reading() {
         let mut picture = Picture::default();
-        picture.take(station("A"), StationNews::Power(1, Some(7_000.0)));
-        picture.take(station("A"), StationNews::Connected(false));
+        picture.take(&station("A"), &session(1, "one", 7_000.0));
+        picture.take(&station("A"), &StationNews::Connected(false));
         assert_eq!(picture.view().power_w, 7_000.0);
-        picture.take(station("A"), StationNews::Left);
+        picture.take(&station("A"), &StationNews::Left);
         assert_eq!(picture.view(), SiteView::default());
+    }
+
+    #[test]
+    fn a_session_that_is_over_late_leaves_the_one_that_follows_it() {
+        let mut picture = Picture::default();
+        picture.take(&station("A"), &session(1, "one", 7_000.0));
+        picture.take(&station("A"), &session(1, "two", 5_000.0));
+        let over = StationNews::SessionOver(1, facts("one", 0.0).id);
+        picture.take(&station("A"), &over);
+        assert_eq!(picture.view().power_w, 5_000.0);
+        let all = StationNews::Sessions(vec![(2, facts("three", 1_000.0))]);
+        picture.take(&station("A"), &all);
+        assert_eq!(picture.view().power_w, 1_000.0);
     }
 }

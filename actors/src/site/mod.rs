@@ -1,27 +1,38 @@
-//! A site: the live picture of its stations and the limit it may draw. Enforcing the limit is decided
-//! here too, from the same picture (see `core`).
+//! A site: the live picture of its stations, and, where its power is managed, the limits it keeps (see [`power`]).
 //!
-//! A site actor remembers nothing: when it starts, for the first time or after a crash, it has every
-//! member station announce itself.
+//! When a site actor starts, for the first time or after a crash, it has every member station announce itself. What it
+//! must not forget of its power (which stations keep their floors, what drivers want) it reads from the store.
 //!
 //! Among other nodes it runs at the one that holds the site's shard, and ends when the shard goes.
 
 mod core;
+mod power;
+mod powered;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use dashmap::DashMap;
-use model::{SiteId, StationId};
+use model::{SessionId, SessionPreferences, SiteId, SitePowerView, StationId, Timestamp};
 use placement::ShardId;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::sync::oneshot;
 
-use self::core::Picture;
-pub use self::core::SiteView;
-pub(crate) use self::core::StationNews;
+use self::{
+    core::Picture,
+    power::{About, Told},
+    powered::Powered,
+};
+pub use self::{core::SiteView, power::plan::check_power};
+pub(crate) use self::{
+    core::{SessionFacts, StationNews},
+    power::Draw,
+};
 use crate::{charger::ChargerMsg, deps::Deps, supervisor::Child};
 
-/// The sites that stations here stand at: who belongs to each, and its actor.
+/// How long a site may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The sites that stations here stand at, or whose power is managed here: who belongs to each, and its actor.
 #[derive(Default)]
 pub(crate) struct Sites(DashMap<SiteId, Entry>);
 
@@ -30,6 +41,8 @@ struct Entry {
     members: HashSet<StationId>,
     actor: Option<ActorRef<SiteMsg>>,
     wanted: bool,
+    /// Its power is managed, as far as is known: it has an actor though no station is here.
+    managed: bool,
 }
 
 impl Sites {
@@ -38,7 +51,17 @@ impl Sites {
         let mut entry = self.0.entry(site.clone()).or_default();
         entry.members.insert(station.clone());
         drop(entry);
-        // Asked after the station is known here: a shard that is gained meanwhile finds it.
+        self.want_if_ours(deps, site);
+    }
+
+    /// The site's power is managed, or is to be read again: its actor runs though no station is here.
+    pub(crate) fn wake(&self, deps: &Arc<Deps>, site: &SiteId) {
+        self.0.entry(site.clone()).or_default().managed = true;
+        self.want_if_ours(deps, site);
+    }
+
+    /// Asked after the site is known here: a shard that is gained meanwhile finds it.
+    fn want_if_ours(&self, deps: &Arc<Deps>, site: &SiteId) {
         if deps.placement.site_epoch(site).is_some() {
             self.want(deps, site);
         }
@@ -46,7 +69,8 @@ impl Sites {
 
     /// The shard is this node's from now on: so are the sites in it.
     pub(crate) fn gained(&self, deps: &Arc<Deps>, shard: ShardId) {
-        let here = self.0.iter().filter(|entry| !entry.members.is_empty());
+        let here = self.0.iter();
+        let here = here.filter(|entry| entry.managed || !entry.members.is_empty());
         let sites: Vec<SiteId> = here
             .map(|entry| entry.key().clone())
             .filter(|site| ShardId::of_site(site) == shard)
@@ -105,18 +129,46 @@ impl Sites {
     /// The site's configuration changed.
     pub(crate) fn changed(&self, site: &SiteId) {
         if let Some(actor) = self.actor(site) {
-            let _ = actor.cast(SiteMsg::ReadLimit);
+            let _ = actor.cast(SiteMsg::Configured);
         }
     }
 
     /// The site as it now is, if it has an actor.
     pub(crate) async fn view(&self, site: &SiteId) -> Option<SiteView> {
-        let (port, view) = oneshot::channel();
-        self.actor(site)?.cast(SiteMsg::View(port)).ok()?;
-        tokio::time::timeout(Duration::from_secs(2), view)
-            .await
-            .ok()?
-            .ok()
+        self.ask(site, SiteMsg::View).await
+    }
+
+    /// Its power as it now is, if it is managed here.
+    pub(crate) async fn power_view(&self, site: &SiteId) -> Option<SitePowerView> {
+        self.ask(site, SiteMsg::PowerView).await?
+    }
+
+    /// Its meter says something; none if its power is not managed here.
+    pub(crate) async fn metered(
+        &self,
+        site: &SiteId,
+        metered: Metered,
+    ) -> Option<Result<(), String>> {
+        let metered = Box::new(metered);
+        self.ask(site, |port| SiteMsg::Metered(metered, port))
+            .await?
+    }
+
+    /// A driver says something; `false` if the session does not charge here.
+    pub(crate) async fn prefer(&self, site: &SiteId, preferences: SessionPreferences) -> bool {
+        let preferences = Box::new(preferences);
+        let kept = self.ask(site, |port| SiteMsg::Prefer(preferences, port));
+        kept.await.unwrap_or(false)
+    }
+
+    /// What a driver said.
+    pub(crate) async fn preferences(
+        &self,
+        site: &SiteId,
+        session: SessionId,
+    ) -> Option<SessionPreferences> {
+        self.ask(site, |port| SiteMsg::Preferences(session, port))
+            .await?
     }
 
     /// The sites that should have an actor.
@@ -126,6 +178,16 @@ impl Sites {
             .filter(|entry| entry.wanted)
             .map(|entry| entry.key().clone())
             .collect()
+    }
+
+    async fn ask<T>(
+        &self,
+        site: &SiteId,
+        message: impl FnOnce(oneshot::Sender<T>) -> SiteMsg,
+    ) -> Option<T> {
+        let (port, answer) = oneshot::channel();
+        self.actor(site)?.cast(message(port)).ok()?;
+        tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
     }
 
     fn actor(&self, site: &SiteId) -> Option<ActorRef<SiteMsg>> {
@@ -147,6 +209,29 @@ impl Sites {
             .map(|entry| entry.members.iter().cloned().collect())
             .unwrap_or_default()
     }
+
+    /// Has every station that stands here, and is here, say all there is to say.
+    fn have_announced(&self, deps: &Deps, site: &SiteId) {
+        for station in self.members(site) {
+            let slot = deps.directory.find(&station);
+            if let Some(charger) = slot.and_then(|slot| slot.actor()) {
+                let _ = charger.cast(ChargerMsg::Announce);
+            }
+        }
+    }
+}
+
+/// What a site's meter says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Metered {
+    /// Of which part of the site.
+    pub(crate) part: String,
+    /// What flows there, per phase in A.
+    pub(crate) amps: [f64; 3],
+    /// Whether what the outlets below draw is in it.
+    pub(crate) with_outlets: bool,
+    /// When.
+    pub(crate) at: Timestamp,
 }
 
 /// A site's actor, to its supervisor.
@@ -166,17 +251,8 @@ impl Child for SiteChild {
             return Ok(actor.get_cell());
         }
         // The order matters: whoever finds the actor from here on tells it itself.
-        let _ = actor.cast(SiteMsg::ReadLimit);
-        for station in self.deps.sites.members(&self.site) {
-            let charger = self
-                .deps
-                .directory
-                .find(&station)
-                .and_then(|slot| slot.actor());
-            if let Some(charger) = charger {
-                let _ = charger.cast(ChargerMsg::Announce);
-            }
-        }
+        let _ = actor.cast(SiteMsg::Configured);
+        self.deps.sites.have_announced(&self.deps, &self.site);
         Ok(actor.get_cell())
     }
 
@@ -195,14 +271,33 @@ struct SiteActor;
 
 enum SiteMsg {
     News(Box<(StationId, StationNews)>),
-    ReadLimit,
+    /// Its configuration is to be read, anew.
+    Configured,
     View(oneshot::Sender<SiteView>),
+    PowerView(oneshot::Sender<Option<SitePowerView>>),
+    Metered(Box<Metered>, oneshot::Sender<Option<Result<(), String>>>),
+    Prefer(Box<SessionPreferences>, oneshot::Sender<bool>),
+    Preferences(SessionId, oneshot::Sender<Option<SessionPreferences>>),
+    /// A station answered something that was said in that life of the site's power.
+    Answered(Box<Answered>),
+    /// Something happened: its limits are computed anew.
+    Soon,
+    /// As [`SiteMsg::Soon`], every second.
+    Tick,
+}
+
+struct Answered {
+    life: i64,
+    station: StationId,
+    about: About,
+    told: Told,
 }
 
 struct SiteState {
     site: SiteId,
     deps: Arc<Deps>,
     picture: Picture,
+    powered: Powered,
 }
 
 impl Actor for SiteActor {
@@ -212,10 +307,11 @@ impl Actor for SiteActor {
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<SiteMsg>,
+        myself: ActorRef<SiteMsg>,
         (site, deps): Self::Arguments,
     ) -> Result<SiteState, ActorProcessingErr> {
         Ok(SiteState {
+            powered: Powered::new(myself, site.clone(), Arc::clone(&deps)),
             site,
             deps,
             picture: Picture::default(),
@@ -231,20 +327,39 @@ impl Actor for SiteActor {
         match message {
             SiteMsg::News(news) => {
                 let (station, news) = *news;
-                state.picture.take(station, news);
+                state.picture.take(&station, &news);
+                state.powered.hear(&station, &news);
             }
-            SiteMsg::ReadLimit => match state.deps.store.site(&state.site).await {
-                Ok(site) => state.picture.limit_w = site.and_then(|site| site.limit_w),
-                Err(error) => {
-                    tracing::warn!(site = %state.site, %error, "the site's limit could not be read; the last one known stays");
+            SiteMsg::Configured => {
+                match state.deps.store.site(&state.site).await {
+                    Ok(site) => state.picture.limit_w = site.and_then(|site| site.limit_w),
+                    Err(error) => {
+                        tracing::warn!(site = %state.site, %error, "the site's limit could not be read; the last one known stays");
+                    }
                 }
-            },
+                state.powered.configure().await;
+            }
             SiteMsg::View(port) => {
                 #[cfg(feature = "chaos")]
                 crate::chaos::panic_if_named("site", state.site.as_str());
                 // Whoever asked may have given up.
                 let _ = port.send(state.picture.view());
             }
+            SiteMsg::PowerView(port) => {
+                let _ = port.send(state.powered.view());
+            }
+            SiteMsg::Metered(metered, port) => {
+                let _ = port.send(state.powered.metered(&metered));
+            }
+            SiteMsg::Prefer(preferences, port) => {
+                let _ = port.send(state.powered.prefer(*preferences).await);
+            }
+            SiteMsg::Preferences(session, port) => {
+                let _ = port.send(state.powered.preferences(session));
+            }
+            SiteMsg::Answered(answered) => state.powered.answered(&answered),
+            SiteMsg::Soon => state.powered.soon().await,
+            SiteMsg::Tick => state.powered.tick().await,
         }
         Ok(())
     }

@@ -31,6 +31,7 @@ mod notice;
 mod numbers;
 mod open_error;
 mod options;
+mod power;
 mod reading;
 mod schema;
 mod session;

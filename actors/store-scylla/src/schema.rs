@@ -13,7 +13,10 @@ use crate::{
     cql::{Cql, CqlError, Statement},
 };
 
-const MIGRATIONS: &[(i32, &str)] = &[(1, include_str!("migrations/0001_init.cql"))];
+const MIGRATIONS: &[(i32, &str)] = &[
+    (1, include_str!("migrations/0001_init.cql")),
+    (2, include_str!("migrations/0002_site_power.cql")),
+];
 
 const TABLES: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS ks.migrations (

@@ -44,6 +44,7 @@ impl SiteStore for ScyllaStore {
         if known.map_err(CqlError::before_writing)?.is_none() {
             return Ok(false);
         }
+        self.forget_power(id).await?;
         self.cql.write(DELETE, (id.as_str(),)).await?;
         Ok(true)
     }

@@ -230,7 +230,7 @@ impl Chain {
                     let epoch = station.map_err(unread)?.last_epoch;
                     Held {
                         epoch: epoch.unwrap_or(commit.epoch),
-                        session,
+                        session: *session,
                     }
                 }
             },
@@ -267,7 +267,7 @@ enum Alone {
     /// No more is to be done.
     Done(Fate),
     /// It has to be decided again on top of this.
-    Meets(Session),
+    Meets(Box<Session>),
 }
 
 /// Brings a write as it was made, unless it is known that it has to be decided again.
@@ -277,7 +277,7 @@ async fn on_its_own(shared: &Shared, commit: &SessionCommit) -> Result<Alone, Wr
     if let Some(twin) = twin
         && let Some(held) = shared.remote.session(twin).await.map_err(unread)?
     {
-        return Ok(Alone::Meets(held));
+        return Ok(Alone::Meets(Box::new(held)));
     }
     let there = Alone::Done(Fate::There);
     match shared.remote.commit_session(commit.clone()).await {
@@ -289,9 +289,9 @@ async fn on_its_own(shared: &Shared, commit: &SessionCommit) -> Result<Alone, Wr
             }
             Ok(there)
         }
-        Ok(Committed::Taken(held)) => Ok(Alone::Meets(*held)),
+        Ok(Committed::Taken(held)) => Ok(Alone::Meets(held)),
         Err(WriteError::Stale) => Ok(match shared.remote.session(id).await.map_err(unread)? {
-            Some(held) => Alone::Meets(held),
+            Some(held) => Alone::Meets(Box::new(held)),
             None => Alone::Done(Fate::Never(format!("session {id} is gone"))),
         }),
         Err(WriteError::Refused(why)) => Ok(Alone::Done(Fate::Never(why))),

@@ -582,7 +582,7 @@ impl StationStore for Spooled {
 
 // What is the remote's alone.
 store::delegate! {
-    SiteStore, NoticeStore, CommandStore, MessageStore, ApiKeyStore for Spooled;
+    SiteStore, PowerStore, NoticeStore, CommandStore, MessageStore, ApiKeyStore for Spooled;
     read |this| this.shared.for_reading()?;
     write |this| this.shared.for_writing()?;
 }

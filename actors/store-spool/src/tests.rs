@@ -64,7 +64,7 @@ impl Remote {
 }
 
 store::delegate! {
-    StationStore, SiteStore, TokenStore, NoticeStore, CommandStore, DeadLetterStore, MessageStore,
+    StationStore, SiteStore, PowerStore, TokenStore, NoticeStore, CommandStore, DeadLetterStore, MessageStore,
     ApiKeyStore, SessionStore for Remote;
     read |this| this.read()?;
     write |this| this.write().await?;

@@ -178,7 +178,7 @@ impl Waiting {
             .filter_map(|held| held.latest.as_ref());
         let waiting = waiting.filter(|session| belongs(session.id) && filter.is_met(session));
         found.extend(waiting.cloned());
-        found.sort_unstable_by(|one, other| other.id.cmp(&one.id));
+        found.sort_unstable_by_key(|session| std::cmp::Reverse(session.id));
         let cut = Page::cut(
             request,
             found.into_iter().map(|session| (session.id, session)),

@@ -24,6 +24,7 @@ mod notice;
 mod open_error;
 #[cfg(test)]
 mod plan_tests;
+mod power;
 mod queue;
 mod reader;
 mod schema;

@@ -10,6 +10,7 @@ use crate::OpenError;
 const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("migrations/0001_init.sql")),
     (2, include_str!("migrations/0002_dead_letters.sql")),
+    (3, include_str!("migrations/0003_site_power.sql")),
 ];
 
 /// Brings the database to the newest version known here.

@@ -48,6 +48,8 @@ impl SiteStore for SqliteStore {
         let id = id.clone();
         self.writer
             .write(move |db| {
+                db.prepare_cached("DELETE FROM site_power WHERE site = ?1")?
+                    .execute([id.as_str()])?;
                 let deleted = db
                     .prepare_cached("DELETE FROM sites WHERE id = ?1")?
                     .execute([id.as_str()])?;

@@ -27,6 +27,8 @@ const ABREAST: usize = 32;
 pub struct Inventory {
     /// Sites.
     pub sites: u64,
+    /// Those whose power is managed.
+    pub powered_sites: u64,
     /// Stations.
     pub stations: u64,
     /// Their outlets.
@@ -94,7 +96,15 @@ pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Inventory, CopyErr
         async |page| from.sites(page).await,
         async |site| {
             let what = || format!("site {}", site.id);
-            written(to.put_site(site.clone()).await, what)
+            written(to.put_site(site.clone()).await, what)?;
+            if let Some(power) = from.site_power(&site.id).await? {
+                let put = to.put_site_power(&site.id, Some(power));
+                written(put.await, what)?;
+            }
+            if let Some(memory) = from.site_memory(&site.id).await? {
+                written(to.put_site_memory(&site.id, memory).await, what)?;
+            }
+            Ok(())
         },
     )
     .await?;
@@ -268,6 +278,7 @@ impl Inventory {
         let sum = RefCell::new(Self {
             api_keys: store.api_keys().await?.len() as u64,
             sites: count(async |page| store.sites(page).await).await?,
+            powered_sites: count(async |page| store.powered_sites(page).await).await?,
             tokens: count(async |page| store.tokens(page).await).await?,
             dead_letters: count(async |page| store.dead_letters(page).await).await?,
             ..Self::default()
@@ -321,9 +332,10 @@ impl fmt::Display for Inventory {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             to,
-            "{} sites, {} stations, {} outlets, {} tokens, {} sessions of {} entries and {}.{:06} kWh, \
+            "{} sites ({} with power), {} stations, {} outlets, {} tokens, {} sessions of {} entries and {}.{:06} kWh, \
              {} readings outside sessions, {} notices, {} commands, {} messages, {} dead letters, {} API keys",
             self.sites,
+            self.powered_sites,
             self.stations,
             self.connectors,
             self.tokens,

@@ -39,6 +39,13 @@ macro_rules! delegate {
         write delete_site(id: &model::SiteId) -> bool;
         read sites(page: $crate::PageRequest) -> $crate::Page<model::Site>;
     ); };
+    (@PowerStore $to:tt) => { $crate::delegate!(@impl PowerStore $to
+        read site_power(site: &model::SiteId) -> Option<model::SitePower>;
+        write put_site_power(site: &model::SiteId, power: Option<model::SitePower>) -> ();
+        read powered_sites(page: $crate::PageRequest) -> $crate::Page<model::SiteId>;
+        read site_memory(site: &model::SiteId) -> Option<model::SiteMemory>;
+        write put_site_memory(site: &model::SiteId, memory: model::SiteMemory) -> ();
+    ); };
     (@TokenStore $to:tt) => { $crate::delegate!(@impl TokenStore $to
         read token(uid: &model::TokenUid) -> Option<model::Token>;
         write put_token(token: model::Token) -> ();

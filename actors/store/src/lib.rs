@@ -23,6 +23,7 @@ mod memory;
 mod message;
 mod notice;
 mod page;
+mod power;
 mod session;
 mod site;
 mod station;
@@ -37,6 +38,7 @@ pub use memory::MemoryStore;
 pub use message::{MessageFilter, MessageStore};
 pub use notice::{NoticeRecord, NoticeStore};
 pub use page::{NoSuchPlace, Page, PageRequest, TimePlace};
+pub use power::PowerStore;
 pub use session::{Committed, SessionCommit, SessionFilter, SessionStore};
 pub use site::SiteStore;
 pub use station::{Hydration, StationFilter, StationStore};
@@ -46,6 +48,7 @@ pub use token::TokenStore;
 pub trait Store:
     StationStore
     + SiteStore
+    + PowerStore
     + TokenStore
     + SessionStore
     + NoticeStore
@@ -59,6 +62,7 @@ pub trait Store:
 impl<T> Store for T where
     T: StationStore
         + SiteStore
+        + PowerStore
         + TokenStore
         + SessionStore
         + NoticeStore

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Command, Protocol, ResetKind, TokenKind, TokenRef, TokenUid, Variable};
+use model::{
+    ChargingProfile, Command, ProfilePeriod, ProfilePurpose, Protocol, RateUnit, ResetKind,
+    TokenKind, TokenRef, TokenUid, Variable,
+};
 
 use crate::{
     command,
@@ -46,6 +49,21 @@ fn typed_commands(protocol: Protocol) -> BTreeSet<&'static str> {
         message: message.to_owned(),
         evse: None,
     };
+    let profile = ChargingProfile {
+        id: 1,
+        stack_level: 1,
+        purpose: ProfilePurpose::TxDefault,
+        transaction: None,
+        valid_to: None,
+        start: None,
+        duration_s: None,
+        unit: RateUnit::A,
+        periods: vec![ProfilePeriod {
+            start_s: 0,
+            limit: 6.0,
+            phases: None,
+        }],
+    };
     let every_kind = [
         Command::RemoteStart { evse: None, token },
         Command::RemoteStop {
@@ -69,6 +87,17 @@ fn typed_commands(protocol: Protocol) -> BTreeSet<&'static str> {
         },
         Command::SetVariables {
             variables: vec![variable],
+        },
+        Command::SetChargingProfile { evse: 1, profile },
+        Command::ClearChargingProfile {
+            id: Some(1),
+            evse: None,
+            purpose: None,
+        },
+        Command::GetCompositeSchedule {
+            evse: 1,
+            duration_s: 60,
+            unit: None,
         },
     ];
     let encode = |command| command::encode(protocol, command).unwrap().action;

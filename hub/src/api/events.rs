@@ -20,7 +20,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Api, extract::Query, problem::Problem};
 
 /// How often an idle stream is written to, so that neither end takes it for dead.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new().routes(routes!(watch))
@@ -47,12 +47,7 @@ async fn watch(
     State(api): State<Arc<Api>>,
     Query(filter): Query<Filter>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let place = api.streams.clone().try_acquire_owned().map_err(|_| {
-        Problem::too_many(
-            "as many event streams as may be are open; close one, or wait for one to close",
-            KEEP_ALIVE,
-        )
-    })?;
+    let place = api.stream_place()?;
     let events = BroadcastStream::new(api.actors.watch()).filter_map(move |heard| {
         // The stream's place is free again when the stream is dropped.
         let _held = &place;
@@ -67,7 +62,7 @@ fn shown(
     of: Option<&StationId>,
 ) -> Option<Event> {
     let (name, data) = match heard {
-        Ok(event) if of.is_some_and(|station| station != event.station()) => return None,
+        Ok(event) if of.is_some() && of != event.station() => return None,
         Ok(event) => (name(&event), serde_json::to_string(&*event)),
         Err(BroadcastStreamRecvError::Lagged(count)) => {
             ("missed", serde_json::to_string(&json!({ "count": count })))
@@ -86,5 +81,6 @@ fn name(event: &LiveEvent) -> &'static str {
         LiveEvent::Status { .. } => "status",
         LiveEvent::Session { .. } => "session",
         LiveEvent::Command(_) => "command",
+        LiveEvent::PowerAlarm { .. } => "power_alarm",
     }
 }

@@ -21,6 +21,7 @@ mod messages;
 mod notices;
 mod openapi;
 mod page;
+mod power;
 mod problem;
 mod serve;
 mod sessions;
@@ -45,7 +46,7 @@ use axum::{
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use store::Store;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tower_http::timeout::RequestBodyDeadlineLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -106,6 +107,18 @@ impl std::ops::Deref for Api {
     }
 }
 
+impl Api {
+    /// A place among the event streams, for as long as it is held.
+    fn stream_place(&self) -> Result<OwnedSemaphorePermit, problem::Problem> {
+        self.streams.clone().try_acquire_owned().map_err(|_| {
+            problem::Problem::too_many(
+                "as many event streams as may be are open; close one, or wait for one to close",
+                events::KEEP_ALIVE,
+            )
+        })
+    }
+}
+
 /// All routes of the operator API.
 pub fn router(state: ApiState) -> Router {
     gate::describe_metrics();
@@ -139,6 +152,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(sessions::routes())
         .merge(tokens::routes())
         .merge(sites::routes())
+        .merge(power::routes())
         .merge(keys::routes())
         .merge(cluster::routes())
         .merge(health::routes())
@@ -146,7 +160,8 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
     // These wait for a station, or for ever.
     let waiting = OpenApiRouter::new()
         .merge(commands::waiting_routes())
-        .merge(events::routes());
+        .merge(events::routes())
+        .merge(power::streaming_routes());
     OpenApiRouter::with_openapi(openapi::Base::openapi())
         .merge(quick)
         .merge(waiting)

@@ -38,6 +38,7 @@ const SECURITY_SCHEME: &str = "api_key";
         (name = "dead letters", description = "Transaction messages that crash whoever handles them."),
         (name = "tokens", description = "What drivers identify with."),
         (name = "sites", description = "Stations behind one grid connection."),
+        (name = "power", description = "How a site's power is shared: limits, set-points, what drivers want."),
         (name = "events", description = "What happens now."),
         (name = "keys", description = "Who may use this API."),
         (name = "cluster", description = "The hubs that act as one."),

@@ -211,7 +211,8 @@ async fn keep(api: &Api, site: Site) -> Result<axum::Json<SiteState>, Problem> {
     Ok(axum::Json(SiteState::of(api, site).await))
 }
 
-fn unknown(id: &SiteId) -> Problem {
+/// The problem that there is no such site.
+pub(super) fn unknown(id: &SiteId) -> Problem {
     Problem::not_found(format!(
         "no site {id:?} is known; GET /api/v1/sites lists them"
     ))

@@ -9,33 +9,34 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// A site's outlets and limits.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Network {
     #[serde(rename = "network")]
     pub(crate) name: String,
     pub(crate) evses: Vec<Outlet>,
-    constraints: Vec<Constraint>,
+    pub(crate) constraints: Vec<Constraint>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Outlet {
     pub(crate) id: String,
     pub(crate) voltage_v: f64,
-    phase_angle_deg: f64,
+    pub(crate) phase_angle_deg: f64,
     /// Anything between the least and the greatest of `allowable_a`, or only those.
     pub(crate) continuous: bool,
     pub(crate) allowable_a: Vec<f64>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Constraint {
-    name: String,
-    coeff: BTreeMap<String, f64>,
+/// A conductor: the magnitude of the sum of coefficient times current is at most the limit.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Constraint {
+    pub(crate) name: String,
+    pub(crate) coeff: BTreeMap<String, f64>,
     #[serde(default)]
-    limit_a: Option<f64>,
+    pub(crate) limit_a: Option<f64>,
     /// The limit grows with what the site may draw.
     #[serde(default)]
-    limit_a_per_kw: Option<f64>,
+    pub(crate) limit_a_per_kw: Option<f64>,
 }
 
 /// What happened at a site.
@@ -84,9 +85,7 @@ impl Network {
         let mut limits = Limits::new(self.evses.len());
         let mut vectors = Vec::new();
         for constraint in &self.constraints {
-            let most = (constraint.limit_a)
-                .or_else(|| Some(constraint.limit_a_per_kw? * cap_kw))
-                .ok_or_else(|| format!("constraint {} has no limit", constraint.name))?;
+            let most = constraint.most_a(cap_kw)?;
             let mut terms = Vec::new();
             for (id, factor) in &constraint.coeff {
                 let outlet = *by_id.get(id).ok_or_else(|| {
@@ -111,6 +110,15 @@ impl Network {
             vectors,
             limits,
         })
+    }
+}
+
+impl Constraint {
+    /// The limit at this cap, in A.
+    pub(crate) fn most_a(&self, cap_kw: f64) -> Result<f64, String> {
+        (self.limit_a)
+            .or_else(|| Some(self.limit_a_per_kw? * cap_kw))
+            .ok_or_else(|| format!("constraint {} has no limit", self.name))
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::files::{Network, Sessions};
 use super::method::Method;
-use super::replay::{Ordering, Outcome};
+use super::replay::Outcome;
 
 /// The replays of one site's sessions.
 #[derive(Debug, Serialize)]
@@ -51,13 +51,20 @@ impl Report {
         }
     }
 
-    pub(crate) fn add(&mut self, cap_kw: f64, method: Method, ordering: Ordering, it: &Outcome) {
+    /// Adds a row; `ordering` is how settings came to count.
+    pub(crate) fn add(
+        &mut self,
+        cap_kw: f64,
+        method: Method,
+        ordering: &'static str,
+        it: &Outcome,
+    ) {
         let sessions = (self.sessions as f64).max(1.0);
         let microseconds = |time: std::time::Duration| time.as_secs_f64() * 1e6;
         self.rows.push(Row {
             cap_kw,
             method: method.name(),
-            ordering: ordering.name(),
+            ordering,
             ours: method.is_ours(),
             wanted_kwh: it.wanted_kwh,
             delivered_kwh: it.delivered_kwh,

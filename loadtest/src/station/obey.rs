@@ -5,9 +5,10 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{Output, Station};
+use crate::charging::{self, ChargingProfile};
 use crate::connector::Connector;
 use crate::desk::{Now, Purpose};
-use crate::message::{Command, Denial, Key, Limit, StepKind, StopReason, Trigger};
+use crate::message::{Command, Denial, Key, StepKind, StopReason, Trigger};
 use crate::settings::{Setting, Verdict};
 use crate::version::Version;
 
@@ -21,7 +22,8 @@ impl Station {
         now: Now,
         out: &mut Output,
     ) -> String {
-        match self.desk.dialect().command(action, payload) {
+        let usual = self.desk.build().usual_unit();
+        match self.desk.dialect().command(action, payload, usual) {
             Ok(command) => frame::call_result(id, &self.carry_out(command, now, out)),
             Err(denial) => self.deny(id, action, &denial),
         }
@@ -52,8 +54,8 @@ impl Station {
                 connector,
                 token,
                 remote_start_id,
-                limit,
-            } => status(self.remote_start(connector, token, remote_start_id, limit, now)),
+                profile,
+            } => status(self.remote_start(connector, token, remote_start_id, profile, now)),
             Command::RemoteStop { transaction } => {
                 let found = self.connectors.iter_mut().find(|connector| {
                     connector
@@ -92,8 +94,9 @@ impl Station {
             }
             Command::GetSettings(keys) => self.desk.dialect().settings(&keys, &self.desk.settings),
             Command::SetSettings(changes) => self.set_settings(changes),
-            Command::SetLimit { connector, limit } => self.limit(connector, Some(limit)),
-            Command::ClearLimit { connector } => self.limit(connector, None),
+            Command::SetProfile(set) => self.set_profile(*set, now),
+            Command::ClearProfiles(which) => self.clear_profiles(which, now),
+            Command::Composite(request) => self.composite(&request, now),
             Command::BaseReport { request_id } => {
                 let report =
                     self.desk
@@ -113,17 +116,25 @@ impl Station {
         connector: Option<u32>,
         token: String,
         remote_start_id: Option<i64>,
-        limit: Option<Limit>,
+        profile: Option<Box<ChargingProfile>>,
         now: Now,
     ) -> &'static str {
         let free = chosen(&mut self.connectors, connector).find(|connector| connector.is_free());
         let Some(connector) = free else {
             return "Rejected";
         };
-        if limit.is_some() {
-            connector.set_limit(limit);
+        let evse = connector.id();
+        let fits =
+            |it: &ChargingProfile| charging::may_come_with_start(self.desk.build(), evse, it);
+        if !profile.as_deref().is_none_or(fits) {
+            return "Rejected";
         }
         connector.begin_natural(&mut self.desk, Some(token), remote_start_id, now);
+        if let Some(mut profile) = profile {
+            profile.transaction =
+                (connector.session()).and_then(|session| session.id().map(str::to_owned));
+            let _ = self.install(evse, *profile, now);
+        }
         "Accepted"
     }
 
@@ -135,7 +146,7 @@ impl Station {
             };
         };
         if connector.session().is_some() {
-            if self.desk.profile.version == Version::V201 {
+            if self.desk.profile.version != Version::V16 {
                 return "OngoingAuthorizedTransaction";
             }
             connector.end(&mut self.desk, StopReason::Unlock, now);
@@ -154,7 +165,7 @@ impl Station {
             }
             Trigger::MeterValues => {
                 for it in chosen(&mut self.connectors, connector) {
-                    let (id, reading) = (it.id(), it.reading(&self.desk));
+                    let (id, reading) = (it.id(), it.reading(&self.desk, now));
                     let message = self.desk.dialect().meter_values(id, &reading, now.wall, 0);
                     self.desk.say(message, Purpose::Report);
                 }
@@ -187,13 +198,6 @@ impl Station {
         self.desk.dialect().settings_changed(&outcomes)
     }
 
-    fn limit(&mut self, connector: Option<u32>, limit: Option<Limit>) -> String {
-        for it in chosen(&mut self.connectors, connector) {
-            it.set_limit(limit);
-        }
-        status("Accepted")
-    }
-
     /// Whether the transaction runs, and whether messages of it (or of any, when none is named) still wait.
     fn transaction_status(&self, transaction: Option<&str>) -> String {
         let Some(id) = transaction else {
@@ -219,6 +223,6 @@ fn chosen(
         .filter(move |connector| number.is_none_or(|number| number == connector.id()))
 }
 
-fn status(status: &'static str) -> String {
+pub(super) fn status(status: &'static str) -> String {
     json!({ "status": status }).to_string()
 }

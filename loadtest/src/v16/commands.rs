@@ -3,18 +3,19 @@
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::message::{Command, Denial, Key, Limit, Trigger};
+use crate::charging::{ChargingProfile, Clear, CompositeRequest, SetProfile};
+use crate::faults::RateUnit;
+use crate::message::{Command, Denial, Key, Trigger};
 use crate::settings::{Setting, Settings, Verdict};
 
 /// Actions of 1.6 and its security extension that a central system sends and this charger does not know.
-const UNSUPPORTED: [&str; 16] = [
+const UNSUPPORTED: [&str; 15] = [
     "CancelReservation",
     "CertificateSigned",
     "ClearCache",
     "DataTransfer",
     "DeleteCertificate",
     "ExtendedTriggerMessage",
-    "GetCompositeSchedule",
     "GetDiagnostics",
     "GetInstalledCertificateIds",
     "GetLocalListVersion",
@@ -26,8 +27,12 @@ const UNSUPPORTED: [&str; 16] = [
     "UpdateFirmware",
 ];
 
-/// Reads a CALL of the central system.
-pub(crate) fn command(action: &str, payload: &RawValue) -> Result<Command, Denial> {
+/// Reads a CALL of the central system. `usual` is the unit of a composite schedule where none is asked for.
+pub(crate) fn command(
+    action: &str,
+    payload: &RawValue,
+    usual: RateUnit,
+) -> Result<Command, Denial> {
     if UNSUPPORTED.contains(&action) {
         return Err(Denial::NotSupported);
     }
@@ -49,7 +54,12 @@ pub(crate) fn command(action: &str, payload: &RawValue) -> Result<Command, Denia
             connector,
             token: text("idTag")?,
             remote_start_id: None,
-            limit: limit(&fields["chargingProfile"]),
+            profile: match &fields["chargingProfile"] {
+                Value::Null => None,
+                given => Some(Box::new(
+                    ChargingProfile::v16(given).map_err(Denial::Malformed)?,
+                )),
+            },
         }),
         "RemoteStopTransaction" => {
             let id = fields["transactionId"].as_i64();
@@ -85,13 +95,15 @@ pub(crate) fn command(action: &str, payload: &RawValue) -> Result<Command, Denia
             text("value")?,
         )])),
         "SetChargingProfile" => {
-            let limit = limit(&fields["csChargingProfiles"]);
-            let limit = limit.ok_or_else(|| {
-                Denial::Malformed("csChargingProfiles has no period with a limit".into())
-            })?;
-            Ok(Command::SetLimit { connector, limit })
+            let set = SetProfile::v16(&fields).map_err(Denial::Malformed)?;
+            Ok(Command::SetProfile(Box::new(set)))
         }
-        "ClearChargingProfile" => Ok(Command::ClearLimit { connector }),
+        "ClearChargingProfile" => Clear::v16(&fields)
+            .map(Command::ClearProfiles)
+            .map_err(Denial::Malformed),
+        "GetCompositeSchedule" => CompositeRequest::read(&fields, "connectorId", usual)
+            .map(Command::Composite)
+            .map_err(Denial::Malformed),
         _ => Err(Denial::NotImplemented),
     }
 }
@@ -104,16 +116,6 @@ fn trigger(name: &str) -> Trigger {
         "MeterValues" => Trigger::MeterValues,
         _ => Trigger::Unknown,
     }
-}
-
-fn limit(profile: &Value) -> Option<Limit> {
-    let schedule = &profile["chargingSchedule"];
-    let limit = schedule["chargingSchedulePeriod"][0]["limit"].as_f64()?;
-    Some(if schedule["chargingRateUnit"] == "W" {
-        Limit::Watts(limit)
-    } else {
-        Limit::Amperes(limit)
-    })
 }
 
 fn key(name: &str) -> Key {

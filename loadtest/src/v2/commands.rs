@@ -3,11 +3,13 @@
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::message::{Command, Denial, Key, Limit, Trigger};
+use crate::charging::{ChargingProfile, Clear, CompositeRequest, SetProfile};
+use crate::faults::RateUnit;
+use crate::message::{Command, Denial, Key, Trigger};
 use crate::settings::{Setting, Settings, Verdict};
 
 /// Actions of 2.0.1 that a central system sends and this charger does not know.
-const UNSUPPORTED: [&str; 28] = [
+const UNSUPPORTED: [&str; 27] = [
     "CancelReservation",
     "CertificateSigned",
     "ClearCache",
@@ -18,7 +20,6 @@ const UNSUPPORTED: [&str; 28] = [
     "DataTransfer",
     "DeleteCertificate",
     "GetChargingProfiles",
-    "GetCompositeSchedule",
     "GetDisplayMessages",
     "GetInstalledCertificateIds",
     "GetLocalListVersion",
@@ -38,8 +39,12 @@ const UNSUPPORTED: [&str; 28] = [
     "UpdateFirmware",
 ];
 
-/// Reads a CALL of the central system.
-pub(crate) fn command(action: &str, payload: &RawValue) -> Result<Command, Denial> {
+/// Reads a CALL of the central system. `usual` is the unit of a composite schedule where none is asked for.
+pub(crate) fn command(
+    action: &str,
+    payload: &RawValue,
+    usual: RateUnit,
+) -> Result<Command, Denial> {
     if UNSUPPORTED.contains(&action) {
         return Err(Denial::NotSupported);
     }
@@ -68,7 +73,12 @@ pub(crate) fn command(action: &str, payload: &RawValue) -> Result<Command, Denia
                     .as_i64()
                     .ok_or_else(|| missing("remoteStartId"))?,
             ),
-            limit: limit(&fields["chargingProfile"]),
+            profile: match &fields["chargingProfile"] {
+                Value::Null => None,
+                given => Some(Box::new(
+                    ChargingProfile::v2(given).map_err(Denial::Malformed)?,
+                )),
+            },
         }),
         "RequestStopTransaction" => Ok(Command::RemoteStop {
             transaction: text(&fields["transactionId"], "transactionId")?,
@@ -101,16 +111,15 @@ pub(crate) fn command(action: &str, payload: &RawValue) -> Result<Command, Denia
             ))
         }
         "SetChargingProfile" => {
-            let limit = limit(&fields["chargingProfile"]);
-            let limit = limit.ok_or_else(|| missing("a chargingSchedulePeriod with a limit"))?;
-            Ok(Command::SetLimit {
-                connector: number(&fields["evseId"]),
-                limit,
-            })
+            let set = SetProfile::v2(&fields).map_err(Denial::Malformed)?;
+            Ok(Command::SetProfile(Box::new(set)))
         }
-        "ClearChargingProfile" => Ok(Command::ClearLimit {
-            connector: number(&fields["chargingProfileCriteria"]["evseId"]),
-        }),
+        "ClearChargingProfile" => Clear::v2(&fields)
+            .map(Command::ClearProfiles)
+            .map_err(Denial::Malformed),
+        "GetCompositeSchedule" => CompositeRequest::read(&fields, "evseId", usual)
+            .map(Command::Composite)
+            .map_err(Denial::Malformed),
         "GetBaseReport" => Ok(Command::BaseReport {
             request_id: fields["requestId"]
                 .as_i64()
@@ -132,16 +141,6 @@ fn trigger(name: &str) -> Trigger {
         "TransactionEvent" => Trigger::TransactionEvent,
         _ => Trigger::Unknown,
     }
-}
-
-fn limit(profile: &Value) -> Option<Limit> {
-    let schedule = &profile["chargingSchedule"][0];
-    let limit = schedule["chargingSchedulePeriod"][0]["limit"].as_f64()?;
-    Some(if schedule["chargingRateUnit"] == "W" {
-        Limit::Watts(limit)
-    } else {
-        Limit::Amperes(limit)
-    })
 }
 
 fn key(item: &Value) -> Key {

@@ -20,6 +20,8 @@ pub(crate) struct Lease {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Book {
     leases: Vec<Lease>,
+    /// What a predecessor's grants allow, in A, and when the last of them ends.
+    recalled: Option<(f64, i64)>,
     /// When the outlet was last booked less.
     lowered_ms: Option<i64>,
     /// Until when it is booked at the most it can draw, since it drew more than it may.
@@ -37,6 +39,7 @@ impl Book {
         let before_a = self.most_a();
         self.leases
             .retain(|lease| Some(lease.session) == session && lease.ends_ms + margin_ms > now_ms);
+        self.recalled = (self.recalled).filter(|(_, ends_ms)| ends_ms + margin_ms > now_ms);
         if self.most_a() < before_a {
             self.lowered_ms = Some(now_ms);
         }
@@ -45,10 +48,16 @@ impl Book {
 
     /// What the outlet may draw beyond its floor, in A.
     pub(crate) fn most_a(&self) -> f64 {
+        let recalled_a = self.recalled.map_or(0.0, |(amps, _)| amps);
         self.leases
             .iter()
             .map(|lease| lease.amps)
-            .fold(0.0, f64::max)
+            .fold(recalled_a, f64::max)
+    }
+
+    /// A predecessor's grants allow so much until then, whatever session they are for.
+    pub(crate) fn recall(&mut self, amps: f64, ends_ms: i64) {
+        self.recalled = Some((amps, ends_ms));
     }
 
     /// The grant that was sent last, if it has not ended.

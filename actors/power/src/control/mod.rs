@@ -12,9 +12,10 @@
 //!    so never before the grants that make room for it have ended, or their sessions have.
 //! 4. **Limits count ahead**: no grant outlasts a limit that it would break.
 //! 5. **A new controller learns before it grants**: for one lease it sends nothing, since grants of its predecessor that
-//!    it knows nothing of may be under way; after that all have ended.
+//!    it knows nothing of may be under way; after that all have ended. It grants at once if it is told them all
+//!    ([`Controller::recall`]): if what they allow, and until when, was remembered before any of them was sent.
 //! 6. **Accepted is not applied.** An outlet that is seen to draw more than is booked is booked at the most it can draw
-//!    until it has behaved for a whole lease, and an alarm is raised.
+//!    until it has behaved for a whole lease: the others make room, and an alarm is raised.
 
 mod book;
 mod settings;
@@ -149,6 +150,15 @@ impl Controller {
         }
     }
 
+    /// The most that grants of predecessors allow outlets (by index, in A) until then (in ms since 1970): all of them, as was
+    /// remembered before they were sent. So there is nothing to learn. To be told before the first reconcile.
+    pub fn recall(&mut self, leases: &[(usize, f64, i64)], now_ms: i64) {
+        for (outlet, amps, ends_ms) in leases {
+            self.outlets[*outlet].book.recall(*amps, *ends_ms);
+        }
+        self.learns_until_ms = now_ms;
+    }
+
     /// The site, for caps to be set and lifted.
     pub fn site_mut(&mut self) -> &mut Site {
         &mut self.site
@@ -239,12 +249,16 @@ impl Controller {
 
     /// What the limits leave, now and for as long as a grant of now may last.
     fn budget(&self, now_ms: i64) -> Limits {
-        let told = (self.unmanaged_a.iter())
+        let until_ms = now_ms + self.settings.lasts_ms();
+        self.site.budget(now_ms, until_ms, &self.told(now_ms))
+    }
+
+    /// What meters say of the load that is not ours, where they said so lately.
+    fn told(&self, now_ms: i64) -> HashMap<usize, [f64; 3]> {
+        (self.unmanaged_a.iter())
             .filter(|(_, (_, at_ms))| now_ms - at_ms <= self.settings.fresh_ms)
             .map(|(node, (amps, _))| (*node, *amps))
-            .collect();
-        self.site
-            .budget(now_ms, now_ms + self.settings.lasts_ms(), &told)
+            .collect()
     }
 
     /// What each outlet that can be told should have: by outlet, in A.
@@ -263,7 +277,12 @@ impl Controller {
             self.outlets[ask.outlet].grant = Some(*grant);
         }
         (asks.iter().zip(grants))
-            .map(|(ask, grant)| (ask.outlet, round(grant.amps, ask)))
+            .map(
+                |(ask, grant)| match self.outlets[ask.outlet].book.is_suspect() {
+                    true => (ask.outlet, ask.now_a),
+                    false => (ask.outlet, round(grant.amps, ask)),
+                },
+            )
             .collect()
     }
 
@@ -280,10 +299,15 @@ impl Controller {
             Some(_) => now_a,
             None => wish.most_a.min(it.most_a),
         };
+        // The others make room for all that one can draw who draws more than it may; it is told no other limit meanwhile.
+        let least_a = match state.book.is_suspect() {
+            true => it.most_a,
+            false => it.floor_a,
+        };
         Some(Ask {
             outlet,
-            least_a: it.floor_a,
-            most_a: most_a.max(it.floor_a),
+            least_a,
+            most_a: most_a.max(least_a),
             steps: it.steps.clone(),
             weight: wish.weight,
             need: wish.need.map(|(ah, leaves_ms)| Need {
@@ -379,13 +403,25 @@ impl Controller {
         }
     }
 
+    /// What each limit leaves for outlets at this time, beside the unmanaged load.
+    pub fn limits_now(&self, now_ms: i64) -> Limits {
+        self.site.budget(now_ms, now_ms, &self.told(now_ms))
+    }
+
+    /// What the outlet is allowed by grants that have not ended, or by its floor, in A: what it may draw if its station
+    /// obeys.
+    pub fn leased_a(&self, outlet: usize) -> f64 {
+        let floor_a = self.site.outlets()[outlet].floor_a;
+        self.outlets[outlet].book.most_a().max(floor_a)
+    }
+
     /// What the outlet may draw, in A.
     pub fn booked_a(&self, outlet: usize) -> f64 {
         let (it, state) = (&self.site.outlets()[outlet], &self.outlets[outlet]);
         if it.unlimitable || !state.has_floor || state.book.is_suspect() {
             return it.most_a;
         }
-        state.book.most_a().max(it.floor_a)
+        self.leased_a(outlet)
     }
 }
 

@@ -157,6 +157,17 @@ impl Site {
         self.measures[limit]
     }
 
+    /// The name of the node of this index.
+    pub fn node_name(&self, node: usize) -> &str {
+        &self.nodes[node].name
+    }
+
+    /// Whether the outlet of this index loads the limit of this index.
+    pub fn loads(&self, outlet: usize, limit: usize) -> bool {
+        let mut loads = self.limits.loads(outlet).iter();
+        loads.any(|load| load.limit == limit)
+    }
+
     /// The voltage of a phase to neutral.
     pub fn phase_v(&self) -> f64 {
         self.phase_v

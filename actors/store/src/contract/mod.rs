@@ -16,6 +16,7 @@ pub mod access;
 pub mod commands;
 pub mod dead_letters;
 pub mod logs;
+pub mod power;
 pub mod sample;
 pub mod session_lists;
 pub mod sessions;
@@ -64,6 +65,12 @@ macro_rules! contract_tests {
                 a_repeated_reading_changes_nothing
                 readings_come_newest_first_in_pages
                 a_text_that_is_no_cursor_gives_an_empty_page
+            }
+            power {
+                what_a_sites_power_is_managed_by_is_kept_and_taken_away
+                of_two_memories_of_a_site_the_newer_stays
+                a_site_that_is_forgotten_takes_its_power_along
+                sites_with_power_come_ascending_in_pages
             }
             session_lists {
                 sessions_come_newest_first_in_pages
@@ -195,6 +202,7 @@ mod tests {
             include_str!("commands.rs"),
             include_str!("dead_letters.rs"),
             include_str!("logs.rs"),
+            include_str!("power.rs"),
             include_str!("session_lists.rs"),
             include_str!("sessions.rs"),
             include_str!("sites.rs"),

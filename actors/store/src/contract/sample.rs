@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use model::{
     Admission, ApiKey, Authorization, BootInfo, CommandId, CommandRecord, CommandState, Connector,
-    ConnectorRef, ConnectorState, DeadLetter, DeadLetterId, Direction, Flag, Location, Measurand,
-    MessageEntry, MeterPoint, MeterSample, Protocol, RetryKey, Role, SampledValue, Session,
-    SessionEventKind, SessionEventRecord, SessionId, SessionState, Site, SiteId, Station,
-    StationId, StoredReading, Timestamp, Token, TokenKind, TokenRef, TokenUid,
+    ConnectorRef, ConnectorState, DeadLetter, DeadLetterId, Direction, Flag, Fuse, FuseCap,
+    KnownLease, KnownOutlet, Location, Measurand, MessageEntry, MeterPoint, MeterSample,
+    PlannedOutlet, PowerPlan, ProfilePurpose, Protocol, RateUnit, Repeat, RetryKey, Role,
+    SampledValue, Session, SessionEventKind, SessionEventRecord, SessionId, SessionPreferences,
+    SessionState, SetPoint, Sharing, Site, SiteId, SiteLine, SiteMemory, SitePower, Station,
+    StationId, StoredReading, Timestamp, Token, TokenKind, TokenRef, TokenUid, Wiring,
 };
 
 use crate::{NoticeRecord, SessionCommit, Store};
@@ -78,6 +80,80 @@ pub fn site(id: &str) -> Site {
         name: format!("Site {id}"),
         limit_w: Some(44_000.5),
         created_at: Timestamp(1_000),
+    }
+}
+
+/// What a site's power is managed by, every field filled; its only outlet is at this station.
+pub fn site_power(station: &str) -> SitePower {
+    let outlet = PlannedOutlet {
+        station: station_id(station),
+        evse: 1,
+        wiring: Wiring::Phases(vec![SiteLine::L2, SiteLine::L3, SiteLine::L1]),
+        most_a: 32.0,
+        floor_a: 6.0,
+        least_a: Some(6.0),
+        steps_a: Some(vec![6.0, 16.0, 32.0]),
+        unit: Some(RateUnit::A),
+        limitable: true,
+        weight: 2.0,
+    };
+    let cap = FuseCap {
+        from: Timestamp(1_000),
+        until: Some(Timestamp(2_000)),
+        repeat: Some(Repeat::Daily),
+        most_a: Some([20.0; 3]),
+        most_w: Some(13_800.0),
+    };
+    let grid = Fuse {
+        name: "grid".into(),
+        breaker_a: Some([63.0, 63.0, 63.5]),
+        most_w: Some(43_000.0),
+        unmanaged_a: [10.0, 5.0, 2.5],
+        caps: vec![cap],
+        parts: vec![],
+        outlets: vec![outlet],
+    };
+    SitePower {
+        plan: PowerPlan {
+            phase_v: 230.0,
+            sharing: Sharing::Fair,
+            group_weights: [("FLEET".to_owned(), 2.0)].into(),
+            grid,
+        },
+        set_points: vec![SetPoint {
+            name: "dso".into(),
+            part: "grid".into(),
+            most_a: Some([32.0; 3]),
+            most_w: None,
+            from: Timestamp(1_000),
+            expires_at: Timestamp(9_000),
+        }],
+    }
+}
+
+/// What a site's actor remembers, every field filled.
+pub fn site_memory(station: &str) -> SiteMemory {
+    let outlet = KnownOutlet {
+        station: station_id(station),
+        evse: 1,
+        floor_a: Some(6.0),
+        grants_by: Some(ProfilePurpose::TxDefault),
+        unit: Some(RateUnit::W),
+        lease: Some(KnownLease {
+            amps: 16.1,
+            ends_at: Timestamp(9_000),
+        }),
+    };
+    SiteMemory {
+        epoch: 1_790_000_000_000,
+        revision: 7,
+        outlets: vec![outlet],
+        preferences: vec![SessionPreferences {
+            session: SessionId::of_first(&station_id(station), &key("first"), Timestamp(1)),
+            departure_at: Some(Timestamp(8_000)),
+            energy_wh: Some(11_000.0),
+            weight: Some(1.5),
+        }],
     }
 }
 
@@ -283,6 +359,15 @@ pub fn api_key(prefix: &str, created_at: i64) -> ApiKey {
 /// When it is not taken.
 pub async fn something_of_all(store: &impl Store) {
     store.put_site(site("depot")).await.unwrap();
+    let depot = site_id("depot");
+    store
+        .put_site_power(&depot, Some(site_power("CP")))
+        .await
+        .unwrap();
+    store
+        .put_site_memory(&depot, site_memory("CP"))
+        .await
+        .unwrap();
     store.put_token(token("04A1B2", None)).await.unwrap();
     store.create_api_key(api_key("one", 1)).await.unwrap();
     for id in ["CP", "CP-2"] {

@@ -7,6 +7,7 @@ mod command;
 mod dead_letter;
 mod message;
 mod notice;
+mod power;
 mod session;
 mod site;
 mod station;
@@ -56,6 +57,7 @@ struct Tables {
     stations: BTreeMap<StationId, Station>,
     connectors: BTreeMap<(StationId, ConnectorRef), Connector>,
     sites: BTreeMap<SiteId, Site>,
+    power: BTreeMap<SiteId, power::KeptPower>,
     /// By folded uid.
     tokens: BTreeMap<String, Token>,
     sessions: BTreeMap<SessionId, KeptSession>,

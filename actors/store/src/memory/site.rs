@@ -22,7 +22,9 @@ impl SiteStore for MemoryStore {
     }
 
     async fn delete_site(&self, id: &SiteId) -> Result<bool, WriteError> {
-        Ok(self.tables().sites.remove(id).is_some())
+        let mut tables = self.tables();
+        tables.power.remove(id);
+        Ok(tables.sites.remove(id).is_some())
     }
 
     async fn sites(&self, page: PageRequest) -> Result<Page<Site>, ReadError> {

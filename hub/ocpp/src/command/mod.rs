@@ -2,9 +2,11 @@
 //! before they go out, and a look at the answers.
 
 mod advice;
+mod charging;
 mod v16;
 mod v2;
 
+pub use charging::{encode_charging, read_charging_answer};
 use model::{Command, Protocol};
 use serde_json::Value;
 

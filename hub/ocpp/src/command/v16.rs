@@ -4,7 +4,7 @@
 use model::{Command, ResetKind};
 use serde_json::{Value, json};
 
-use super::CommandFault;
+use super::{CommandFault, charging};
 use crate::table::{self, Kind, Version};
 
 pub(super) fn encode(command: &Command) -> Result<(&'static str, Value), CommandFault> {
@@ -69,6 +69,15 @@ pub(super) fn encode(command: &Command) -> Result<(&'static str, Value), Command
                 json!({"key": variable.name, "value": value}),
             )
         }
+        Command::SetChargingProfile { evse, profile } => charging::v16::set(*evse, profile)?,
+        Command::ClearChargingProfile { id, evse, purpose } => {
+            charging::v16::clear(*id, *evse, *purpose)
+        }
+        Command::GetCompositeSchedule {
+            evse,
+            duration_s,
+            unit,
+        } => charging::v16::composite(*evse, *duration_s, *unit),
     })
 }
 

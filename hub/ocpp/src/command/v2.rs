@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use model::{Command, ResetKind, TokenKind, Variable};
 use serde_json::{Value, json};
 
-use super::CommandFault;
+use super::{CommandFault, charging};
 
 pub(super) fn encode(command: &Command) -> Result<(&'static str, Value), CommandFault> {
     Ok(match command {
@@ -67,6 +67,15 @@ pub(super) fn encode(command: &Command) -> Result<(&'static str, Value), Command
                 .collect::<Result<_, _>>()?;
             ("SetVariables", json!({"setVariableData": data}))
         }
+        Command::SetChargingProfile { evse, profile } => charging::v2::set(*evse, profile)?,
+        Command::ClearChargingProfile { id, evse, purpose } => {
+            charging::v2::clear(*id, *evse, *purpose)
+        }
+        Command::GetCompositeSchedule {
+            evse,
+            duration_s,
+            unit,
+        } => charging::v2::composite(*evse, *duration_s, *unit),
     })
 }
 

@@ -5,6 +5,7 @@ mod cluster;
 mod dead_letters;
 mod document;
 mod events;
+mod power;
 mod problems;
 mod resources;
 mod sessions;

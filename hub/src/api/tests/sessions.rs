@@ -12,7 +12,12 @@ use store::{SessionCommit, SessionStore};
 
 use super::{NOW, TestApi};
 
-fn session(station: &str, transaction: &str, token: &str, state: SessionState) -> Session {
+pub(super) fn session(
+    station: &str,
+    transaction: &str,
+    token: &str,
+    state: SessionState,
+) -> Session {
     Session {
         id: SessionId::fresh(),
         station: StationId::new(station).unwrap(),
@@ -47,7 +52,7 @@ fn session(station: &str, transaction: &str, token: &str, state: SessionState) -
 }
 
 /// Keeps a session with one log entry per number; those of 0 carry no reading.
-async fn keep(api: &TestApi, session: &Session, wh: &[f64]) {
+pub(super) async fn keep(api: &TestApi, session: &Session, wh: &[f64]) {
     for (n, wh) in wh.iter().enumerate() {
         let reading = SampledValue {
             measurand: Measurand::EnergyImportRegister,

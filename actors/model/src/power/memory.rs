@@ -1,0 +1,67 @@
+//! What a site's actor remembers over a crash of the hub.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ProfilePurpose, RateUnit, SessionId, StationId, Timestamp};
+
+/// What a site's actor remembers. Of two the one with the higher (`epoch`, `revision`) is the newer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SiteMemory {
+    /// The actor's life: rises with each start.
+    pub epoch: i64,
+    /// Rises with each writing in a life.
+    pub revision: u32,
+    /// What is known of outlets.
+    #[serde(default)]
+    pub outlets: Vec<KnownOutlet>,
+    /// What drivers told.
+    #[serde(default)]
+    pub preferences: Vec<SessionPreferences>,
+}
+
+/// What is known of an outlet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KnownOutlet {
+    /// Its station.
+    pub station: StationId,
+    /// Its EVSE there.
+    pub evse: u32,
+    /// The floor that its station keeps, per phase in A.
+    #[serde(default)]
+    pub floor_a: Option<f64>,
+    /// What kind of profile its station takes as a grant.
+    #[serde(default)]
+    pub grants_by: Option<ProfilePurpose>,
+    /// The unit it takes.
+    #[serde(default)]
+    pub unit: Option<RateUnit>,
+    /// The most that grants allow it.
+    #[serde(default)]
+    pub lease: Option<KnownLease>,
+}
+
+/// The most that an outlet's grants allow.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct KnownLease {
+    /// Per phase in A.
+    pub amps: f64,
+    /// When the last of them ends.
+    pub ends_at: Timestamp,
+}
+
+/// What a driver wants of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SessionPreferences {
+    /// The session.
+    pub session: SessionId,
+    /// When the car leaves.
+    #[serde(default)]
+    pub departure_at: Option<Timestamp>,
+    /// How much it shall be given in all, in Wh.
+    #[serde(default)]
+    pub energy_wh: Option<f64>,
+    /// What it weighs; 1 is usual, 2 gets twice the share.
+    #[serde(default)]
+    pub weight: Option<f64>,
+}

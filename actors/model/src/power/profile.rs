@@ -1,0 +1,113 @@
+//! Charging profiles, and what stations answer to them, free of OCPP versions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+
+/// What a station may draw, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ChargingProfile {
+    /// Its number at the station; one of the same number is replaced.
+    pub id: i32,
+    /// Of several of a purpose the highest level holds.
+    pub stack_level: u32,
+    /// What it is for.
+    pub purpose: ProfilePurpose,
+    /// The transaction of a `tx` profile, as the station calls it.
+    #[serde(default)]
+    pub transaction: Option<String>,
+    /// It counts until then; absent: for good.
+    #[serde(default)]
+    pub valid_to: Option<Timestamp>,
+    /// When its periods begin; absent: with the transaction.
+    #[serde(default)]
+    pub start: Option<Timestamp>,
+    /// It ends so many s after its start.
+    #[serde(default)]
+    pub duration_s: Option<u32>,
+    /// The unit of its limits.
+    pub unit: RateUnit,
+    /// Its limits in the order of their starts, the first at 0.
+    pub periods: Vec<ProfilePeriod>,
+}
+
+/// What a charging profile is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ProfilePurpose {
+    /// The station as a whole: 1.6 ChargePointMaxProfile, 2.x ChargingStationMaxProfile.
+    StationMax,
+    /// Any transaction at an outlet: TxDefaultProfile.
+    TxDefault,
+    /// One transaction: TxProfile.
+    Tx,
+}
+
+/// A unit of limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum RateUnit {
+    /// Amperes per phase.
+    A,
+    /// Watts of all phases together.
+    W,
+}
+
+/// A limit from a time on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ProfilePeriod {
+    /// When it begins, in s after the profile's start.
+    pub start_s: u32,
+    /// The limit, in the profile's unit.
+    pub limit: f64,
+    /// How many phases may be used; absent: 3 on AC.
+    #[serde(default)]
+    pub phases: Option<u8>,
+}
+
+/// What a station answered to a command about charging profiles.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChargingAnswer {
+    /// It says it will. To a question for its composite schedule: from when and with what limits, as far as told.
+    Accepted(Vec<ScheduledLimit>),
+    /// It will not; its words (`Rejected`, `NotSupported` …).
+    Refused(String),
+    /// What profiles it takes, as far as it told.
+    Traits(ChargingTraits),
+}
+
+/// What the hub asks a station about charging.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChargingAsk {
+    /// To carry this out.
+    Do(crate::Command),
+    /// What profiles it takes.
+    Traits,
+}
+
+/// What charging profiles a station takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChargingTraits {
+    /// In which units; empty where not told.
+    pub units: Vec<RateUnit>,
+    /// The highest stack level.
+    pub stack_level_most: Option<u32>,
+}
+
+/// A part of a composite schedule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScheduledLimit {
+    /// When it begins, in s after the schedule.
+    pub start_s: u32,
+    /// The limit.
+    pub limit: f64,
+    /// Its unit.
+    pub unit: RateUnit,
+    /// How many phases it counts on.
+    pub phases: Option<u8>,
+}

@@ -1,0 +1,144 @@
+//! What a site's power is now, for people.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{SessionId, SiteId, StationId, Timestamp};
+
+/// A site's power as it now is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SitePowerView {
+    /// Which site.
+    pub site: SiteId,
+    /// When it was so.
+    pub at: Timestamp,
+    /// Until when nothing is granted, since grants given before a restart may still hold; null: it grants.
+    pub learns_until: Option<Timestamp>,
+    /// Each limit that is set.
+    pub limits: Vec<LimitView>,
+    /// Each outlet.
+    pub outlets: Vec<OutletPowerView>,
+    /// Stations that stand here and are in no part of the tree: nothing limits them.
+    pub unplanned_stations: Vec<StationId>,
+    /// What somebody should look at.
+    pub alarms: Vec<PowerAlarm>,
+}
+
+/// A limit: of a phase of a part of the site in A, or of all phases together in W.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LimitView {
+    /// The part of the site.
+    pub part: String,
+    /// The phase (`L1` …); null: all together.
+    pub phase: Option<String>,
+    /// `A` or `W`.
+    pub unit: String,
+    /// What it allows the outlets now: what is configured, less caps, set-points and unmanaged load.
+    pub limit: f64,
+    /// What the outlets were last seen to draw, as far as they told.
+    pub measured: f64,
+    /// What is granted to them.
+    pub granted: f64,
+    /// What they may draw at the most, as far as can be known: never above `limit`, unless an alarm says so.
+    pub reserved: f64,
+}
+
+/// An outlet's power.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OutletPowerView {
+    /// Its station.
+    pub station: StationId,
+    /// Its EVSE there.
+    pub evse: u32,
+    /// Whether its station is connected.
+    pub online: bool,
+    /// What it falls back to by itself, per phase in A.
+    pub floor_a: f64,
+    /// What it was last told, or has fallen back to, per phase in A.
+    pub granted_a: f64,
+    /// What it may draw at the most, as far as can be known, per phase in A.
+    pub reserved_a: f64,
+    /// What it was last seen to draw, per phase of the station in A; null: not told.
+    pub measured_a: Option<[f64; 3]>,
+    /// When it was seen.
+    pub measured_at: Option<Timestamp>,
+    /// Who charges there.
+    pub session: Option<SessionPowerView>,
+}
+
+/// A session's share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SessionPowerView {
+    /// Which.
+    pub session: SessionId,
+    /// What it weighs.
+    pub weight: f64,
+    /// When the car leaves, if its driver told.
+    pub departure_at: Option<Timestamp>,
+    /// What it still wants in Wh, if its driver told.
+    pub wanted_wh: Option<f64>,
+    /// Why it does not get more; null: it gets all it asks for.
+    pub held_by: Option<HeldBy>,
+}
+
+/// Why a session does not get more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum HeldBy {
+    /// This limit of the site is met.
+    Limit {
+        /// The part of the site.
+        part: String,
+        /// The phase; null: all together.
+        phase: Option<String>,
+    },
+    /// Its outlet has no setting in between, or the change would be too small.
+    Step,
+    /// What was granted to others has not ended yet.
+    Waits,
+    /// Its station is not connected.
+    Offline,
+    /// Its station cannot be limited, or does not answer, or refuses.
+    NotObeying,
+    /// Nothing is granted yet after a restart.
+    Learning,
+}
+
+/// What somebody should look at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PowerAlarm {
+    /// What is wrong.
+    pub kind: PowerAlarmKind,
+    /// The station it is about.
+    pub station: Option<StationId>,
+    /// Its EVSE.
+    pub evse: Option<u32>,
+    /// The part of the site it is about.
+    pub part: Option<String>,
+    /// What it means and what to do.
+    pub message: String,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PowerAlarmKind {
+    /// The outlet cannot be limited, or is not known to keep its floor: it is booked at the most it can draw.
+    CannotLimit,
+    /// The outlet drew more than it may, or shows a schedule that allows it.
+    Overdrawn,
+    /// The outlet refuses grants.
+    Refuses,
+    /// The station leaves commands unanswered.
+    Silent,
+    /// What may be drawn is more than a limit allows.
+    Exceeded,
+    /// A station stands at the site and is in no part of the tree.
+    Unplanned,
+}

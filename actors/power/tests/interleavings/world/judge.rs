@@ -1,0 +1,48 @@
+//! The judge: whether what stations may draw keeps the limits.
+
+use super::{SECOND_MS, START_MS, World};
+
+impl World {
+    pub(super) fn judge(&mut self, when: &str) {
+        if self.life.violation.is_some() {
+            return;
+        }
+        let (outlets, now_ms) = (self.site.outlets(), self.now_ms);
+        let may: Vec<f64> = (outlets.iter().zip(&self.stations))
+            .map(|(outlet, station)| station.potential_a(outlet, now_ms))
+            .collect();
+        let loads = self.site.limits().worst(&may);
+        let unforeseen_ms = self.settings_of_truth().lasts_ms() + 2 * SECOND_MS;
+        for (index, limit) in self.site.limits().iter().enumerate() {
+            let measure = self.site.measure(index);
+            let Some(phase) = measure.phase else {
+                continue;
+            };
+            let mut most = limit.most;
+            let mut other = 0.0;
+            if measure.node == 0 {
+                if self.ahead.holds_within(now_ms, now_ms) {
+                    most = most.min(self.ahead.most_a.expect("it has one")[0]);
+                }
+                if let Some((since_ms, cap)) = &self.set_point
+                    && now_ms >= since_ms + unforeseen_ms
+                {
+                    most = most.min(cap.most_a.expect("it has one")[0]);
+                }
+                let loads = self.unmanaged_a.iter().map(|load| load[phase as usize]);
+                other = loads.fold(f64::INFINITY, f64::min);
+                other = if other.is_finite() { other } else { 0.0 };
+            }
+            // Below the floors nothing can be done: they are what must not be exceeded then.
+            let allowed = (most - other).max(self.always[index]);
+            if loads[index] > allowed + 1e-6 {
+                let at_s = (now_ms - START_MS) / SECOND_MS;
+                self.life.violation = Some(format!(
+                    "{when}, second {at_s}: {} may carry {:.2} A of {allowed:.2} A; outlets {may:.1?}",
+                    limit.name, loads[index]
+                ));
+                return;
+            }
+        }
+    }
+}

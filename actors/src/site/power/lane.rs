@@ -1,0 +1,344 @@
+//! An outlet of a managed site: what charges there, how its station is told, what it was seen to do.
+
+use model::{
+    ChargingProfile, Command, PlannedOutlet, ProfilePeriod, ProfilePurpose, RateUnit,
+    ScheduledLimit, SessionId, SessionPreferences, Timestamp, TokenUid, Wiring,
+};
+use power::{Outlet, Priority, Wish};
+
+use super::{Draw, SessionFacts};
+
+/// Profiles of a site are numbered from here on, so that an operator's own are left alone.
+const FIRST_ID: i32 = 610_000_000;
+/// What a profile of an outlet is: its floor, or its grant.
+const FLOOR: i32 = 1;
+const GRANT: i32 = 2;
+/// A profile begins so much before it is sent: a station whose clock is that far behind applies it at once.
+const BEGINS_BEFORE_MS: i64 = 60_000;
+/// A station of which nothing is known takes at least so many stack levels.
+const STACK_LEVELS: u32 = 3;
+
+/// An outlet.
+pub(super) struct Lane {
+    pub(super) planned: PlannedOutlet,
+    pub(super) outlet: Outlet,
+    phase_v: f64,
+    /// It is the only outlet of its station that is planned.
+    pub(super) alone: bool,
+    pub(super) floor: Floor,
+    /// What kind of profile its station takes as a grant.
+    pub(super) grants_by: ProfilePurpose,
+    pub(super) unit: RateUnit,
+    pub(super) stack_level_most: Option<u32>,
+    pub(super) charging: Option<Charging>,
+    /// Under which number the controller knows its session.
+    pub(super) number: u64,
+    /// Until then a grant may have effect that does not end with its session, in ms.
+    pub(super) persists_until_ms: i64,
+    pub(super) draw: Option<Draw>,
+    /// A decrease that no meter has shown yet: to how much, and when it was sent.
+    pub(super) lowering: Option<(f64, i64)>,
+    /// When its composite schedule was last asked for, in ms.
+    pub(super) looked_ms: i64,
+    /// What it was last told, in A.
+    pub(super) told_a: Option<f64>,
+}
+
+/// Whether a station has its floor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Floor {
+    /// It is to be sent, from that time on.
+    Due(i64),
+    /// It was sent, or is being looked at.
+    Asked,
+    /// It is there.
+    Kept,
+}
+
+/// What charges at an outlet.
+pub(super) struct Charging {
+    pub(super) facts: SessionFacts,
+    pub(super) preferences: Option<SessionPreferences>,
+    /// What its token's group weighs; none while that was not looked up.
+    pub(super) group_weight: Option<f64>,
+}
+
+impl Lane {
+    pub(super) fn new(planned: PlannedOutlet, outlet: Outlet, phase_v: f64, alone: bool) -> Self {
+        Self {
+            unit: super::plan::usual_unit(&planned),
+            planned,
+            outlet,
+            phase_v,
+            alone,
+            floor: Floor::Due(0),
+            grants_by: ProfilePurpose::Tx,
+            stack_level_most: None,
+            charging: None,
+            number: 0,
+            persists_until_ms: 0,
+            draw: None,
+            lowering: None,
+            looked_ms: 0,
+            told_a: None,
+        }
+    }
+
+    /// What its station falls back to by itself, where it takes such profiles.
+    pub(super) fn floor_command(&self) -> Command {
+        let purpose = self.floor_purpose();
+        // It holds whatever the station's clock says: it began long ago.
+        let start = Timestamp(1_577_836_800_000);
+        let profile = self.profile(FLOOR, purpose, self.planned.floor_a, start);
+        self.set(profile)
+    }
+
+    /// A grant of so much until then.
+    pub(super) fn grant_command(&self, amps: f64, ends_ms: i64, now_ms: i64) -> Command {
+        let start = Timestamp(now_ms - BEGINS_BEFORE_MS);
+        let mut profile = self.profile(GRANT, self.grants_by, amps, start);
+        profile.stack_level += 1;
+        profile.valid_to = Some(Timestamp(ends_ms));
+        if self.grants_by == ProfilePurpose::Tx {
+            let transaction = self.charging.as_ref().map(|it| &it.facts.transaction);
+            profile.transaction = transaction.cloned();
+        }
+        self.set(profile)
+    }
+
+    /// Takes away what was granted.
+    pub(super) fn forget_grant(&self) -> Command {
+        self.forget(GRANT)
+    }
+
+    /// Takes away the floor.
+    pub(super) fn forget_floor(&self) -> Command {
+        self.forget(FLOOR)
+    }
+
+    fn forget(&self, kind: i32) -> Command {
+        Command::ClearChargingProfile {
+            id: Some(self.id(kind)),
+            evse: None,
+            purpose: None,
+        }
+    }
+
+    /// Takes away every default profile: somebody else's may hold above the floor.
+    pub(super) fn forget_defaults(&self) -> Command {
+        Command::ClearChargingProfile {
+            id: None,
+            evse: Some(self.evse_of(self.floor_purpose())),
+            purpose: Some(self.floor_purpose()),
+        }
+    }
+
+    /// Asks what holds at the outlet.
+    pub(super) fn look(&self) -> Command {
+        Command::GetCompositeSchedule {
+            evse: self.planned.evse,
+            duration_s: 60,
+            unit: Some(self.unit),
+        }
+    }
+
+    fn set(&self, profile: ChargingProfile) -> Command {
+        Command::SetChargingProfile {
+            evse: self.evse_of(profile.purpose),
+            profile,
+        }
+    }
+
+    fn profile(
+        &self,
+        kind: i32,
+        purpose: ProfilePurpose,
+        amps: f64,
+        start: Timestamp,
+    ) -> ChargingProfile {
+        let period = ProfilePeriod {
+            start_s: 0,
+            limit: match self.unit {
+                RateUnit::A => amps,
+                RateUnit::W => self.watts(amps),
+            },
+            phases: match &self.planned.wiring {
+                Wiring::Phases(lines) => u8::try_from(lines.len()).ok(),
+                Wiring::Between(_) => Some(1),
+                Wiring::Dc => None,
+            },
+        };
+        ChargingProfile {
+            id: self.id(kind),
+            // Level 0 cannot be cleared at some stations, the highest is refused by others (quirk 34).
+            stack_level: u32::from(self.stack_level_most.unwrap_or(STACK_LEVELS) >= STACK_LEVELS),
+            purpose,
+            transaction: None,
+            valid_to: None,
+            start: Some(start),
+            duration_s: None,
+            unit: self.unit,
+            periods: vec![period],
+        }
+    }
+
+    fn id(&self, kind: i32) -> i32 {
+        let evse = i32::try_from(self.planned.evse % 100_000).unwrap_or_default();
+        FIRST_ID + 10 * evse + kind
+    }
+
+    fn evse_of(&self, purpose: ProfilePurpose) -> u32 {
+        match purpose {
+            ProfilePurpose::StationMax => 0,
+            ProfilePurpose::TxDefault | ProfilePurpose::Tx => self.planned.evse,
+        }
+    }
+
+    /// What kind of profile its floor is: a grant as the station's maximum would not rise above a default that is lower,
+    /// nor the other way round.
+    pub(super) fn floor_purpose(&self) -> ProfilePurpose {
+        match self.grants_by {
+            ProfilePurpose::StationMax => ProfilePurpose::StationMax,
+            ProfilePurpose::TxDefault | ProfilePurpose::Tx => ProfilePurpose::TxDefault,
+        }
+    }
+
+    /// What to try where the station refuses grants of the kind it is sent now; none: nothing is left.
+    pub(super) fn other_grant(&self) -> Option<ProfilePurpose> {
+        (self.grants_by == ProfilePurpose::Tx).then_some(ProfilePurpose::TxDefault)
+    }
+
+    /// What to try where the station refuses its floor; none: it cannot be limited. A maximum of the station as a whole
+    /// is none for an outlet that is not alone.
+    pub(super) fn other_floor(&self) -> Option<ProfilePurpose> {
+        let has_other = self.alone && self.floor_purpose() == ProfilePurpose::TxDefault;
+        has_other.then_some(ProfilePurpose::StationMax)
+    }
+
+    /// Whether a grant ends by itself only, and not with its session.
+    pub(super) fn grants_persist(&self) -> bool {
+        self.grants_by != ProfilePurpose::Tx
+    }
+
+    /// The power at so many A per phase, in W.
+    pub(super) fn watts(&self, amps: f64) -> f64 {
+        self.outlet.watts(amps, self.phase_v)
+    }
+
+    /// What a composite schedule allows now, per phase in A; none if it tells nothing.
+    pub(super) fn shown_a(&self, limits: &[ScheduledLimit]) -> Option<f64> {
+        let now = limits.iter().rfind(|limit| limit.start_s == 0)?;
+        Some(match now.unit {
+            RateUnit::A => now.limit,
+            RateUnit::W => now.limit / self.watts(1.0),
+        })
+    }
+
+    /// What was seen to be drawn, per phase of the station in A.
+    pub(super) fn drawn_a(&self, draw: &Draw) -> Option<[f64; 3]> {
+        let even = |amps: f64| {
+            let phases = match &self.planned.wiring {
+                Wiring::Phases(lines) => lines.len(),
+                Wiring::Between(_) => 1,
+                Wiring::Dc => 3,
+            };
+            std::array::from_fn(|phase| if phase < phases { amps } else { 0.0 })
+        };
+        match (&self.planned.wiring, draw.currents_a) {
+            // What is measured of DC is not what the rectifier takes in.
+            (Wiring::Phases(_) | Wiring::Between(_), Some(currents)) => Some(currents),
+            _ => draw
+                .power_w
+                .map(|watts| even(watts / self.watts(1.0)))
+                .or_else(|| draw.plain_a.map(even)),
+        }
+    }
+
+    /// What its session still wants, in Wh, if its driver told.
+    pub(super) fn wanted_wh(&self) -> Option<f64> {
+        let charging = self.charging.as_ref()?;
+        let whole = charging.preferences?.energy_wh?;
+        Some((whole - charging.facts.energy_wh).max(0.0))
+    }
+
+    /// What its session weighs.
+    pub(super) fn weight(&self, now_ms: i64) -> f64 {
+        let charging = self.charging.as_ref();
+        let preferences = charging.and_then(|it| it.preferences);
+        let told = preferences.and_then(|it| it.weight).unwrap_or(1.0);
+        let group = charging.and_then(|it| it.group_weight).unwrap_or(1.0);
+        let priority = Priority {
+            station: self.planned.weight,
+            group: group * told,
+            battery_pct: self.draw.as_ref().and_then(|draw| draw.battery_pct),
+            // Where the energy is known too, the need says it all.
+            stays_h: preferences
+                .filter(|it| it.energy_wh.is_none())
+                .and_then(|it| it.departure_at)
+                .map(|leaves| (leaves.0 - now_ms) as f64 / 3_600_000.0),
+        };
+        priority.weight()
+    }
+
+    /// What its session wants; none where nothing charges and no grant persists.
+    pub(super) fn wish(&self, now_ms: i64) -> Option<Wish> {
+        let Some(charging) = &self.charging else {
+            // A grant that persists is still booked.
+            return (now_ms < self.persists_until_ms).then_some(Wish {
+                session: self.number,
+                most_a: 0.0,
+                weight: 1.0,
+                need: None,
+            });
+        };
+        let leaves = charging.preferences.and_then(|it| it.departure_at);
+        let need = self.wanted_wh().zip(leaves);
+        Some(Wish {
+            session: self.number,
+            most_a: self.outlet.most_a,
+            weight: self.weight(now_ms),
+            need: need.map(|(wh, leaves)| (wh / self.watts(1.0), leaves.0)),
+        })
+    }
+
+    /// A session begins, or goes on.
+    pub(super) fn begins(&mut self, facts: SessionFacts, now_ms: i64) {
+        if let Some(charging) = &mut self.charging
+            && charging.facts.id == facts.id
+        {
+            charging.facts = facts;
+            return;
+        }
+        // A station may show only now what its floor is.
+        if let Floor::Due(_) = self.floor {
+            self.floor = Floor::Due(now_ms);
+        }
+        self.looked_ms = 0;
+        // While a grant of the session before may still hold, the new one inherits its number, so that it stays booked.
+        if now_ms >= self.persists_until_ms {
+            self.number = number_of(facts.id);
+        }
+        self.charging = Some(Charging {
+            facts,
+            preferences: None,
+            group_weight: None,
+        });
+        self.told_a = None;
+        self.lowering = None;
+    }
+
+    /// The token whose group is to be looked up.
+    pub(super) fn unknown_token(&self) -> Option<&TokenUid> {
+        let charging = self.charging.as_ref()?;
+        charging
+            .facts
+            .token
+            .as_ref()
+            .filter(|_| charging.group_weight.is_none())
+    }
+}
+
+/// A session's number for the controller: what its id ends with, which is random.
+fn number_of(id: SessionId) -> u64 {
+    id.0.as_u64_pair().1
+}

@@ -1,0 +1,185 @@
+//! What a site's actor remembers: which outlets are known to keep their floor, how they are told, what drivers want, and
+//! what grants allow.
+//!
+//! Grants are written before they are sent, some time ahead and as a bound, so that decreases and renewals need no
+//! writing: the next life books the bounds and goes on at once.
+
+use model::{KnownLease, KnownOutlet, SessionId, SessionPreferences, SiteMemory, Timestamp};
+
+use super::lane::{Floor, Lane};
+
+/// Preferences of more sessions than this are not remembered; of outlets there are no more.
+const PREFERENCES_MOST: usize = 4_000;
+
+/// What grants allow is remembered for so much longer than they last, in leases: so long none has to be written.
+const AHEAD_LEASES: i64 = 1;
+
+/// What is remembered, and whether it was written.
+pub(super) struct Memory {
+    memory: SiteMemory,
+    /// There was a life before this one, that wrote what it granted before it did.
+    is_recalled: bool,
+    changed: bool,
+}
+
+impl Memory {
+    /// What the actor before remembered; to be written under the new epoch before anything is said.
+    pub(super) fn recall(memory: Option<SiteMemory>, epoch: i64) -> Self {
+        Self {
+            is_recalled: memory.is_some(),
+            memory: SiteMemory {
+                epoch,
+                revision: 0,
+                ..memory.unwrap_or_default()
+            },
+            changed: true,
+        }
+    }
+
+    /// Tells an outlet what is known of it. A floor other than the one that is planned is none.
+    pub(super) fn tell(&self, lane: &mut Lane) {
+        let Some(known) = self.known(lane) else {
+            return;
+        };
+        if let Some(purpose) = known.grants_by {
+            lane.grants_by = purpose;
+        }
+        if let (Some(unit), None) = (known.unit, lane.planned.unit) {
+            lane.unit = unit;
+        }
+        if known.floor_a == Some(lane.planned.floor_a) {
+            lane.floor = Floor::Kept;
+        }
+    }
+
+    /// Notes how an outlet is told, and whether it has its floor.
+    pub(super) fn note(&mut self, lane: &Lane, has_floor: bool) {
+        let known = KnownOutlet {
+            station: lane.planned.station.clone(),
+            evse: lane.planned.evse,
+            floor_a: has_floor.then_some(lane.planned.floor_a),
+            grants_by: Some(lane.grants_by),
+            unit: Some(lane.unit),
+            lease: self.known(lane).and_then(|it| it.lease),
+        };
+        self.replace(known);
+    }
+
+    /// Whether a grant of so much until then is within what is remembered.
+    pub(super) fn covers(&self, lane: &Lane, amps: f64, ends_ms: i64) -> bool {
+        let lease = self.known(lane).and_then(|it| it.lease);
+        lease.is_some_and(|lease| amps <= lease.amps && ends_ms <= lease.ends_at.0)
+    }
+
+    /// Whether grants of an outlet may be renewed for a third of a lease more within what is remembered.
+    pub(super) fn lasts(&self, lane: &Lane, lease_ms: i64, now_ms: i64) -> bool {
+        let lease = self.known(lane).and_then(|it| it.lease);
+        lease.is_none_or(|lease| {
+            let over = lease.ends_at.0 <= now_ms;
+            over || lease.ends_at.0 >= now_ms + lease_ms + lease_ms / 3
+        })
+    }
+
+    /// Notes that grants may allow an outlet so much from now on, for a while ahead.
+    pub(super) fn note_lease(&mut self, lane: &Lane, amps: f64, lease_ms: i64, now_ms: i64) {
+        let lease = KnownLease {
+            amps,
+            ends_at: Timestamp(now_ms + lease_ms * (1 + AHEAD_LEASES)),
+        };
+        let known = KnownOutlet {
+            station: lane.planned.station.clone(),
+            evse: lane.planned.evse,
+            lease: Some(lease),
+            ..self.known(lane).cloned().unwrap_or_else(|| KnownOutlet {
+                station: lane.planned.station.clone(),
+                evse: lane.planned.evse,
+                floor_a: None,
+                grants_by: None,
+                unit: None,
+                lease: None,
+            })
+        };
+        self.replace(known);
+    }
+
+    /// What grants of the life before may still allow: of these outlets, by index; none if it is not known of all, or
+    /// somebody else's outlet is among them.
+    pub(super) fn leases(
+        &self,
+        lanes: &[Lane],
+        now_ms: i64,
+        margin_ms: i64,
+    ) -> Option<Vec<(usize, f64, i64)>> {
+        if !self.is_recalled {
+            return None;
+        }
+        let holding = self.memory.outlets.iter().filter_map(|known| {
+            let lease = known.lease?;
+            (lease.ends_at.0 + margin_ms > now_ms).then_some((known, lease))
+        });
+        holding
+            .map(|(known, lease)| {
+                let of = |lane: &Lane| {
+                    lane.planned.station == known.station && lane.planned.evse == known.evse
+                };
+                let index = lanes.iter().position(of)?;
+                Some((index, lease.amps, lease.ends_at.0))
+            })
+            .collect()
+    }
+
+    fn replace(&mut self, known: KnownOutlet) {
+        let same = |it: &&mut KnownOutlet| it.station == known.station && it.evse == known.evse;
+        match self.memory.outlets.iter_mut().find(same) {
+            Some(before) if *before == known => return,
+            Some(before) => *before = known,
+            None => self.memory.outlets.push(known),
+        }
+        self.changed = true;
+    }
+
+    /// Notes how an outlet is granted.
+    pub(super) fn note_grants(&mut self, lane: &Lane) {
+        if let Some(has_floor) = self.known(lane).map(|it| it.floor_a.is_some()) {
+            self.note(lane, has_floor);
+        }
+    }
+
+    pub(super) fn prefer(&mut self, preferences: SessionPreferences) {
+        self.is_over(preferences.session);
+        if self.memory.preferences.len() < PREFERENCES_MOST {
+            self.memory.preferences.push(preferences);
+        }
+        self.changed = true;
+    }
+
+    pub(super) fn preferences(&self, session: SessionId) -> Option<SessionPreferences> {
+        let mut all = self.memory.preferences.iter();
+        all.find(|it| it.session == session).copied()
+    }
+
+    pub(super) fn is_over(&mut self, session: SessionId) {
+        let before = self.memory.preferences.len();
+        self.memory.preferences.retain(|it| it.session != session);
+        self.changed |= self.memory.preferences.len() < before;
+    }
+
+    /// What is to be written, if anything is.
+    pub(super) fn changed(&mut self) -> Option<SiteMemory> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        self.memory.revision += 1;
+        Some(self.memory.clone())
+    }
+
+    pub(super) fn is_not_written(&mut self) {
+        self.changed = true;
+    }
+
+    fn known(&self, lane: &Lane) -> Option<&KnownOutlet> {
+        let of =
+            |it: &&KnownOutlet| it.station == lane.planned.station && it.evse == lane.planned.evse;
+        self.memory.outlets.iter().find(of)
+    }
+}

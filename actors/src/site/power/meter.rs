@@ -1,0 +1,174 @@
+//! What meters say: those of stations about their outlets, that of the site about everything else.
+
+use model::{MeterSample, SiteLine, Timestamp, Wiring};
+use power::Measure;
+
+use super::{Managed, lane::Lane};
+use crate::metrics;
+
+/// What a session was seen to draw.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Draw {
+    /// When.
+    pub(crate) at: Timestamp,
+    /// Per phase of the station, in A, where told.
+    pub(super) currents_a: Option<[f64; 3]>,
+    /// Of all phases together, in W.
+    pub(super) power_w: Option<f64>,
+    /// A current of no phase, in A.
+    pub(super) plain_a: Option<f64>,
+    /// The battery's charge in percent.
+    pub(super) battery_pct: Option<f64>,
+}
+
+/// What phases have to neutral where a station does not measure it, in V: outlets are counted by their configured one
+/// where it matters.
+const USUAL_PHASE_V: f64 = 230.0;
+
+impl Draw {
+    /// What the newest of these readings says, if it says anything.
+    pub(crate) fn of(samples: &[MeterSample]) -> Option<Self> {
+        let draws = samples.iter().filter_map(|sample| {
+            let draw = Self {
+                at: sample.at,
+                currents_a: sample.currents_a(USUAL_PHASE_V),
+                power_w: sample.power_w(),
+                plain_a: sample.plain_current_a(),
+                battery_pct: sample.state_of_charge_pct(),
+            };
+            let says =
+                draw.currents_a.is_some() || draw.power_w.is_some() || draw.plain_a.is_some();
+            says.then_some(draw)
+        });
+        draws.max_by_key(|draw| draw.at)
+    }
+}
+
+impl Managed {
+    /// A station says what an outlet draws. What it queued while it was offline is of no interest any more.
+    pub(super) fn is_measured(&mut self, index: usize, draw: Draw, now_ms: i64) {
+        if (now_ms - draw.at.0).abs() > self.settings.fresh_ms {
+            return;
+        }
+        let lane = &mut self.lanes[index];
+        if lane.draw.is_some_and(|last| last.at > draw.at) {
+            return;
+        }
+        lane.draw = Some(draw);
+        let Some(phases) = lane.drawn_a(&draw) else {
+            return;
+        };
+        let most_a = phases.into_iter().fold(0.0, f64::max);
+        if let Some((amps, sent_ms)) = lane.lowering
+            && draw.at.0 >= sent_ms
+            && most_a <= amps + self.settings.tolerance_a
+        {
+            lane.lowering = None;
+            ::metrics::histogram!(metrics::POWER_DECREASE_SECONDS)
+                .record((now_ms - sent_ms) as f64 / 1_000.0);
+        }
+        self.controller.measured(index, most_a, draw.at.0, now_ms);
+    }
+
+    /// The site's meter says what flows at a part, per phase in A: without the outlets below it, or with them.
+    ///
+    /// # Errors
+    /// There is no such part.
+    pub(in crate::site) fn is_metered(
+        &mut self,
+        part: &str,
+        amps: [f64; 3],
+        with_outlets: bool,
+        at: Timestamp,
+        now_ms: i64,
+    ) -> Result<(), String> {
+        let site = self.controller.site();
+        let node = site
+            .node(part)
+            .ok_or_else(|| format!("there is no part {part:?} in the site's tree"))?;
+        let mut others = amps;
+        if with_outlets {
+            for (index, limit) in site.limits().iter().enumerate() {
+                let Measure { node: of, phase } = site.measure(index);
+                if let (true, Some(phase)) = (of == node, phase) {
+                    let drawn = self.drawn_at(index, Some(at.0), now_ms);
+                    others[phase as usize] = (amps[phase as usize] - drawn).max(0.0);
+                    debug_assert!(limit.name.starts_with(part));
+                }
+            }
+        }
+        self.controller.unmanaged(node, others, at.0);
+        Ok(())
+    }
+
+    /// What outlets were seen to draw through the limit of this index, in its unit: as of `near_ms`, a reading that is
+    /// older or younger by more than some seconds is left out, so that less is known and more is taken for unmanaged.
+    pub(super) fn drawn_at(&self, limit: usize, near_ms: Option<i64>, now_ms: i64) -> f64 {
+        /// Readings of the site's meter and of a station's that are so far apart do not belong together, in ms.
+        const TOGETHER_MS: i64 = 15_000;
+        let site = self.controller.site();
+        let Measure { phase, .. } = site.measure(limit);
+        let mut sum = 0.0;
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let Some(draw) = lane.draw.filter(|draw| match near_ms {
+                Some(near_ms) => (near_ms - draw.at.0).abs() <= TOGETHER_MS,
+                None => now_ms - draw.at.0 <= self.settings.fresh_ms,
+            }) else {
+                continue;
+            };
+            if !site.loads(index, limit) {
+                continue;
+            }
+            sum += match phase {
+                Some(phase) => on_phase(lane, &draw, phase as usize),
+                None => draw.power_w.unwrap_or_else(|| {
+                    let phases = lane.drawn_a(&draw).unwrap_or_default();
+                    phases.iter().sum::<f64>() * self.power.plan.phase_v
+                }),
+            };
+        }
+        sum
+    }
+
+    /// Counts limits that outlets are seen to exceed, once each time.
+    pub(super) fn count_violations(&mut self, now_ms: i64) {
+        let budget = self.controller.limits_now(now_ms);
+        for (index, limit) in budget.iter().enumerate() {
+            if !limit.most.is_finite() {
+                continue;
+            }
+            let drawn = self.drawn_at(index, None, now_ms);
+            let tolerance = match self.controller.site().measure(index).phase {
+                Some(_) => self.settings.tolerance_a,
+                None => self.settings.tolerance_a * self.power.plan.phase_v,
+            };
+            let violated = drawn > limit.most + tolerance;
+            if !violated {
+                self.violated.remove(&index);
+            } else if self.violated.insert(index) {
+                ::metrics::counter!(metrics::POWER_VIOLATIONS).increment(1);
+                tracing::warn!(site = %self.site, limit = limit.name, most = limit.most, drawn, "outlets are seen to draw more than a limit allows");
+            }
+        }
+    }
+}
+
+/// What an outlet draws on a phase of the site, in A.
+fn on_phase(lane: &Lane, draw: &super::Draw, phase: usize) -> f64 {
+    let phases = lane.drawn_a(draw).unwrap_or_default();
+    let at = |line: &SiteLine| *line as usize == phase;
+    match &lane.planned.wiring {
+        Wiring::Phases(lines) => {
+            let wired = lines.iter().position(at);
+            wired.map_or(0.0, |station_phase| phases[station_phase])
+        }
+        Wiring::Between([one, other]) => {
+            if at(one) || at(other) {
+                phases.into_iter().fold(0.0, f64::max)
+            } else {
+                0.0
+            }
+        }
+        Wiring::Dc => phases[phase],
+    }
+}

@@ -1,0 +1,369 @@
+//! A site whose power is managed: the shell around the pure [`power::Controller`], itself without clock, store or socket.
+//!
+//! It is told what stations say ([`Managed::hear`]), what became of what it sent ([`Managed::answered`]), what meters
+//! and operators tell, and is asked every now and then what to do ([`Managed::round`]). What comes out is to be said to
+//! stations: how it gets there is the actor's business.
+//!
+//! The life of an outlet: its station connects and is asked what profiles it takes; it is given its **floor**, a
+//! TxDefaultProfile that holds whenever the hub is silent, and its composite schedule is compared with that. A session
+//! that begins is then granted more by a TxProfile that ends by itself (`validTo`) and is renewed.
+//!
+//! Stations differ. One that refuses a TxProfile is granted by a second TxDefaultProfile above its floor; one that refuses
+//! the floor as TxDefaultProfile, and has one outlet, gets floor and grants as its maximum as a whole; one that refuses
+//! that as well is booked at the most it can draw, and an alarm says so. Grants that are not of one transaction do not end
+//! with it: they stay booked until they end by themselves, and are taken away as well.
+
+mod floor;
+mod grant;
+mod lane;
+mod memory;
+mod meter;
+pub(super) mod plan;
+mod say;
+mod station;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::collections::{BTreeSet, HashMap};
+
+use model::{
+    PowerAlarm, PowerAlarmKind, SessionId, SessionPreferences, SiteId, SiteMemory, SitePower,
+    StationId, TokenUid,
+};
+use power::{Controller, Settings};
+
+pub(crate) use self::meter::Draw;
+pub(super) use self::say::{About, Saying, Told};
+use self::{
+    lane::{Floor, Lane},
+    memory::Memory,
+    station::StationState,
+};
+use super::core::{SessionFacts, StationNews};
+
+/// How often violations are counted, in ms.
+const COUNT_EVERY_MS: i64 = 1_000;
+
+/// How long grants last and how exact clocks are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Timing {
+    /// How long a grant lasts at the station, in ms.
+    pub(super) lease_ms: i64,
+    /// How much later than we think it may end there, in ms.
+    pub(super) margin_ms: i64,
+}
+
+/// A site whose power is managed.
+pub(super) struct Managed {
+    site: SiteId,
+    power: SitePower,
+    settings: Settings,
+    controller: Controller,
+    /// By the outlet's index in the controller's site.
+    lanes: Vec<Lane>,
+    places: HashMap<(StationId, u32), usize>,
+    stations: HashMap<StationId, StationState>,
+    memory: Memory,
+    learns_until_ms: i64,
+    /// When violations were last counted, in ms.
+    counted_ms: i64,
+    /// Limits that are seen to be exceeded, by index.
+    violated: BTreeSet<usize>,
+    alarms: BTreeSet<PowerAlarmKey>,
+    alarms_now: Vec<PowerAlarm>,
+    /// What is to be said with the next round.
+    unsaid: Vec<Saying>,
+}
+
+/// An alarm without its words.
+type PowerAlarmKey = (
+    PowerAlarmKind,
+    Option<StationId>,
+    Option<u32>,
+    Option<String>,
+);
+
+/// What is to be done after a round.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    /// To be said to stations at once, in this order: all decreases are among them.
+    pub(super) sayings: Vec<Saying>,
+    /// To be said when what is remembered is written: should this life end, the next one knows of it.
+    pub(super) when_written: Vec<Saying>,
+    /// To be told to whoever watches: alarms that are new (`true`) or over.
+    pub(super) alarms: Vec<(PowerAlarm, bool)>,
+}
+
+impl Managed {
+    /// A managed site whose actor begins now, under an epoch that is higher than that of any before it. What the one
+    /// before it remembered is known.
+    ///
+    /// # Errors
+    /// Why it cannot be managed by this.
+    pub(super) fn new(
+        site: SiteId,
+        power: SitePower,
+        memory: Option<SiteMemory>,
+        epoch: i64,
+        timing: Timing,
+        now_ms: i64,
+    ) -> Result<Self, String> {
+        let compiled = plan::site(&power)?;
+        let planned = plan::outlets(&power.plan);
+        let memory = Memory::recall(memory, epoch);
+        let settings = Settings {
+            lease_ms: timing.lease_ms,
+            margin_ms: timing.margin_ms,
+            renew_ms: timing.lease_ms / 3,
+            silent_ms: timing.lease_ms * 2 / 3,
+            rules: power::Rules {
+                method: plan::method(power.plan.sharing),
+                ..power::Rules::default()
+            },
+            ..Settings::default()
+        };
+        let mut lanes: Vec<Lane> = Vec::with_capacity(planned.len());
+        for (planned_outlet, outlet) in planned.iter().zip(compiled.outlets()) {
+            let of_station = |it: &&model::PlannedOutlet| it.station == planned_outlet.station;
+            let alone = planned.iter().filter(of_station).count() == 1;
+            let mut lane = Lane::new(
+                planned_outlet.clone(),
+                outlet.clone(),
+                power.plan.phase_v,
+                alone,
+            );
+            memory.tell(&mut lane);
+            lanes.push(lane);
+        }
+        let has_floor: Vec<bool> = lanes.iter().map(|lane| lane.floor == Floor::Kept).collect();
+        let epoch = u64::try_from(epoch).unwrap_or_default();
+        let mut controller = Controller::new(compiled, settings, epoch, &has_floor, now_ms);
+        let mut learns_until_ms = now_ms + settings.lasts_ms();
+        if let Some(leases) = memory.leases(&lanes, now_ms, settings.margin_ms) {
+            controller.recall(&leases, now_ms);
+            learns_until_ms = now_ms;
+        }
+        let places = lanes.iter().enumerate().map(|(index, lane)| {
+            let planned = &lane.planned;
+            ((planned.station.clone(), planned.evse), index)
+        });
+        Ok(Self {
+            places: places.collect(),
+            site,
+            power,
+            learns_until_ms,
+            settings,
+            controller,
+            lanes,
+            stations: HashMap::new(),
+            memory,
+            counted_ms: 0,
+            violated: BTreeSet::new(),
+            alarms: BTreeSet::new(),
+            alarms_now: Vec::new(),
+            unsaid: Vec::new(),
+        })
+    }
+
+    /// A station of the site says something.
+    pub(super) fn hear(&mut self, station: &StationId, news: &StationNews, now_ms: i64) {
+        match news {
+            StationNews::Connected(online) => {
+                let state = self.stations.entry(station.clone()).or_default();
+                state.is_online(*online, now_ms);
+                // Also for one whose socket was replaced: what was under way to the one before got lost.
+                self.is_online(station, *online);
+            }
+            StationNews::Booted => {
+                // It may have forgotten its profiles: they are sent again.
+                if let Some(state) = self.stations.get_mut(station) {
+                    state.ask_at_ms = Some(now_ms);
+                }
+            }
+            StationNews::Session(evse, facts) => self.goes_on(station, *evse, facts, now_ms),
+            StationNews::SessionOver(evse, session) => self.is_over(station, *evse, *session),
+            StationNews::Sessions(sessions) => {
+                for index in self.lanes_of(station) {
+                    let evse = self.lanes[index].planned.evse;
+                    let goes_on = sessions.iter().any(|(at, _)| *at == evse);
+                    let here = self.lanes[index].charging.as_ref().map(|it| it.facts.id);
+                    if let (false, Some(session)) = (goes_on, here) {
+                        self.is_over(station, evse, session);
+                    }
+                }
+                for (evse, facts) in sessions {
+                    self.goes_on(station, *evse, facts, now_ms);
+                }
+            }
+            StationNews::Left => {
+                self.stations.remove(station);
+                self.is_online(station, false);
+            }
+            StationNews::State(..) => {}
+        }
+    }
+
+    /// What became of something that was said.
+    pub(super) fn answered(&mut self, station: &StationId, about: About, told: &Told, now_ms: i64) {
+        let next = self.take_answer(station, about, told, now_ms);
+        self.unsaid.extend(next);
+    }
+
+    /// How long an answer may take, in ms.
+    pub(super) fn patience_ms(&self) -> i64 {
+        self.settings.silent_ms
+    }
+
+    /// What to do now.
+    pub(super) fn round(&mut self, now_ms: i64) -> Round {
+        let mut sayings = std::mem::take(&mut self.unsaid);
+        sayings.extend(self.set_up(now_ms));
+        for index in 0..self.lanes.len() {
+            let wish = self.lanes[index].wish(now_ms);
+            self.controller.wish(index, wish, now_ms);
+        }
+        let plan = self.controller.reconcile(now_ms);
+        let (covered, uncovered) = self.remembered(&plan.commands, now_ms);
+        sayings.extend(self.grant(&covered, now_ms));
+        let when_written = self.grant(&uncovered, now_ms);
+        sayings.extend(self.look_at_silent_meters(now_ms));
+        if now_ms - self.counted_ms >= COUNT_EVERY_MS {
+            self.counted_ms = now_ms;
+            self.count_violations(now_ms);
+        }
+        let alarms = self.changed_alarms(&plan.alarms);
+        Round {
+            sayings,
+            when_written,
+            alarms,
+        }
+    }
+
+    /// Limits that are told meanwhile, in place of those told before.
+    pub(super) fn set_points_are(&mut self, set_points: Vec<model::SetPoint>) {
+        let site = self.controller.site_mut();
+        for old in &self.power.set_points {
+            if let Some(node) = site.node(&old.part) {
+                let cap = plan::cap_of(old);
+                site.lift_caps(node, |it| *it == cap);
+            }
+        }
+        for new in &set_points {
+            if let Some(node) = site.node(&new.part)
+                && let Err(error) = site.add_cap(node, plan::cap_of(new))
+            {
+                // The API checks each of them.
+                tracing::error!(site = %self.site, name = new.name, %error, "a set-point cannot be");
+            }
+        }
+        self.power.set_points = set_points;
+    }
+
+    /// Whether only set-points differ from what it is managed by.
+    pub(super) fn is_planned_as(&self, power: &SitePower) -> bool {
+        self.power.plan == power.plan
+    }
+
+    /// What a driver wants of a session that charges here; `false` if it does not.
+    pub(super) fn prefer(&mut self, preferences: SessionPreferences) -> bool {
+        let of = |lane: &&mut Lane| {
+            let charging = lane.charging.as_ref();
+            charging.is_some_and(|it| it.facts.id == preferences.session)
+        };
+        let Some(lane) = self.lanes.iter_mut().find(of) else {
+            return false;
+        };
+        if let Some(charging) = &mut lane.charging {
+            charging.preferences = Some(preferences);
+        }
+        self.memory.prefer(preferences);
+        true
+    }
+
+    /// What is known of what a driver wants.
+    pub(super) fn preferences(&self, session: SessionId) -> Option<SessionPreferences> {
+        self.memory.preferences(session)
+    }
+
+    /// Tokens whose groups are to be looked up; none if groups make no difference.
+    pub(super) fn unknown_tokens(&self) -> Vec<TokenUid> {
+        if self.power.plan.group_weights.is_empty() {
+            return Vec::new();
+        }
+        let unknown = self.lanes.iter().filter_map(Lane::unknown_token);
+        unknown.cloned().collect()
+    }
+
+    /// The group of a token.
+    pub(super) fn group_is(&mut self, token: &TokenUid, group: Option<&TokenUid>) {
+        let weights = &self.power.plan.group_weights;
+        let weight = group.and_then(|group| {
+            let same = |name: &&String| name.eq_ignore_ascii_case(group.as_str());
+            weights.keys().find(same).map(|name| weights[name])
+        });
+        for lane in &mut self.lanes {
+            if lane.unknown_token() == Some(token)
+                && let Some(charging) = &mut lane.charging
+            {
+                charging.group_weight = Some(weight.unwrap_or(1.0));
+            }
+        }
+    }
+
+    /// What it remembers, if that changed since it was last written.
+    pub(super) fn changed_memory(&mut self) -> Option<SiteMemory> {
+        self.memory.changed()
+    }
+
+    /// It could not be written: it is still to be.
+    pub(super) fn is_not_written(&mut self) {
+        self.memory.is_not_written();
+    }
+
+    fn lanes_of(&self, station: &StationId) -> Vec<usize> {
+        let of = |(_, lane): &(usize, &Lane)| lane.planned.station == *station;
+        let lanes = self.lanes.iter().enumerate().filter(of);
+        lanes.map(|(index, _)| index).collect()
+    }
+
+    fn is_online(&mut self, station: &StationId, online: bool) {
+        for index in self.lanes_of(station) {
+            self.controller.online(index, online);
+        }
+    }
+
+    fn goes_on(&mut self, station: &StationId, evse: u32, facts: &SessionFacts, now_ms: i64) {
+        let Some(index) = self.places.get(&(station.clone(), evse)).copied() else {
+            return;
+        };
+        let session = facts.id;
+        let lane = &mut self.lanes[index];
+        lane.begins(facts.clone(), now_ms);
+        let known = self.memory.preferences(session);
+        if let Some(charging) = &mut lane.charging {
+            charging.preferences = known;
+        }
+        if let Some(draw) = facts.draw {
+            self.is_measured(index, draw, now_ms);
+        }
+    }
+
+    fn is_over(&mut self, station: &StationId, evse: u32, session: SessionId) {
+        let Some(index) = self.places.get(&(station.clone(), evse)).copied() else {
+            return;
+        };
+        let lane = &mut self.lanes[index];
+        if lane.charging.as_ref().map(|it| it.facts.id) == Some(session) {
+            lane.charging = None;
+            lane.draw = None;
+            lane.lowering = None;
+            lane.told_a = None;
+            self.memory.is_over(session);
+            if lane.grants_persist() {
+                let saying = self.forget_grant(index);
+                self.unsaid.push(saying);
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What is said to stations, and what comes back.
+
+use model::{ChargingAnswer, ChargingAsk, StationId};
+use power::CommandId;
+
+/// Something to be said to a station.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::site) struct Saying {
+    /// To whom.
+    pub(in crate::site) station: StationId,
+    /// What.
+    pub(in crate::site) ask: ChargingAsk,
+    /// Told back with the answer.
+    pub(in crate::site) about: About,
+}
+
+/// What something that was said is about. Outlets are told by their index.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::site) enum About {
+    /// What profiles the station takes.
+    Traits,
+    /// An outlet's floor; and whether other defaults were taken away before.
+    Floor(usize, bool),
+    /// Whether an outlet shows its floor; and whether other defaults were taken away before.
+    FloorShown(usize, bool),
+    /// Other defaults of an outlet are taken away.
+    Defaults(usize),
+    /// A grant: of which command, of how much, in A, and until when, in ms.
+    Grant(usize, CommandId, f64, i64),
+    /// What an outlet shows; asked when, in ms.
+    Look(usize, i64),
+    /// A grant that is taken away.
+    Forgotten,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::site) enum Told {
+    /// The station answered.
+    Answer(ChargingAnswer),
+    /// It answered with an error, or cannot be told so.
+    Failed(String),
+    /// It did not answer, or is not there.
+    Silence,
+}
+
+impl Told {
+    /// Whether the station said no; none if it said nothing.
+    pub(super) fn is_refused(&self) -> Option<bool> {
+        match self {
+            Self::Answer(ChargingAnswer::Refused(_)) | Self::Failed(_) => Some(true),
+            Self::Answer(_) => Some(false),
+            Self::Silence => None,
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! How a managed site's decisions come into the world: its configuration and memory from the store, what it says to
+//! stations over their sockets, its rounds by events and by the clock.
+
+use std::{sync::Arc, time::Duration};
+
+use model::{
+    LiveEvent, SessionId, SessionPreferences, SiteId, SitePower, SitePowerView, StationId,
+};
+use ractor::ActorRef;
+use tokio::sync::oneshot;
+
+use super::{
+    Answered, Metered, SiteMsg, StationNews,
+    power::{Managed, Saying, Timing, Told},
+};
+use crate::{CallOutcome, OutgoingCall, charger::ChargerMsg, deps::Deps, metrics};
+
+/// Events that come together are one round: it begins so long after the first of them.
+const SOON: Duration = Duration::from_millis(20);
+/// How often there is a round though nothing happened: leases end, and limits begin.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The power of a site: managed or not.
+pub(super) struct Powered {
+    myself: ActorRef<SiteMsg>,
+    site: SiteId,
+    deps: Arc<Deps>,
+    managed: Option<Box<Managed>>,
+    /// The epoch of `managed`.
+    life: i64,
+    /// The placement's epoch under which it acts.
+    acts_under: i64,
+    soon: bool,
+    ticks: bool,
+    /// How many of its outlets the gauge counts as unlimited.
+    unlimited: usize,
+}
+
+impl Powered {
+    pub(super) fn new(myself: ActorRef<SiteMsg>, site: SiteId, deps: Arc<Deps>) -> Self {
+        Self {
+            myself,
+            site,
+            deps,
+            managed: None,
+            life: 0,
+            acts_under: 0,
+            soon: false,
+            ticks: false,
+            unlimited: 0,
+        }
+    }
+
+    /// Reads what the site's power is managed by. What cannot be read is read again.
+    pub(super) async fn configure(&mut self) {
+        let power = match self.deps.store.site_power(&self.site).await {
+            Ok(power) => power,
+            Err(error) => {
+                tracing::warn!(site = %self.site, %error, "the site's power plan could not be read; the last one known stays");
+                return self.configure_later();
+            }
+        };
+        match (power, &mut self.managed) {
+            (None, _) => self.end().await,
+            (Some(power), Some(managed)) if managed.is_planned_as(&power) => {
+                managed.set_points_are(power.set_points);
+                self.happens();
+            }
+            (Some(power), _) => self.begin(power).await,
+        }
+    }
+
+    /// The site's power is managed no more.
+    async fn end(&mut self) {
+        let Some(managed) = &mut self.managed else {
+            return;
+        };
+        let (sayings, patience_ms) = (managed.farewell(), managed.patience_ms());
+        for saying in sayings {
+            self.say(saying, patience_ms);
+        }
+        self.remember().await;
+        self.managed = None;
+        self.show_unlimited();
+    }
+
+    /// A new life: under a higher epoch than any before it, which is written before anything is said.
+    async fn begin(&mut self, power: SitePower) {
+        let now = self.deps.clock.now();
+        // One that is not this node's site is stopped, or becomes its site again.
+        let Some(acts_under) = self.deps.placement.site_epoch(&self.site) else {
+            return self.configure_later();
+        };
+        let memory = match self.deps.store.site_memory(&self.site).await {
+            Ok(memory) => memory,
+            Err(error) => {
+                tracing::warn!(site = %self.site, %error, "what the site remembers of its power could not be read");
+                return self.configure_later();
+            }
+        };
+        let before = memory.as_ref().map_or(0, |memory| memory.epoch);
+        let epoch = now.0.max(acts_under).max(before + 1).max(self.life + 1);
+        let settings = &self.deps.settings;
+        let timing = Timing {
+            lease_ms: i64::from(settings.power_lease_ms),
+            margin_ms: i64::from(settings.power_margin_ms),
+        };
+        let managed = Managed::new(self.site.clone(), power, memory, epoch, timing, now.0);
+        let mut managed = match managed {
+            Ok(managed) => Box::new(managed),
+            Err(error) => {
+                // The API checks what it takes.
+                tracing::error!(site = %self.site, error, "the site's power cannot be managed by its plan");
+                self.managed = None;
+                return;
+            }
+        };
+        if let Some(memory) = managed.changed_memory()
+            && let Err(error) = self.deps.store.put_site_memory(&self.site, memory).await
+        {
+            tracing::warn!(site = %self.site, %error, "the site's new epoch could not be written");
+            return self.configure_later();
+        }
+        self.life = epoch;
+        self.acts_under = acts_under;
+        self.managed = Some(managed);
+        // Whoever is here says so to the new life.
+        self.deps.sites.have_announced(&self.deps, &self.site);
+        if !std::mem::replace(&mut self.ticks, true) {
+            self.myself.send_after(TICK, || SiteMsg::Tick);
+        }
+    }
+
+    fn configure_later(&self) {
+        self.myself.send_after(TICK, || SiteMsg::Configured);
+    }
+
+    pub(super) fn hear(&mut self, station: &StationId, news: &StationNews) {
+        let now = self.deps.clock.now();
+        if let Some(managed) = &mut self.managed {
+            managed.hear(station, news, now.0);
+            self.happens();
+        }
+    }
+
+    pub(super) fn answered(&mut self, answered: &Answered) {
+        let now = self.deps.clock.now();
+        if let Some(managed) = &mut self.managed
+            && answered.life == self.life
+        {
+            managed.answered(&answered.station, answered.about, &answered.told, now.0);
+            self.happens();
+        }
+    }
+
+    pub(super) fn metered(&mut self, metered: &Metered) -> Option<Result<(), String>> {
+        let now = self.deps.clock.now();
+        let managed = self.managed.as_mut()?;
+        let Metered {
+            part,
+            amps,
+            with_outlets,
+            at,
+        } = metered;
+        let taken = managed.is_metered(part, *amps, *with_outlets, *at, now.0);
+        self.happens();
+        Some(taken)
+    }
+
+    /// `false` if the session does not charge here, or it cannot be kept.
+    pub(super) async fn prefer(&mut self, preferences: SessionPreferences) -> bool {
+        let Some(managed) = &mut self.managed else {
+            return false;
+        };
+        let known = managed.prefer(preferences);
+        self.happens();
+        known && self.remember().await
+    }
+
+    pub(super) fn preferences(&self, session: SessionId) -> Option<SessionPreferences> {
+        self.managed.as_ref()?.preferences(session)
+    }
+
+    pub(super) fn view(&self) -> Option<SitePowerView> {
+        let managed = self.managed.as_ref()?;
+        Some(managed.view(self.deps.clock.now().0))
+    }
+
+    /// A round every second, for as long as power is managed.
+    pub(super) async fn tick(&mut self) {
+        self.ticks = self.managed.is_some();
+        if self.ticks {
+            self.myself.send_after(TICK, || SiteMsg::Tick);
+            self.round().await;
+        }
+    }
+
+    pub(super) async fn soon(&mut self) {
+        self.soon = false;
+        self.round().await;
+    }
+
+    /// Something happened: a round is due.
+    fn happens(&mut self) {
+        if !std::mem::replace(&mut self.soon, true) {
+            self.myself.send_after(SOON, || SiteMsg::Soon);
+        }
+    }
+
+    /// Whether this node may act for the site, and may have all the time since this life began.
+    fn may_act(&self) -> bool {
+        self.deps.placement.site_epoch(&self.site) == Some(self.acts_under)
+    }
+
+    async fn round(&mut self) {
+        self.look_groups_up().await;
+        if self.managed.is_some() && !self.may_act() {
+            tracing::info!(site = %self.site, "another node may have acted for the site's power: it begins anew");
+            self.managed = None;
+            self.show_unlimited();
+            return self.configure_later();
+        }
+        let now = self.deps.clock.now();
+        let Some(managed) = &mut self.managed else {
+            return;
+        };
+        let round = managed.round(now.0);
+        let patience_ms = managed.patience_ms();
+        for saying in round.sayings {
+            self.say(saying, patience_ms);
+        }
+        // What is not remembered is not granted: stations stay at what they have, and fall to their floors.
+        if self.remember().await && self.may_act() {
+            for saying in round.when_written {
+                self.say(saying, patience_ms);
+            }
+        }
+        for (alarm, raised) in round.alarms {
+            if raised {
+                tracing::warn!(site = %self.site, alarm = alarm.message, "power alarm");
+            } else {
+                tracing::info!(site = %self.site, alarm = alarm.message, "power alarm is over");
+            }
+            self.deps.watchers.tell(|| LiveEvent::PowerAlarm {
+                site: self.site.clone(),
+                at: now,
+                alarm,
+                raised,
+            });
+        }
+        self.show_unlimited();
+    }
+
+    async fn look_groups_up(&mut self) {
+        let Some(managed) = &mut self.managed else {
+            return;
+        };
+        for token in managed.unknown_tokens() {
+            match self.deps.store.token(&token).await {
+                Ok(known) => {
+                    let group = known.and_then(|known| known.group);
+                    managed.group_is(&token, group.as_ref());
+                }
+                Err(error) => {
+                    tracing::debug!(site = %self.site, %error, "a token's group could not be read; it weighs as usual until it can");
+                }
+            }
+        }
+    }
+
+    /// Writes what changed; `false` where that is to be done again.
+    async fn remember(&mut self) -> bool {
+        let Some(managed) = &mut self.managed else {
+            return true;
+        };
+        let Some(memory) = managed.changed_memory() else {
+            return true;
+        };
+        let written = self.deps.store.put_site_memory(&self.site, memory).await;
+        if let Err(error) = &written {
+            managed.is_not_written();
+            tracing::debug!(site = %self.site, %error, "what the site remembers of its power could not be written; it is tried again");
+        }
+        written.is_ok()
+    }
+
+    fn show_unlimited(&mut self) {
+        let unlimited = self.managed.as_ref().map_or(0, |it| it.unlimited());
+        let more = unlimited as f64 - self.unlimited as f64;
+        ::metrics::gauge!(metrics::POWER_UNLIMITED).increment(more);
+        self.unlimited = unlimited;
+    }
+
+    /// Says something to a station. What becomes of it comes back as a message, always.
+    fn say(&self, saying: Saying, patience_ms: i64) {
+        let Saying {
+            station,
+            ask,
+            about,
+        } = saying;
+        let (myself, life) = (self.myself.clone(), self.life);
+        let back = move |station, told| {
+            let answered = Answered {
+                life,
+                station,
+                about,
+                told,
+            };
+            let _ = myself.cast(SiteMsg::Answered(Box::new(answered)));
+        };
+        let slot = self.deps.directory.find(&station);
+        let (charger, attached) = match slot {
+            Some(slot) => (slot.actor(), slot.connection()),
+            None => (None, None),
+        };
+        let (Some(charger), Some(attached), Some(language)) =
+            (charger, attached, self.deps.language.get())
+        else {
+            return back(station, Told::Silence);
+        };
+        let (action, payload) = match language.say(attached.protocol, &ask) {
+            Ok(said) => said,
+            Err(words) => return back(station, Told::Failed(words)),
+        };
+        let (sent, _) = oneshot::channel();
+        let (outcome, told) = oneshot::channel();
+        let call = OutgoingCall {
+            action,
+            payload,
+            timeout: Duration::from_millis(u64::try_from(patience_ms).unwrap_or_default()),
+            sent,
+            outcome,
+        };
+        let _ = charger.cast(ChargerMsg::Call(Box::new(call)));
+        let language = Arc::clone(language);
+        tokio::spawn(async move {
+            // A port that is dropped belonged to a socket that went.
+            let told = match told.await.unwrap_or(CallOutcome::Gone) {
+                CallOutcome::Answered(answer) => {
+                    Told::Answer(language.read(attached.protocol, &ask, &answer))
+                }
+                CallOutcome::Failed { code, description } => {
+                    Told::Failed(format!("{code}: {description}"))
+                }
+                CallOutcome::NotAccepted => Told::Failed("the station is not accepted".to_owned()),
+                CallOutcome::TimedOut | CallOutcome::Gone | CallOutcome::Busy => Told::Silence,
+            };
+            back(station, told);
+        });
+    }
+}
+
+impl Drop for Powered {
+    /// Also when the actor crashed.
+    fn drop(&mut self) {
+        ::metrics::gauge!(metrics::POWER_UNLIMITED).decrement(self.unlimited as f64);
+    }
+}

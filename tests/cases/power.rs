@@ -1,0 +1,336 @@
+//! A site's power through the real hub: simulated chargers with cars, a limit, and what may fail.
+//!
+//! What is held against the limit is what outlets *offer* cars, as their chargers see it: a car may take that at any
+//! moment. Leases are some seconds here, so that a life of a site fits into a test.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use loadtest::{Event, Faults, Observer, Orders, Profile, SimCharger, Target, Version, Visit};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Api, HubProcess};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
+
+/// How long a grant lasts, and how much later it may end, in ms.
+const LEASE_MS: u64 = 4_000;
+const MARGIN_MS: u64 = 2_000;
+/// What an outlet falls back to, and the most it can draw, in A.
+const FLOOR_A: f64 = 6.0;
+const MOST_A: f64 = 32.0;
+/// How long anything may take on a machine that is slow and loaded.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+fn hub() -> HubProcess {
+    HubProcess::start(&[
+        ("CHARGERS__ADMISSION", "accept"),
+        ("CHARGING__UNKNOWN_TOKENS", "accept"),
+        ("CHARGING__POWER_LEASE_MS", &LEASE_MS.to_string()),
+        ("CHARGING__POWER_MARGIN_MS", &MARGIN_MS.to_string()),
+    ])
+}
+
+/// What flows at the site's outlets, as its chargers tell.
+#[derive(Default)]
+struct Flows(Mutex<Seen>);
+
+#[derive(Default)]
+struct Seen {
+    /// By charger: what it offers its car, and what the car takes on L1, in A.
+    now: BTreeMap<String, (f64, f64)>,
+    /// The most that all offered together since this was last asked, in A.
+    most_a: f64,
+}
+
+impl Observer for Flows {
+    fn observe(&self, identity: &str, event: &Event<'_>) {
+        let flows = match event {
+            Event::Flows {
+                amps, offered_a, ..
+            } => (*offered_a, amps[0]),
+            Event::Charged { .. } => (0.0, 0.0),
+            _ => return,
+        };
+        let mut seen = self.seen();
+        seen.now.insert(identity.to_owned(), flows);
+        let sum = seen.now.values().map(|(offered_a, _)| offered_a).sum();
+        seen.most_a = seen.most_a.max(sum);
+    }
+}
+
+impl Flows {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What all offer together, in A.
+    fn offered_a(&self) -> f64 {
+        let seen = self.seen();
+        seen.now.values().map(|(offered_a, _)| offered_a).sum()
+    }
+
+    /// What one offers, in A.
+    fn offered_by(&self, charger: &str) -> f64 {
+        let seen = self.seen();
+        seen.now
+            .get(charger)
+            .map_or(0.0, |(offered_a, _)| *offered_a)
+    }
+
+    /// The most that all offered together since this was last asked, in A.
+    fn most_a(&self) -> f64 {
+        std::mem::take(&mut self.seen().most_a)
+    }
+}
+
+/// Chargers at a site, and what they show.
+struct Site {
+    api: Api,
+    flows: Arc<Flows>,
+    orders: watch::Sender<Orders>,
+    chargers: JoinSet<()>,
+}
+
+/// A charger: what it speaks, what is wrong with it, and when its car comes and leaves, in s.
+type Plan = (&'static str, Version, Faults, Vec<(u64, u64)>);
+
+const LONG: u64 = 3_600;
+
+impl Site {
+    /// A site behind so many A per phase, with one outlet for each charger. Cars come once every outlet has its floor, or
+    /// is known to have none.
+    async fn start(hub: &HubProcess, limit_a: f64, plans: Vec<Plan>) -> Self {
+        let api = hub.api("operator");
+        api.post("/sites", json!({"id": "depot"})).await;
+        let outlets: Vec<Value> = plans.iter().map(|(id, ..)| outlet(id)).collect();
+        for (id, ..) in &plans {
+            api.post("/stations", json!({"id": id, "site": "depot"}))
+                .await;
+        }
+        let grid =
+            json!({"name": "grid", "breaker_a": [limit_a, limit_a, limit_a], "outlets": outlets});
+        let plan = json!({"grid": grid, "sharing": "fair"});
+        api.ok(Method::PUT, "/sites/depot/power", Some(plan)).await;
+        let mut site = Self {
+            api,
+            flows: Arc::default(),
+            orders: watch::Sender::default(),
+            chargers: JoinSet::new(),
+        };
+        for (number, (id, version, faults, visits)) in plans.into_iter().enumerate() {
+            let target = format!("ws://{}/ocpp/{{id}}", hub.chargers);
+            let target = Target::new(&target, None).expect("a target");
+            let profile = Profile {
+                faults,
+                tells_phases: true,
+                look_every: Some(Duration::from_millis(50)),
+                meter_interval: Duration::from_secs(1),
+                token: "DRIVER".into(),
+                seed: number as u64,
+                ..Profile::new(target, version)
+            };
+            let visits = visits.into_iter().map(|(arrives, leaves)| Visit {
+                connector: 1,
+                arrives: Duration::from_secs(arrives),
+                leaves: Duration::from_secs(leaves),
+                energy_wh: 100_000.0,
+                most_a: MOST_A,
+                phases: 3,
+            });
+            let charger = SimCharger::new(
+                Arc::new(profile),
+                id,
+                number as u64,
+                site.flows.clone(),
+                site.orders.subscribe(),
+            );
+            let charger = charger.with_visits(visits.collect());
+            site.chargers.spawn(charger.run());
+        }
+        site
+    }
+
+    async fn live(&self) -> Value {
+        self.api.get("/sites/depot/power/live").await
+    }
+
+    /// Waits until the site's view is so.
+    async fn until(&self, what: &str, so: impl Fn(&Value) -> bool) -> Value {
+        let started = Instant::now();
+        loop {
+            let (status, view) = self
+                .api
+                .ask(Method::GET, "/sites/depot/power/live", None)
+                .await;
+            if status == 200 && so(&view) {
+                return view;
+            }
+            assert!(started.elapsed() < PATIENCE, "{what}: {view:#}");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until every station has its floor. Cars come later, but on a machine that is slow: they, too, are limited then.
+    async fn until_floors(&self, limit_a: f64) {
+        self.until("every station has its floor", floors_are_kept)
+            .await;
+        self.until_flows("the floors hold", |flows| flows.offered_a() <= limit_a)
+            .await;
+        self.flows.most_a();
+    }
+
+    /// Waits until what flows is so; returns how long it took.
+    async fn until_flows(&self, what: &str, so: impl Fn(&Flows) -> bool) -> Duration {
+        let started = Instant::now();
+        while !so(&self.flows) {
+            let now = self.flows.seen().now.clone();
+            assert!(started.elapsed() < PATIENCE, "{what}: {now:?}");
+            sleep(Duration::from_millis(20)).await;
+        }
+        started.elapsed()
+    }
+}
+
+fn outlet(station: &str) -> Value {
+    json!({
+        "station": station, "wiring": {"phases": ["L1", "L2", "L3"]},
+        "most_a": MOST_A, "floor_a": FLOOR_A,
+    })
+}
+
+fn alarms(view: &Value) -> Vec<(&str, &str)> {
+    let alarms = view["alarms"].as_array().expect("a list");
+    let about = |alarm| (text(alarm, "kind"), text(alarm, "station"));
+    alarms.iter().map(about).collect()
+}
+
+fn text<'a>(of: &'a Value, field: &str) -> &'a str {
+    of[field].as_str().unwrap_or_default()
+}
+
+fn of<'a>(view: &'a Value, station: &str) -> &'a Value {
+    let outlets = view["outlets"].as_array().expect("a list");
+    let of = |outlet: &&Value| outlet["station"] == station;
+    outlets.iter().find(of).expect("it is planned")
+}
+
+/// Every station keeps its floor, as far as the hub knows.
+fn floors_are_kept(view: &Value) -> bool {
+    let outlets = view["outlets"].as_array().expect("a list");
+    outlets.iter().all(|it| it["online"] == true) && alarms(view).is_empty()
+}
+
+#[tokio::test]
+async fn a_site_stays_within_its_limit_while_cars_come_and_go() {
+    let hub = hub();
+    let visits = [
+        vec![(8, LONG)],
+        vec![(10, 14), (16, LONG)],
+        vec![(12, LONG)],
+        vec![(14, LONG)],
+    ];
+    let versions = [Version::V16, Version::V201, Version::V16, Version::V201];
+    let names = ["A", "B", "C", "D"];
+    let plans = (names.into_iter().zip(versions).zip(visits))
+        .map(|((name, version), visits)| (name, version, Faults::default(), visits))
+        .collect();
+    let site = Site::start(&hub, 40.0, plans).await;
+    site.until_floors(40.0).await;
+    site.until_flows("all charge with more than their floors", |flows| {
+        names
+            .iter()
+            .all(|name| flows.offered_by(name) > FLOOR_A + 1.0)
+    })
+    .await;
+    let most_a = site.flows.most_a();
+    assert!((30.0..=40.0).contains(&most_a), "{most_a}");
+}
+
+#[tokio::test]
+async fn a_station_that_does_not_obey_is_booked_at_all_it_can_draw_and_the_others_make_room() {
+    let rejects = Faults {
+        rejects: true,
+        ..Faults::default()
+    };
+    let ignores = Faults {
+        ignores: true,
+        ..Faults::default()
+    };
+    for (fault, version) in [(rejects, Version::V16), (ignores, Version::V201)] {
+        let hub = hub();
+        let plans = vec![
+            ("GOOD", Version::V16, Faults::default(), vec![(10, LONG)]),
+            ("BAD", version, fault, vec![(10, LONG)]),
+        ];
+        let site = Site::start(&hub, 40.0, plans).await;
+        let view = site
+            .until("an alarm is raised", |view| {
+                alarms(view).contains(&("cannot_limit", "BAD"))
+                    && of(view, "GOOD")["online"] == true
+            })
+            .await;
+        assert_eq!(of(&view, "BAD")["reserved_a"], MOST_A, "{view:#}");
+        site.until_flows("both charge", |flows| {
+            flows.offered_by("BAD") >= MOST_A && flows.offered_by("GOOD") > FLOOR_A
+        })
+        .await;
+        let view = site.live().await;
+        assert_eq!(of(&view, "BAD")["reserved_a"], MOST_A, "{view:#}");
+        assert!(of(&view, "GOOD")["granted_a"].as_f64() <= Some(8.0));
+        let most_a = site.flows.most_a();
+        assert!(most_a <= 40.0, "{most_a}: {fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_station_that_counts_in_watts_is_limited_in_watts() {
+    let hub = hub();
+    let watts = Faults {
+        only: Some(loadtest::RateUnit::Watts),
+        ..Faults::default()
+    };
+    let plans = vec![
+        ("A", Version::V16, watts, vec![(6, LONG)]),
+        ("B", Version::V201, watts, vec![(6, LONG)]),
+    ];
+    let site = Site::start(&hub, 40.0, plans).await;
+    site.until_floors(40.0).await;
+    site.until_flows("both charge with half of it", |flows| {
+        flows.offered_by("A") == 20.0 && flows.offered_by("B") == 20.0
+    })
+    .await;
+    assert!(site.flows.most_a() <= 40.0);
+}
+
+#[tokio::test]
+async fn a_site_whose_hub_is_killed_falls_to_its_floors_and_goes_on_with_the_next_hub() {
+    let mut hub = hub();
+    let plans = vec![
+        ("A", Version::V16, Faults::default(), vec![(6, LONG)]),
+        ("B", Version::V201, Faults::default(), vec![(6, LONG)]),
+    ];
+    let site = Site::start(&hub, 50.0, plans).await;
+    let both_have = |amps: f64| {
+        move |flows: &Flows| flows.offered_by("A") >= amps && flows.offered_by("B") >= amps
+    };
+    site.until_flows("both charge with half of it", both_have(25.0))
+        .await;
+    hub.kill();
+    let floors_a = 2.0 * FLOOR_A;
+    let took = site
+        .until_flows("the floors hold", |flows| flows.offered_a() <= floors_a)
+        .await;
+    // The chargers here have the hub's own clock.
+    let lease = Duration::from_millis(LEASE_MS);
+    assert!(took < lease + Duration::from_secs(5), "{took:?}");
+    site.flows.most_a();
+    hub.start_again();
+    site.until_flows("both charge again", both_have(25.0)).await;
+    assert!(site.flows.most_a() <= 50.0);
+    let view = site.live().await;
+    assert!(view["learns_until"].is_null(), "{view:#}");
+    assert!(alarms(&view).is_empty(), "{view:#}");
+}
