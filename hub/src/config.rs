@@ -567,14 +567,14 @@ mod tests {
 
     #[test]
     fn a_hub_among_others_needs_redis_and_an_address() {
-        let cluster = |keys: &str| load(&format!("[cluster]\n{keys}"));
+        let cluster = |keys: &str| load(&format!("[cluster]\nallow_plaintext = true\n{keys}"));
         let config = cluster("redis = \"redis://:secret@r1\"\naddress = \"10.0.0.1:9222\"");
         let config = config.unwrap();
         assert!(!toml::to_string(&config).unwrap().contains("secret"));
         let member = config.cluster.member().unwrap().unwrap();
         assert_eq!(member.name, "10.0.0.1:9222", "its name where none is set");
         assert_eq!(member.listen, "10.0.0.1:9222".parse().unwrap());
-        assert_eq!(Config::default().cluster.member().unwrap(), None);
+        assert!(Config::default().cluster.member().unwrap().is_none());
 
         let complaint = |keys: &str| complaint(&format!("[cluster]\n{keys}"));
         let redis = "redis = \"redis://r1\"";
@@ -596,6 +596,21 @@ mod tests {
             no_url.contains("redis+sentinel://") && !no_url.contains("secret"),
             "{no_url}"
         );
+    }
+
+    #[test]
+    fn hubs_on_many_machines_need_certificates_or_are_told_to_do_without() {
+        let cluster = |keys: &str| format!("[cluster]\nredis = \"redis://r1\"\n{keys}");
+        load(&cluster("address = \"127.0.0.1:9222\"")).unwrap();
+        let there = "address = \"10.0.0.1:9222\"";
+        assert!(complaint(&cluster(there)).contains("cluster.allow_plaintext"));
+        let half = format!("{there}\ntls_ca = \"ca.pem\"");
+        assert!(complaint(&cluster(&half)).contains("cluster.tls_key"));
+        let all = format!(
+            "{there}\ntls_ca = \"/nowhere/ca.pem\"\ntls_certificate = \"c.pem\"\ntls_key = \"k.pem\""
+        );
+        let unreadable = load(&cluster(&all)).unwrap().cluster.member();
+        assert!(unreadable.unwrap_err().contains("/nowhere/ca.pem"));
     }
 
     #[test]

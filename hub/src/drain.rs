@@ -52,6 +52,10 @@ impl Hub {
             }
             self.closed_within(GOODBYES_MOST).await;
         }
+        // Until now other hubs could have their commands sent, and were told that a charger is gone.
+        if let Some(asked) = self.asked {
+            asked.stop().await;
+        }
         self.actors.stop().await;
         let _ = timeout(LEAVE_MOST, self.placement.leave()).await;
         self.following.abort();

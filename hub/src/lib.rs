@@ -13,6 +13,7 @@ mod data_dir;
 pub mod dead_letters;
 pub mod demo;
 mod drain;
+mod fleet;
 mod language;
 mod message_log;
 mod metrics;
@@ -43,6 +44,7 @@ use crate::{
     config::{Config, DrainConfig, StoreKind},
     data_dir::DataDir,
     dead_letters::DeadLetters,
+    fleet::Fleet,
     message_log::MessageLog,
     socket::{Listening, Sockets},
 };
@@ -62,6 +64,8 @@ pub struct Hub {
     guarding: JoinHandle<()>,
     /// Ends when another process has this hub's name.
     following: JoinHandle<()>,
+    /// Other hubs may ask this one.
+    asked: Option<peer::Serving>,
     drain: DrainConfig,
     ready: Arc<AtomicBool>,
     _data_dir: Option<DataDir>,
@@ -157,9 +161,18 @@ impl Hub {
             .map_err(listen_error("api.listen", config.api.listen))?;
         let ready = Arc::new(AtomicBool::new(true));
         let shared = (config.store.kind == StoreKind::Scylla).then(|| store.clone());
+        let (fleet, asked) = match &member {
+            Some(member) => {
+                let longest = config.chargers.max_message_bytes;
+                let joined = Fleet::among_others(member, longest, actors.clone(), conflicts);
+                let (fleet, asked) = joined.await?;
+                (fleet, Some(asked))
+            }
+            None => (Fleet::alone(actors.clone(), conflicts), None),
+        };
         let router = api::router(api::ApiState {
-            conflicts,
-            commands: Commands::new(store.clone(), actors.clone(), clock.clone()),
+            commands: Commands::new(store.clone(), actors.clone(), fleet.clone(), clock.clone()),
+            fleet: fleet.clone(),
             dead_letters,
             store,
             actors: actors.clone(),
@@ -178,6 +191,7 @@ impl Hub {
                     actors.guard_sessions(policy, rand::random()),
                     actors.watch_store(),
                     cluster::close_lost_commands(shared, &*placement),
+                    fleet.follow(),
                     wake_sites(&actors),
                 );
             }
@@ -197,6 +211,7 @@ impl Hub {
             logging,
             guarding,
             following,
+            asked,
             drain: config.drain,
             ready,
             _data_dir: data_dir,

@@ -4,6 +4,8 @@
 
 #[path = "cluster/bench.rs"]
 mod bench;
+#[path = "cluster/commands.rs"]
+mod commands;
 #[path = "cluster/placement.rs"]
 mod placement;
 #[path = "../../actors/placement-redis/tests/common/servers.rs"]

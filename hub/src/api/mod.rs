@@ -55,7 +55,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub use limits::RateLimits;
 pub use serve::serve;
 
-use crate::{Awaited, commands::Commands, dead_letters::DeadLetters, socket::Conflicts};
+use crate::{Awaited, commands::Commands, dead_letters::DeadLetters, fleet::Fleet};
 
 /// The longest body a request may have.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -72,8 +72,8 @@ pub struct ApiState {
     pub actors: Actors,
     /// The way to the stations.
     pub commands: Commands,
-    /// Identities that two devices use.
-    pub conflicts: Arc<Conflicts>,
+    /// The stations and sites of all hubs.
+    pub fleet: Fleet,
     /// Transaction messages that crashed their actor.
     pub dead_letters: DeadLetters,
     /// What time it is.

@@ -32,6 +32,15 @@ pub struct ClusterConfig {
     /// Where it listens for the other hubs. Absent: at its address, which must then be an IP address and a
     /// port.
     pub listen: Option<SocketAddr>,
+    /// Whom hubs trust: the certificate authority of this cluster, and of nothing else (PEM). With it hubs speak TLS and
+    /// only with those that have a certificate of it.
+    pub tls_ca: Option<PathBuf>,
+    /// This hub's certificate, which names the host of its address (PEM).
+    pub tls_certificate: Option<PathBuf>,
+    /// Its key (PEM).
+    pub tls_key: Option<PathBuf>,
+    /// Listen for the other hubs without TLS on an address that is not loopback.
+    pub allow_plaintext: bool,
 }
 
 impl Default for ClusterConfig {
@@ -46,12 +55,16 @@ impl Default for ClusterConfig {
             address: None,
             name: None,
             listen: None,
+            tls_ca: None,
+            tls_certificate: None,
+            tls_key: None,
+            allow_plaintext: false,
         }
     }
 }
 
 /// A hub among others, read from the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Member {
     /// What it is called.
     pub name: String,
@@ -59,6 +72,8 @@ pub struct Member {
     pub address: String,
     /// Where it listens for them.
     pub listen: SocketAddr,
+    /// How it speaks with them.
+    pub security: peer::Security,
     /// Where Redis is, and how to reach it.
     pub redis: placement_redis::Options,
 }
@@ -70,7 +85,7 @@ impl ClusterConfig {
     }
 
     /// What no single value shows: whether a rule is broken, and its words.
-    pub(super) fn rules(&self) -> [(bool, &'static str); 7] {
+    pub(super) fn rules(&self) -> [(bool, &'static str); 9] {
         let is_word = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
         [
             (
@@ -106,6 +121,20 @@ impl ClusterConfig {
             (
                 self.redis_tls_certificate.is_some() != self.redis_tls_key.is_some(),
                 "cluster.redis_tls_certificate and cluster.redis_tls_key belong together; set both or none",
+            ),
+            (
+                self.tls_ca.is_some() != self.tls_certificate.is_some()
+                    || self.tls_ca.is_some() != self.tls_key.is_some(),
+                "cluster.tls_ca, cluster.tls_certificate and cluster.tls_key belong together; set all or none",
+            ),
+            (
+                self.is_on()
+                    && self.tls_ca.is_none()
+                    && !self.allow_plaintext
+                    && self
+                        .listens_at()
+                        .is_some_and(|listen| !listen.ip().is_loopback()),
+                "the hubs of this cluster would speak with whoever asks, in clear text; set cluster.tls_ca, cluster.tls_certificate and cluster.tls_key, or, in a network of their own, cluster.allow_plaintext = true",
             ),
         ]
     }
@@ -150,13 +179,41 @@ impl ClusterConfig {
             }
             None => {}
         }
-        let listen = self.listen.or_else(|| address.parse().ok());
-        Ok(listen.map(|listen| Member {
+        let security = self.security()?;
+        Ok(self.listens_at().map(|listen| Member {
             name: self.name.clone().unwrap_or_else(|| address.clone()),
             address,
             listen,
+            security,
             redis,
         }))
+    }
+
+    fn listens_at(&self) -> Option<SocketAddr> {
+        let address = self.address.as_deref();
+        self.listen.or_else(|| address?.parse().ok())
+    }
+
+    fn security(&self) -> Result<peer::Security, String> {
+        let (Some(ca), Some(certificate), Some(key)) =
+            (&self.tls_ca, &self.tls_certificate, &self.tls_key)
+        else {
+            return Ok(peer::Security::Plain);
+        };
+        let read = |name: &str, file: &PathBuf| {
+            std::fs::read_to_string(file).map_err(|error| {
+                format!("cluster.{name} {} cannot be read: {error}", file.display())
+            })
+        };
+        let tls = peer::Tls::new(
+            &read("tls_ca", ca)?,
+            &read("tls_certificate", certificate)?,
+            &read("tls_key", key)?,
+        );
+        let tls = tls.map_err(|error| {
+            format!("cluster.tls_ca, cluster.tls_certificate, cluster.tls_key: {error}")
+        })?;
+        Ok(peer::Security::Mutual(tls))
     }
 }
 

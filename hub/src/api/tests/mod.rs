@@ -29,7 +29,7 @@ use store::{ApiKeyStore, MemoryStore, Store};
 use tower::ServiceExt;
 
 use super::{ApiState, RateLimits, auth::new_key, problem::PROBLEM_JSON, router};
-use crate::{commands::Commands, dead_letters::DeadLetters};
+use crate::{commands::Commands, dead_letters::DeadLetters, fleet::Fleet};
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -71,12 +71,14 @@ impl TestApi {
         )
         .await
         .unwrap();
+        let conflicts = Arc::new(crate::socket::Conflicts::new(300));
+        let fleet = Fleet::alone(actors.clone(), conflicts);
         let router = router(ApiState {
-            conflicts: Arc::new(crate::socket::Conflicts::new(300)),
+            fleet: fleet.clone(),
             store: all.clone(),
             actors: actors.clone(),
             dead_letters: DeadLetters::new(all.clone(), actors.clone()),
-            commands: Commands::new(all, actors.clone(), clock.clone()),
+            commands: Commands::new(all, actors.clone(), fleet, clock.clone()),
             clock: clock.clone(),
             ready: ready.clone(),
             awaited: None,
