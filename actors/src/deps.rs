@@ -1,7 +1,8 @@
 //! What every actor is given.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, atomic::AtomicU64};
 
+use placement::Placement;
 use store::Store;
 
 use crate::{
@@ -13,11 +14,15 @@ use crate::{
 pub(crate) struct Deps {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Which chargers and sites are this node's.
+    pub(crate) placement: Arc<dyn Placement>,
     pub(crate) watchers: Watchers,
     pub(crate) directory: Directory,
     pub(crate) sites: Sites,
     pub(crate) settings: Settings,
     pub(crate) durability: Durability,
+    /// Writes that the store refused because another node holds the charger.
+    pub(crate) fenced_writes: AtomicU64,
     /// What sites say to stations with; set once, before the first station connects.
     pub(crate) language: OnceLock<Arc<dyn Language>>,
     /// Where actors are started; set once, before the first of them.

@@ -3,6 +3,9 @@
 //! A slot outlives the actor in it: when the actor crashes, its successor finds the station's socket
 //! here and goes on. Whoever has an event for the station waits at the slot until there is an actor
 //! again.
+//!
+//! Among other nodes a slot is only as good as its last claim: when somebody else held the station since, what
+//! the actor remembers may be old, and the next socket gets a new slot.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,6 +14,7 @@ use std::{
 
 use dashmap::DashMap;
 use model::{Protocol, StationId, Timestamp};
+use placement::Claim;
 use ractor::ActorRef;
 use store::Hydration;
 use tokio::sync::Notify;
@@ -37,6 +41,8 @@ struct Inside {
     /// What the station speaks, or spoke when it was last here.
     protocol: Option<Protocol>,
     last_epoch: i64,
+    /// The epoch of the last claim that a socket was attached under; 0: none was.
+    claimed: i64,
     hydration: Option<Box<Hydration>>,
     quarantined_until: Option<Timestamp>,
     retired: bool,
@@ -58,9 +64,8 @@ pub(crate) struct Attached {
 
 /// What became of an attempt to attach a socket.
 pub(crate) enum Attach {
-    /// Attached under this epoch.
+    /// Attached.
     Done {
-        epoch: i64,
         /// The socket it replaces.
         replaced: Option<Arc<dyn Link>>,
         /// The actor to tell; absent when one has to be started (or is being restarted).
@@ -70,6 +75,16 @@ pub(crate) enum Attach {
     },
     /// The slot was given up in this very moment: look again.
     Retired,
+    /// Another node held the station since its actor learnt what it knows, so the slot was given up: look
+    /// again.
+    Outdated {
+        /// The socket that was still there.
+        replaced: Option<Arc<dyn Link>>,
+        /// The actor to end.
+        actor: Option<ActorRef<ChargerMsg>>,
+    },
+    /// Something newer is known of the station than the claim.
+    Overtaken,
     /// The station rests.
     Quarantined(Timestamp),
     /// An actor would have to be started, and nobody read what it needs to know.
@@ -99,9 +114,14 @@ impl Directory {
         if !slot.retire() {
             return false;
         }
+        self.forget(slot);
+        true
+    }
+
+    /// Forgets a slot that was given up.
+    pub(crate) fn forget(&self, slot: &Arc<Slot>) {
         self.0
             .remove_if(&slot.station, |_, there| Arc::ptr_eq(there, slot));
-        true
     }
 
     /// All slots that `wanted` says yes to.
@@ -128,11 +148,12 @@ impl Slot {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Attaches a socket: the newest wins.
+    /// Attaches a socket under a claim: the newest wins.
     pub(crate) fn attach(
         &self,
         link: Arc<dyn Link>,
         protocol: Protocol,
+        claim: Claim,
         hydration: Option<Hydration>,
         now: Timestamp,
     ) -> Attach {
@@ -143,16 +164,25 @@ impl Slot {
         if let Some(until) = inside.quarantined_until.filter(|until| *until > now) {
             return Attach::Quarantined(until);
         }
+        if claim.epoch <= inside.last_epoch {
+            return Attach::Overtaken;
+        }
         let start = !inside.wanted;
         if start && hydration.is_none() {
             return Attach::Unread;
         }
-        let written = hydration.as_ref().and_then(|read| read.last_epoch);
-        let epoch = now
-            .0
-            .max(inside.last_epoch + 1)
-            .max(written.unwrap_or(0) + 1);
+        let knows = claim.continues(inside.claimed);
+        // While the store is away there is nothing better to go by.
+        if !start && !knows && hydration.is_some() {
+            inside.retired = true;
+            return Attach::Outdated {
+                replaced: inside.connection.take().map(|old| old.link),
+                actor: inside.actor.take(),
+            };
+        }
+        let epoch = claim.epoch;
         inside.last_epoch = epoch;
+        inside.claimed = epoch;
         inside.protocol = Some(protocol);
         let attached = Attached {
             link,
@@ -163,10 +193,10 @@ impl Slot {
         let replaced = inside.connection.replace(attached).map(|old| old.link);
         if start {
             inside.wanted = true;
-            inside.hydration = hydration.map(Box::new);
+            // The one before may have written between the reading and the claim.
+            inside.hydration = hydration.filter(|_| knows).map(Box::new);
         }
         Attach::Done {
-            epoch,
             replaced,
             actor: inside.actor.clone(),
             start,

@@ -13,6 +13,7 @@ mod directory;
 mod durability;
 mod guard;
 mod metrics;
+mod placing;
 mod ports;
 mod session;
 mod settings;
@@ -20,7 +21,10 @@ mod site;
 mod supervisor;
 mod tree;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 pub use charger::Connection;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -30,6 +34,7 @@ use model::{
     LiveEvent, Protocol, Refusal, SessionId, SessionPreferences, SiteId, SitePowerView,
     StationEvent, StationId, StationReply, Timestamp,
 };
+use placement::{Claim, Placement};
 pub use ports::{CallOutcome, CloseReason, Language, Link, OutgoingCall, Watchers};
 use serde::{Deserialize, Serialize};
 pub use session::{
@@ -79,6 +84,8 @@ pub enum ConnectError {
     Quarantined(Timestamp),
     /// Its actor would have to be started, and nobody read what it needs to know.
     Unread,
+    /// A newer socket of it was opened meanwhile, here or at another node.
+    Overtaken,
 }
 
 /// The actors could not be started.
@@ -94,16 +101,19 @@ impl Actors {
     pub async fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
+        placement: Arc<dyn Placement>,
         settings: Settings,
     ) -> Result<Self, StartError> {
         let deps = Arc::new(Deps {
             store,
             clock,
+            placement,
             watchers: Watchers::new(settings.live_backlog),
             directory: Directory::default(),
             sites: Sites::default(),
             settings,
             durability: Durability::default(),
+            fenced_writes: AtomicU64::new(0),
             language: OnceLock::new(),
             tree: OnceLock::new(),
         });
@@ -142,36 +152,67 @@ impl Actors {
         }
     }
 
-    /// Connects a station's socket: the newest wins, the one before it is closed. `hydration` is what
-    /// the handshake read of the station; it can do without while the station is [remembered](Self::remembers).
+    /// Claims a station and connects its socket: the newest wins, the one before it is closed, here or at
+    /// another node. `hydration` is what the handshake read of the station; it can do without while the station
+    /// is [remembered](Self::remembers). Waits for the placement, which does not keep anybody for long.
     ///
     /// # Errors
     /// A [`ConnectError`]; the station should come back later.
-    pub fn connect(
+    pub async fn connect(
         &self,
         station: &StationId,
         protocol: Protocol,
         link: &Arc<dyn Link>,
         hydration: Option<&Hydration>,
     ) -> Result<Connection, ConnectError> {
+        let placement = &self.deps.placement;
+        let known = self.deps.directory.find(station);
+        let known = known.map_or(0, |slot| slot.epoch());
+        let written = hydration.and_then(|read| read.last_epoch).unwrap_or(0);
+        let at_least = self.deps.clock.now().0.max(known + 1).max(written + 1);
+        let claim = placement.claim(station, at_least).await;
+        let connection = self.attach(station, protocol, link, claim, hydration);
+        if connection.is_err() {
+            placement.release(station, claim.epoch);
+        }
+        // An eviction that came between claim and attach found no socket to close.
+        let connection = connection?;
+        let is_held = placement.has(station, claim.epoch);
+        is_held.then_some(connection).ok_or(ConnectError::Overtaken)
+    }
+
+    fn attach(
+        &self,
+        station: &StationId,
+        protocol: Protocol,
+        link: &Arc<dyn Link>,
+        claim: Claim,
+        hydration: Option<&Hydration>,
+    ) -> Result<Connection, ConnectError> {
+        let mut was_here = false;
         loop {
             let slot = self.deps.directory.slot(station);
             let now = self.deps.clock.now();
-            match slot.attach(Arc::clone(link), protocol, hydration.cloned(), now) {
+            match slot.attach(Arc::clone(link), protocol, claim, hydration.cloned(), now) {
                 Attach::Retired => {}
+                Attach::Outdated { replaced, actor } => {
+                    self.deps.directory.forget(&slot);
+                    was_here |= replaced.is_some();
+                    close_replaced(replaced);
+                    if let Some(actor) = actor {
+                        actor.stop(None);
+                    }
+                }
                 Attach::Quarantined(until) => return Err(ConnectError::Quarantined(until)),
                 Attach::Unread => return Err(ConnectError::Unread),
+                Attach::Overtaken => return Err(ConnectError::Overtaken),
                 Attach::Done {
-                    epoch,
                     replaced,
                     actor,
                     start,
                 } => {
-                    let was_here = replaced.is_some();
-                    if let Some(replaced) = replaced {
-                        ::metrics::counter!(metrics::SOCKETS_REPLACED).increment(1);
-                        replaced.close(CloseReason::Replaced);
-                    }
+                    was_here |= replaced.is_some();
+                    close_replaced(replaced);
                     if start {
                         self.tree.start_charger(&self.deps, &slot);
                     } else if let Some(actor) = actor {
@@ -186,11 +227,27 @@ impl Actors {
                     return Ok(Connection {
                         slot,
                         deps: Arc::clone(&self.deps),
-                        epoch,
+                        epoch: claim.epoch,
                     });
                 }
             }
         }
+    }
+
+    /// Heeds what happens to this node's chargers and sites, for as long as it is polled. Returns when another,
+    /// newer process has this node's name: then this one should end.
+    pub async fn follow_placement(&self) {
+        placing::follow(&self.deps).await;
+    }
+
+    /// How many writes the store refused since the start, because another node held the charger by then.
+    pub fn fenced_writes(&self) -> u64 {
+        self.deps.fenced_writes.load(Ordering::Relaxed)
+    }
+
+    /// Which chargers and sites are this node's.
+    pub fn placement(&self) -> &Arc<dyn Placement> {
+        &self.deps.placement
     }
 
     /// Whether a new socket may be taken in. While transaction messages cannot be kept only one now and
@@ -385,6 +442,13 @@ impl Actors {
     /// Ends every actor, once each is done with the message it has in hand.
     pub async fn stop(&self) {
         self.tree.fell().await;
+    }
+}
+
+fn close_replaced(replaced: Option<Arc<dyn Link>>) {
+    if let Some(replaced) = replaced {
+        ::metrics::counter!(metrics::SOCKETS_REPLACED).increment(1);
+        replaced.close(CloseReason::Replaced);
     }
 }
 

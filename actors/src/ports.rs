@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use model::{ChargingAnswer, ChargingAsk, LiveEvent, Protocol};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, oneshot};
 
 /// A charger's socket, as its actor sees it. Nothing here waits.
@@ -41,7 +42,8 @@ pub struct OutgoingCall {
 }
 
 /// What became of a CALL.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CallOutcome {
     /// Answered; the payload as JSON text.
     Answered(String),

@@ -2,23 +2,31 @@
 //!
 //! A command is an OCPP action of the station's version with its payload, checked against the table of
 //! facts before anything is sent; or one of the version-free [`model::Command`]s, written in the
-//! station's version. Its record is durable before it goes out, and tells what became of it.
+//! station's version. Its record is durable before it goes out, and tells what became of it. It is kept by the hub
+//! that was asked, whichever hub the station's socket is at.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use actors::{Actors, CallOutcome, Clock, OutgoingCall};
+use actors::{Actors, CallOutcome, Clock};
 use model::{Command, CommandId, CommandRecord, CommandState, LiveEvent, Protocol, StationId};
 use serde_json::{Value, json};
 use store::Store;
 use tokio::sync::oneshot;
 
-use crate::metrics;
+use crate::{
+    fleet::{Call, Fleet, Reached},
+    metrics,
+};
 
 /// Sends commands; cheap to clone.
 #[derive(Clone)]
 pub struct Commands {
     store: Arc<dyn Store>,
     actors: Actors,
+    fleet: Fleet,
     clock: Arc<dyn Clock>,
 }
 
@@ -52,11 +60,12 @@ pub enum CommandRefused {
 }
 
 impl Commands {
-    /// Commands over these actors, recorded in this store.
-    pub fn new(store: Arc<dyn Store>, actors: Actors, clock: Arc<dyn Clock>) -> Self {
+    /// Commands to these stations, recorded in this store and told to those who watch these actors.
+    pub fn new(store: Arc<dyn Store>, actors: Actors, fleet: Fleet, clock: Arc<dyn Clock>) -> Self {
         Self {
             store,
             actors,
+            fleet,
             clock,
         }
     }
@@ -111,25 +120,32 @@ impl Commands {
         timeout: Duration,
     ) -> Result<CommandRecord, CommandRefused> {
         let (sent, on_the_wire) = oneshot::channel();
-        let (outcome, told) = oneshot::channel();
-        let call = OutgoingCall {
+        let call = Call {
+            id: record.id,
+            station: record.station.clone(),
+            protocol,
             action: record.action.clone(),
             payload: record.payload.to_string(),
-            timeout,
-            sent,
-            outcome,
+            deadline: Instant::now() + timeout,
         };
-        self.actors.call(&record.station, call);
-        if on_the_wire.await.is_ok() {
-            record.state = CommandState::Sent;
-            self.keep(&record).await?;
+        let reaching = self.fleet.call(call, sent);
+        let noting = async {
+            if on_the_wire.await.is_ok() {
+                record.state = CommandState::Sent;
+                // Where this is not kept, the outcome may be.
+                let _ = self.keep(&record).await;
+            }
+        };
+        let (reached, ()) = tokio::join!(reaching, noting);
+        match reached {
+            Reached::Told(outcome) => take_outcome(protocol, &mut record, outcome),
+            Reached::Failed(why) => {
+                (record.state, record.error) = (CommandState::Failed, Some(why));
+            }
+            Reached::Lost(why) => {
+                (record.state, record.error) = (CommandState::StationGone, Some(why));
+            }
         }
-        // A port that is dropped belonged to a socket that went.
-        take_outcome(
-            protocol,
-            &mut record,
-            told.await.unwrap_or(CallOutcome::Gone),
-        );
         record.finished_at = Some(self.clock.now());
         let label = label_of(record.state);
         ::metrics::counter!(metrics::COMMANDS, "outcome" => label).increment(1);

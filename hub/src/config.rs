@@ -4,6 +4,7 @@
 //! Environment: `SWITCHYARD_` and the key in capitals, sections parted by two underscores:
 //! `SWITCHYARD_CHARGERS__LISTEN=127.0.0.1:9220`.
 
+mod cluster;
 mod spool;
 mod store;
 
@@ -19,6 +20,7 @@ use figment::{
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
+pub use cluster::{ClusterConfig, Member};
 pub use spool::SpoolConfig;
 pub use store::{StoreConfig, StoreKind};
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where writes wait while a cluster does not take them.
     pub spool: SpoolConfig,
+    /// This hub among others.
+    pub cluster: ClusterConfig,
     /// The chargers' side.
     pub chargers: ChargersConfig,
     /// The operators' side.
@@ -314,6 +318,7 @@ impl Config {
         let open_chargers = !chargers.listen.ip().is_loopback();
         let of_store = self.store.rules();
         let of_spool = self.spool.rules();
+        let of_cluster = self.cluster.rules();
         let rules = [
             (
                 open_chargers && !chargers.allow_plaintext,
@@ -409,7 +414,11 @@ impl Config {
                 "message_log.backlog and message_log.max_frame_bytes must be at least 1",
             ),
         ];
-        let mut rules = rules.iter().chain(&of_store).chain(&of_spool);
+        let mut rules = rules
+            .iter()
+            .chain(&of_store)
+            .chain(&of_spool)
+            .chain(&of_cluster);
         if let Some((_, rule)) = rules.find(|(broken, _)| *broken) {
             return Err(ConfigError((*rule).to_owned()));
         }
@@ -554,6 +563,54 @@ mod tests {
         assert!(complaint(&store("tls_key = \"key.pem\"")).contains("store.tls_certificate"));
         assert!(complaint(&store("contact_points = []")).contains("store.contact_points"));
         assert!(complaint(&store("request_timeout_ms = 1")).contains("store.request_timeout_ms"));
+    }
+
+    #[test]
+    fn a_hub_among_others_needs_redis_and_an_address() {
+        let cluster = |keys: &str| load(&format!("[cluster]\nallow_plaintext = true\n{keys}"));
+        let config = cluster("redis = \"redis://:secret@r1\"\naddress = \"10.0.0.1:9222\"");
+        let config = config.unwrap();
+        assert!(!toml::to_string(&config).unwrap().contains("secret"));
+        let member = config.cluster.member().unwrap().unwrap();
+        assert_eq!(member.name, "10.0.0.1:9222", "its name where none is set");
+        assert_eq!(member.listen, "10.0.0.1:9222".parse().unwrap());
+        assert!(Config::default().cluster.member().unwrap().is_none());
+
+        let complaint = |keys: &str| complaint(&format!("[cluster]\n{keys}"));
+        let redis = "redis = \"redis://r1\"";
+        assert!(complaint(redis).contains("cluster.address"));
+        assert!(complaint("name = \"a\"").contains("cluster.redis"));
+        for address in ["10.0.0.1", "10.0.0.1:0", ":1", "a b:1"] {
+            let said = complaint(&format!("{redis}\naddress = {address:?}"));
+            assert!(said.contains("cluster.address"), "{said}");
+        }
+        let named = format!("{redis}\naddress = \"hub-1:9222\"");
+        assert!(complaint(&named).contains("cluster.listen"));
+        cluster(&format!("{named}\nlisten = \"0.0.0.0:9222\"")).unwrap();
+        let unreadable = "redis_file = \"/nowhere/url\"\naddress = \"10.0.0.1:9222\"";
+        let unreadable = cluster(unreadable).unwrap().cluster.member();
+        assert!(unreadable.unwrap_err().contains("/nowhere/url"));
+        let no_url = "redis = \"r1:secret@\"\naddress = \"10.0.0.1:9222\"";
+        let no_url = cluster(no_url).unwrap().cluster.member().unwrap_err();
+        assert!(
+            no_url.contains("redis+sentinel://") && !no_url.contains("secret"),
+            "{no_url}"
+        );
+    }
+
+    #[test]
+    fn hubs_on_many_machines_need_certificates_or_are_told_to_do_without() {
+        let cluster = |keys: &str| format!("[cluster]\nredis = \"redis://r1\"\n{keys}");
+        load(&cluster("address = \"127.0.0.1:9222\"")).unwrap();
+        let there = "address = \"10.0.0.1:9222\"";
+        assert!(complaint(&cluster(there)).contains("cluster.allow_plaintext"));
+        let half = format!("{there}\ntls_ca = \"ca.pem\"");
+        assert!(complaint(&cluster(&half)).contains("cluster.tls_key"));
+        let all = format!(
+            "{there}\ntls_ca = \"/nowhere/ca.pem\"\ntls_certificate = \"c.pem\"\ntls_key = \"k.pem\""
+        );
+        let unreadable = load(&cluster(&all)).unwrap().cluster.member();
+        assert!(unreadable.unwrap_err().contains("/nowhere/ca.pem"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Stopping without loss: not ready, no new connections, every socket closed with 1012 (service
+//! Stopping without loss: not ready, no new connections, the sites handed over to other hubs, every socket closed with 1012 (service
 //! restart) once what is in hand there is answered, the store flushed.
 //!
 //! The sockets close one after the other, so that whoever takes over (the next process on this port, the
@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use actors::CloseReason;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::{Hub, config::DrainConfig};
 
@@ -17,6 +17,10 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long the last goodbyes, and the last entries of the message log, may take. A socket's own takes up
 /// to two seconds.
 const GOODBYES_MOST: Duration = Duration::from_secs(3);
+/// How long it may take to tell the other hubs that this one gives up its sites, and in the end that it goes; what
+/// they are not told they find out when its lease runs out.
+const HAND_OVER_MOST: Duration = Duration::from_secs(2);
+const LEAVE_MOST: Duration = Duration::from_secs(1);
 
 impl DrainConfig {
     /// How long the turns of so many chargers take.
@@ -33,7 +37,14 @@ impl Hub {
         self.not_ready();
         self.guarding.abort();
         self.listening.stop_accepting();
-        self.close_in_turn(began).await;
+        // The sites first: another hub takes them over while their chargers are still here.
+        let given_up = timeout(HAND_OVER_MOST, self.placement.give_up_shards()).await;
+        if given_up.is_err() {
+            tracing::warn!(
+                "not all sites could be handed over in time; others take them when this hub's lease has run out"
+            );
+        }
+        self.close_in_turn().await;
         let calls_most = Duration::from_secs(self.drain.calls_s.into());
         if !self.closed_within(calls_most).await {
             for link in self.actors.links() {
@@ -41,17 +52,24 @@ impl Hub {
             }
             self.closed_within(GOODBYES_MOST).await;
         }
+        // Until now other hubs could have their commands sent, and were told that a charger is gone.
+        if let Some(asked) = self.asked {
+            asked.stop().await;
+        }
         self.actors.stop().await;
+        let _ = timeout(LEAVE_MOST, self.placement.leave()).await;
+        self.following.abort();
         self.serving.abort();
         drop(self.listening);
         // Its last handle went with the sockets, so what is queued is written and the task ends.
-        let _ = tokio::time::timeout(GOODBYES_MOST, self.logging).await;
+        let _ = timeout(GOODBYES_MOST, self.logging).await;
         self.store.close().await;
         tracing::info!(took_ms = began.elapsed().as_millis(), "stopped");
     }
 
     /// Lets each socket finish, evenly spread.
-    async fn close_in_turn(&self, began: Instant) {
+    async fn close_in_turn(&self) {
+        let began = Instant::now();
         let links = self.actors.links();
         let spread = self.drain.spread(links.len());
         tracing::info!(
@@ -77,7 +95,7 @@ impl Hub {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        tokio::time::timeout(most, closed).await.is_ok()
+        timeout(most, closed).await.is_ok()
     }
 }
 

@@ -6,12 +6,14 @@
 pub mod api;
 #[cfg(feature = "chaos")]
 mod chaos;
+mod cluster;
 pub mod commands;
 pub mod config;
 mod data_dir;
 pub mod dead_letters;
 pub mod demo;
 mod drain;
+mod fleet;
 mod language;
 mod message_log;
 mod metrics;
@@ -31,6 +33,7 @@ use std::{
 
 use actors::{Actors, Clock, StartError, SystemClock};
 use model::Timestamp;
+use placement::Placement;
 use store::Store;
 use tokio::task::JoinHandle;
 
@@ -41,6 +44,7 @@ use crate::{
     config::{Config, DrainConfig, StoreKind},
     data_dir::DataDir,
     dead_letters::DeadLetters,
+    fleet::Fleet,
     message_log::MessageLog,
     socket::{Listening, Sockets},
 };
@@ -52,11 +56,16 @@ pub struct Hub {
     /// Where the API, the metrics and the health checks are served.
     pub api: SocketAddr,
     actors: Actors,
+    placement: Arc<dyn Placement>,
     store: Storage,
     listening: Listening,
     serving: JoinHandle<()>,
     logging: JoinHandle<()>,
     guarding: JoinHandle<()>,
+    /// Ends when another process has this hub's name.
+    following: JoinHandle<()>,
+    /// Other hubs may ask this one.
+    asked: Option<peer::Serving>,
     drain: DrainConfig,
     ready: Arc<AtomicBool>,
     _data_dir: Option<DataDir>,
@@ -78,6 +87,9 @@ pub enum HubError {
         /// What the system says.
         error: io::Error,
     },
+    /// The cluster cannot be taken part in as configured.
+    #[error("{0}")]
+    Cluster(String),
     /// The actors cannot be started.
     #[error(transparent)]
     Actors(#[from] StartError),
@@ -92,6 +104,7 @@ impl Hub {
     /// # Errors
     /// See [`HubError`]; nothing keeps running then.
     pub async fn start(config: Config) -> Result<Self, HubError> {
+        let member = config.cluster.member().map_err(HubError::Cluster)?;
         let metrics = telemetry::metrics().map_err(|error| HubError::Metrics(error.to_string()))?;
         // Before anything is read. A cluster is for many hubs.
         let data_dir = match config.store.kind {
@@ -109,7 +122,14 @@ impl Hub {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         #[cfg(feature = "chaos")]
         let clock: Arc<dyn Clock> = Arc::new(chaos::JumpingClock::new());
-        let actors = Actors::start(store.clone(), clock.clone(), config.charging).await?;
+        let placement = cluster::placement(member.as_ref(), clock.now().0)?;
+        let actors = Actors::start(
+            store.clone(),
+            clock.clone(),
+            placement.clone(),
+            config.charging,
+        )
+        .await?;
         actors.speak(Arc::new(language::Ocpp));
         let (log, logging) = MessageLog::start(&config.message_log, store.clone(), clock.clone());
         let dead_letters = DeadLetters::new(store.clone(), actors.clone());
@@ -140,9 +160,19 @@ impl Hub {
             .local_addr()
             .map_err(listen_error("api.listen", config.api.listen))?;
         let ready = Arc::new(AtomicBool::new(true));
+        let shared = (config.store.kind == StoreKind::Scylla).then(|| store.clone());
+        let (fleet, asked) = match &member {
+            Some(member) => {
+                let longest = config.chargers.max_message_bytes;
+                let joined = Fleet::among_others(member, longest, actors.clone(), conflicts);
+                let (fleet, asked) = joined.await?;
+                (fleet, Some(asked))
+            }
+            None => (Fleet::alone(actors.clone(), conflicts), None),
+        };
         let router = api::router(api::ApiState {
-            conflicts,
-            commands: Commands::new(store.clone(), actors.clone(), clock.clone()),
+            commands: Commands::new(store.clone(), actors.clone(), fleet.clone(), clock.clone()),
+            fleet: fleet.clone(),
             dead_letters,
             store,
             actors: actors.clone(),
@@ -155,23 +185,33 @@ impl Hub {
         let serving = tokio::spawn(api::serve(api_listener, router));
         let guarding = tokio::spawn({
             let (actors, policy) = (actors.clone(), config.sessions);
+            let placement = placement.clone();
             async move {
                 tokio::join!(
                     actors.guard_sessions(policy, rand::random()),
                     actors.watch_store(),
+                    cluster::close_lost_commands(shared, &*placement),
+                    fleet.follow(),
                     wake_sites(&actors),
                 );
             }
+        });
+        let following = tokio::spawn({
+            let actors = actors.clone();
+            async move { actors.follow_placement().await }
         });
         Ok(Self {
             chargers: listening.address,
             api,
             actors,
+            placement,
             store: storage,
             listening,
             serving,
             logging,
             guarding,
+            following,
+            asked,
             drain: config.drain,
             ready,
             _data_dir: data_dir,
@@ -192,6 +232,15 @@ impl Hub {
     pub async fn has_api_keys(&self) -> bool {
         let keys = self.store().api_keys().await;
         keys.is_ok_and(|keys| !keys.is_empty())
+    }
+
+    /// Returns when another, newer process has this hub's name: then it should be drained, since it gets no
+    /// sites any more.
+    pub async fn superseded(&mut self) {
+        // A panic in it is no reason to stop.
+        if (&mut self.following).await.is_err() {
+            std::future::pending().await
+        }
     }
 
     fn not_ready(&self) {

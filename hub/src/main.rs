@@ -117,7 +117,7 @@ async fn serve(config: Config, demo: Option<u32>) -> Result<(), String> {
     telemetry::start_log(&config.log);
     let mut interrupted = on(SignalKind::interrupt())?;
     let mut terminated = on(SignalKind::terminate())?;
-    let hub = Hub::start(config)
+    let mut hub = Hub::start(config)
         .await
         .map_err(|error| error.to_string())?;
     println(&welcome(&hub).await);
@@ -125,15 +125,20 @@ async fn serve(config: Config, demo: Option<u32>) -> Result<(), String> {
         Some(chargers) => Some(demo::start(&hub, chargers).await?),
         None => None,
     };
-    tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
-    }
+    let ended_by_another = tokio::select! {
+        _ = interrupted.recv() => false,
+        _ = terminated.recv() => false,
+        () = hub.superseded() => true,
+    };
     tokio::select! {
         () = hub.drain() => {}
         // Whatever was acknowledged is durable, so ending at once loses nothing.
         _ = interrupted.recv() => {}
         _ = terminated.recv() => {}
+    }
+    if ended_by_another {
+        let why = "another hub was started with this one's name; give each a cluster.name (or cluster.address) of its own";
+        return Err(why.to_owned());
     }
     Ok(())
 }

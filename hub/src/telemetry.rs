@@ -75,6 +75,9 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     });
     actors::describe_metrics();
     crate::metrics::describe();
+    peer::describe_metrics();
+    placement::describe_metrics();
+    placement_redis::describe_metrics();
     store_scylla::describe_metrics();
     store_spool::describe_metrics();
     store_sqlite::describe_metrics();

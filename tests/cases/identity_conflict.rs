@@ -152,7 +152,7 @@ async fn the_other_is_put_out_if_it_is_in_when_they_are_found() {
         there.await.expect("the evicted one closes too");
         there = lives(next);
     }
-    let mut other = device(&hub, "B").await;
+    let mut other = Charger::connect(&hub.chargers, "CP", Dialect::V16).await;
     there.await.expect("the evicted one closes too");
     let goodbye = other.closed().await.expect("a close frame");
     assert!(goodbye.reason.contains("another device"), "{goodbye:?}");

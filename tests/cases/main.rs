@@ -1,11 +1,13 @@
 //! The real binary over real sockets.
 //!
 //! With feature `cql` the hubs remember in a CQL server. What is about the file of an embedded store, or wants
-//! faults injected there, is then left out.
+//! faults injected there, is then left out. With feature `redis` there are cases with many hubs.
 
 mod admission;
 mod charging;
 mod clock;
+#[cfg(feature = "redis")]
+mod cluster;
 mod commands;
 mod drain;
 mod durability;

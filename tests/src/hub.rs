@@ -170,6 +170,23 @@ impl HubProcess {
         self.kill();
     }
 
+    /// The value of a setting that was given, or that the harness chose.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        let mut settings = self.settings.iter().rev();
+        let (_, value) = settings.find(|(known, _)| known == key)?;
+        Some(value)
+    }
+
+    /// Sends it a signal, as in `-STOP`.
+    ///
+    /// # Panics
+    /// When it cannot be signalled.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.expect("kill runs").success(), "{signal} to {pid}");
+    }
+
     /// Sets another value, from the next start on.
     pub fn set(&mut self, key: &str, value: &str) {
         self.settings.retain(|(known, _)| known != key);
@@ -206,12 +223,7 @@ impl HubProcess {
     /// # Panics
     /// When it cannot be signalled.
     pub fn ask_to_stop(&self) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .expect("kill runs");
-        assert!(sent.success());
+        self.signal("-TERM");
     }
 
     /// The exit code, once it has ended by itself.

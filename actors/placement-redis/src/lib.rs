@@ -30,7 +30,9 @@ pub use options::{Address, Credentials, InvalidUrl, Options, Servers, Tls};
 
 use async_trait::async_trait;
 use model::StationId;
-use placement::{Away, Backend, Holder, Notice, Reply, Request, SKEW_MS, Standing, Timing};
+use placement::{
+    Away, Backend, Claimed, Holder, Notice, Reply, Request, SKEW_MS, Standing, Timing,
+};
 use redis::ScriptInvocation;
 use tokio::sync::mpsc;
 
@@ -101,10 +103,15 @@ impl Backend for RedisBackend {
         station: &StationId,
         at_least: i64,
         incarnation: i64,
-    ) -> Result<i64, Away> {
+    ) -> Result<Claimed, Away> {
         let mut told = self.about(&self.scripts.claim, station, at_least, incarnation)?;
         told.arg(station.as_str()).arg(self.channels());
-        self.line.ask(&told).await
+        let mut epochs: Vec<i64> = self.line.ask(&told).await?;
+        // The claim's, and that of the one before it, if there is one.
+        let after = (epochs.len() > 1).then(|| epochs.pop()).flatten();
+        let epoch = epochs.pop();
+        let epoch = epoch.ok_or_else(|| Away("Redis did not tell the claim's epoch".to_owned()))?;
+        Ok(Claimed { epoch, after })
     }
 
     async fn confirm(

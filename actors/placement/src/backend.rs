@@ -21,7 +21,7 @@ pub trait Backend: Send + Sync + 'static {
         station: &StationId,
         at_least: i64,
         incarnation: i64,
-    ) -> Result<i64, Away>;
+    ) -> Result<Claimed, Away>;
 
     /// Holds on to a claim: written down again where there is none, or one of a lower epoch, whose holder, if
     /// it is another, gets a notice. In one step.
@@ -41,6 +41,15 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The notices for that process from now on; ends when some may have been missed.
     async fn notices(&self, incarnation: i64) -> Result<mpsc::Receiver<Notice>, Away>;
+}
+
+/// A charger, claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claimed {
+    /// The epoch of the claim.
+    pub epoch: i64,
+    /// That of the claim it follows, as long as it is remembered.
+    pub after: Option<i64>,
 }
 
 /// Who holds a charger.

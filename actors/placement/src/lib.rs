@@ -57,7 +57,7 @@ pub mod contract;
 pub mod memory;
 
 pub use arbiter::Arbiter;
-pub use backend::{Away, Backend, Holder, Notice, Standing};
+pub use backend::{Away, Backend, Claimed, Holder, Notice, Standing};
 pub use core::Core;
 pub use event::{Event, HandOver};
 pub use local::LocalPlacement;
@@ -66,10 +66,10 @@ pub use node::{Node, Settings};
 pub use round::{NodeRecord, Reply, Request, ShardRecord};
 pub use shards::{SHARDS, ShardId};
 pub use timing::Timing;
-pub use view::{BackendHealth, ClusterView, NodeView};
+pub use view::{BackendHealth, ClusterView, Happened, NodeView};
 
 use async_trait::async_trait;
-use model::StationId;
+use model::{SiteId, StationId};
 use tokio::sync::mpsc;
 
 /// How far the nodes' clocks may be apart, in ms, for epochs to rise even where nothing else is known.
@@ -99,6 +99,11 @@ pub trait Placement: Send + Sync + 'static {
     /// right before each act.
     fn shard_epoch(&self, shard: ShardId) -> Option<i64>;
 
+    /// Whether this node may act for a site at this instant, and under which epoch: that of its shard.
+    fn site_epoch(&self, site: &SiteId) -> Option<i64> {
+        self.shard_epoch(ShardId::of_site(site))
+    }
+
     /// The node that acts for the shard, as far as is known; `None` where it is between two.
     fn shard_node(&self, shard: ShardId) -> Option<NodeAddress>;
 
@@ -109,8 +114,12 @@ pub trait Placement: Send + Sync + 'static {
     /// The cluster as this node sees it.
     fn view(&self) -> ClusterView;
 
-    /// Gives the shards up in rounds, each when its [`HandOver`] is dropped, and then the lease. Claims are
-    /// released with their sockets. May take as long as the others cannot be asked: to be bounded by the caller.
+    /// Gives the shards up in rounds, each when its [`HandOver`] is dropped. The node stays, and gets none again.
+    /// May take as long as the others cannot be asked: to be bounded by the caller.
+    async fn give_up_shards(&self);
+
+    /// Goes: gives up the shards that are left, and then the lease. Claims are released with their sockets,
+    /// before. To be bounded as well.
     async fn leave(&self);
 }
 
@@ -121,6 +130,31 @@ pub struct Claim {
     pub epoch: i64,
     /// Nobody else could be asked: it will be confirmed, or evicted, later.
     pub provisional: bool,
+    /// Which claim it follows.
+    pub follows: Follows,
+}
+
+impl Claim {
+    /// Whether nobody else can have held the charger since this node did under the epoch `last` (0: it never
+    /// did): what it remembers of the charger still holds.
+    pub fn continues(&self, last: i64) -> bool {
+        match self.follows {
+            Follows::Own => true,
+            Follows::Epoch(epoch) => epoch == last,
+            Follows::Unknown => last == 0,
+        }
+    }
+}
+
+/// Which claim another follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// One of this node's: there is no other.
+    Own,
+    /// The one of that epoch, released or not.
+    Epoch(i64),
+    /// Nobody remembers one.
+    Unknown,
 }
 
 /// A node, to others.

@@ -11,8 +11,8 @@ use model::StationId;
 use tokio::sync::mpsc;
 
 use crate::{
-    Away, BackendHealth, Claim, ClusterView, Event, Location, NodeAddress, NodeView, Placement,
-    SHARDS, ShardId,
+    Away, BackendHealth, Claim, ClusterView, Event, Follows, Happened, Location, NodeAddress,
+    NodeView, Placement, SHARDS, ShardId,
 };
 
 /// The placement of a hub that is alone. It holds every shard, from the moment it is made.
@@ -65,6 +65,7 @@ impl Placement for LocalPlacement {
         Claim {
             epoch,
             provisional: false,
+            follows: Follows::Own,
         }
     }
 
@@ -127,6 +128,10 @@ impl Placement for LocalPlacement {
             shard_epoch_max: self.me.incarnation,
             chargers_here: chargers,
             chargers_provisional: 0,
+            happened: Happened {
+                shards_gained: SHARDS.into(),
+                ..Happened::default()
+            },
             backend: BackendHealth {
                 up: true,
                 ..BackendHealth::default()
@@ -134,6 +139,9 @@ impl Placement for LocalPlacement {
         }
     }
 
-    /// There is nobody to leave anything to.
+    /// There is nobody to give anything to.
+    async fn give_up_shards(&self) {}
+
+    /// Nor to tell.
     async fn leave(&self) {}
 }

@@ -11,8 +11,8 @@ use model::StationId;
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    Arbiter, Away, Backend, Holder, Node, Notice, Placement, Reply, Request, SKEW_MS, Settings,
-    Standing, Timing, contract::Bench,
+    Arbiter, Away, Backend, Claimed, Holder, Node, Notice, Placement, Reply, Request, SKEW_MS,
+    Settings, Standing, Timing, contract::Bench,
 };
 
 /// What the nodes share.
@@ -24,12 +24,12 @@ struct Shared {
     run: u64,
     start: Instant,
     away: bool,
-    claims: HashMap<StationId, Claimed>,
+    claims: HashMap<StationId, There>,
     subscribers: HashMap<i64, mpsc::Sender<Notice>>,
 }
 
 #[derive(Clone, Copy)]
-struct Claimed {
+struct There {
     epoch: i64,
     /// `None`: released; to be forgotten then.
     holder: Result<i64, i64>,
@@ -89,7 +89,7 @@ impl Shared {
         START + i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
-    fn current(&self, station: &StationId) -> Option<Claimed> {
+    fn current(&self, station: &StationId) -> Option<There> {
         let claimed = self.claims.get(station).copied()?;
         let is_forgotten = claimed.holder.is_err_and(|until| until <= self.now());
         (!is_forgotten).then_some(claimed)
@@ -106,8 +106,7 @@ impl Shared {
             }
         }
         let holder = Ok(incarnation);
-        self.claims
-            .insert(station.clone(), Claimed { epoch, holder });
+        self.claims.insert(station.clone(), There { epoch, holder });
     }
 }
 
@@ -124,12 +123,12 @@ impl Backend for MemoryCluster {
         station: &StationId,
         at_least: i64,
         incarnation: i64,
-    ) -> Result<i64, Away> {
+    ) -> Result<Claimed, Away> {
         let mut shared = self.ask()?;
-        let old = shared.current(station).map_or(0, |claimed| claimed.epoch);
-        let epoch = at_least.max(old + 1);
+        let after = shared.current(station).map(|there| there.epoch);
+        let epoch = at_least.max(after.unwrap_or(0) + 1);
         shared.put(station, epoch, incarnation);
-        Ok(epoch)
+        Ok(Claimed { epoch, after })
     }
 
     async fn confirm(
@@ -163,7 +162,7 @@ impl Backend for MemoryCluster {
             let holder = Err(epoch + SKEW_MS);
             shared
                 .claims
-                .insert(station.clone(), Claimed { epoch, holder });
+                .insert(station.clone(), There { epoch, holder });
         }
         Ok(())
     }

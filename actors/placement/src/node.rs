@@ -28,9 +28,9 @@ use tokio::{
 };
 
 use crate::{
-    Away, Backend, BackendHealth, Claim, ClusterView, Core, Event, HandOver, Location, NodeAddress,
-    NodeView, Notice, Placement, Reply, SHARDS, ShardId, Standing, Timing, claims::Claims,
-    core::Change, metrics,
+    Away, Backend, BackendHealth, Claim, ClusterView, Core, Event, Follows, HandOver, Happened,
+    Location, NodeAddress, NodeView, Notice, Placement, Reply, SHARDS, ShardId, Standing, Timing,
+    claims::Claims, core::Change, metrics,
 };
 
 /// How many questions of the audit, or releases, are under way at once.
@@ -85,6 +85,7 @@ struct Inner<B> {
     core: Mutex<Core>,
     claims: Claims,
     health: Mutex<BackendHealth>,
+    happened: Mutex<Happened>,
     events: mpsc::Sender<Event>,
     /// There is something to ask before the next round is due.
     round_soon: Notify,
@@ -92,8 +93,10 @@ struct Inner<B> {
     audit_all: AtomicBool,
     /// The process's number, once there is one.
     incarnation: watch::Sender<Option<i64>>,
-    /// The shards are given up.
-    has_left: watch::Sender<bool>,
+    /// The node is to give up its lease, once it holds no shards.
+    goes: AtomicBool,
+    /// How far the node has gone.
+    parting: watch::Sender<Parting>,
 }
 
 impl<B: Backend> Node<B> {
@@ -110,11 +113,13 @@ impl<B: Backend> Node<B> {
             core: Mutex::new(core),
             claims: Claims::default(),
             health: Mutex::default(),
+            happened: Mutex::default(),
             events: sender,
             round_soon: Notify::new(),
             audit_all: AtomicBool::new(false),
             incarnation: watch::Sender::new(None),
-            has_left: watch::Sender::new(false),
+            goes: AtomicBool::new(false),
+            parting: watch::Sender::new(Parting::Stays),
         });
         let tasks = vec![
             tokio::spawn(Arc::clone(&inner).play_rounds()),
@@ -156,7 +161,7 @@ impl<B: Backend> Placement for Node<B> {
             None => None,
         };
         unmade.epoch = None;
-        let epoch = made.unwrap_or(at_least);
+        let epoch = made.map_or(at_least, |made| made.epoch);
         inner.claims.made(station, epoch, made.is_some());
         let outcome = if made.is_some() {
             "confirmed"
@@ -168,6 +173,10 @@ impl<B: Backend> Placement for Node<B> {
         Claim {
             epoch,
             provisional: made.is_none(),
+            follows: match made.and_then(|made| made.after) {
+                Some(epoch) => Follows::Epoch(epoch),
+                None => Follows::Unknown,
+            },
         }
     }
 
@@ -225,13 +234,25 @@ impl<B: Backend> Placement for Node<B> {
         self.inner.view()
     }
 
-    async fn leave(&self) {
-        self.inner.core().leave();
-        self.inner.round_soon.notify_one();
-        let mut has_left = self.inner.has_left.subscribe();
-        // The sender is in `inner`.
-        let _ = has_left.wait_for(|has_left| *has_left).await;
+    async fn give_up_shards(&self) {
+        self.inner.part(Parting::HoldsNone).await;
     }
+
+    async fn leave(&self) {
+        self.inner.goes.store(true, Ordering::SeqCst);
+        self.inner.part(Parting::Gone).await;
+    }
+}
+
+/// How far a node has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Parting {
+    /// It holds shards, or is about to give them up.
+    Stays,
+    /// They are given up.
+    HoldsNone,
+    /// The lease is given up too.
+    Gone,
 }
 
 /// A claim whose answer is not there yet.
@@ -260,6 +281,15 @@ impl<B: Backend> Inner<B> {
         i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
+    /// Gives up the shards, and waits until the node has gone that far.
+    async fn part(&self, far: Parting) {
+        self.core().leave();
+        self.round_soon.notify_one();
+        let mut parting = self.parting.subscribe();
+        // The sender is here.
+        let _ = parting.wait_for(|parting| *parting >= far).await;
+    }
+
     async fn play_rounds(self: Arc<Self>) {
         let every = Duration::from_millis(self.settings.timing.round_ms.unsigned_abs());
         loop {
@@ -278,8 +308,11 @@ impl<B: Backend> Inner<B> {
                 Err(away) => self.note_away(away),
             }
             if self.core().has_left() {
-                self.say_goodbye().await;
-                return;
+                if self.goes.load(Ordering::SeqCst) {
+                    self.say_goodbye().await;
+                    return;
+                }
+                self.parting.send_replace(Parting::HoldsNone);
             }
             // What was refused once is not asked for at once again.
             let is_busy = self.core().is_busy() && !was_busy;
@@ -340,7 +373,7 @@ impl<B: Backend> Inner<B> {
         request.bye = true;
         // Where it is not heard the lease runs out.
         let _ = self.backend.round(&request, &self.settings.timing).await;
-        self.has_left.send_replace(true);
+        self.parting.send_replace(Parting::Gone);
     }
 
     async fn tell(self: &Arc<Self>, changes: Vec<Change>) {
@@ -348,10 +381,12 @@ impl<B: Backend> Inner<B> {
             let event = match change {
                 Change::Gained(shard, epoch) => {
                     ::metrics::counter!(metrics::SHARD_MOVES, "how" => "gained").increment(1);
+                    self.happened().shards_gained += 1;
                     Event::ShardGained { shard, epoch }
                 }
                 Change::Leaving(shard, epoch) => {
                     ::metrics::counter!(metrics::SHARD_MOVES, "how" => "given").increment(1);
+                    self.happened().shards_given += 1;
                     let inner = Arc::downgrade(self);
                     let hand_over = HandOver::new(move || {
                         if let Some(inner) = inner.upgrade() {
@@ -363,10 +398,12 @@ impl<B: Backend> Inner<B> {
                 }
                 Change::Lost(shard) => {
                     ::metrics::counter!(metrics::SHARD_MOVES, "how" => "lost").increment(1);
+                    self.happened().shards_lost += 1;
                     Event::ShardLost { shard }
                 }
                 Change::Fenced => {
                     ::metrics::counter!(metrics::FENCED).increment(1);
+                    self.happened().fenced += 1;
                     tracing::warn!(
                         "this node's lease was not renewed in time: it acts for no site until it is"
                     );
@@ -417,6 +454,7 @@ impl<B: Backend> Inner<B> {
     async fn evict(&self, station: StationId, epoch: i64) {
         if self.claims.taken(&station, epoch) {
             ::metrics::counter!(metrics::EVICTIONS).increment(1);
+            self.happened().evictions += 1;
             // Nobody may want events any more.
             let _ = self.events.send(Event::Evicted { station, epoch }).await;
         }
@@ -517,6 +555,10 @@ impl<B: Backend> Inner<B> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn happened(&self) -> MutexGuard<'_, Happened> {
+        self.happened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn view(&self) -> ClusterView {
         let core = self.core();
         let (nodes, now) = core.nodes();
@@ -554,6 +596,7 @@ impl<B: Backend> Inner<B> {
             nodes,
             chargers_here: self.claims.len(),
             chargers_provisional: self.claims.provisional(),
+            happened: *self.happened(),
             backend: BackendHealth {
                 memory: core.memory().to_owned(),
                 ..self.health().clone()

@@ -1,6 +1,6 @@
 //! Sites to shards, shards to nodes: by hashing, so that all nodes come to the same result. Pure.
 
-use model::SiteId;
+use model::{SiteId, StationId};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// How many shards there are. Never to be changed in a running cluster.
@@ -18,7 +18,16 @@ impl ShardId {
 
     /// The shard a site belongs to.
     pub fn of_site(site: &SiteId) -> Self {
-        let hash = xxh3_64(site.as_str().as_bytes());
+        Self::of(site.as_str())
+    }
+
+    /// The shard a station belongs to that stands at no site.
+    pub fn of_station(station: &StationId) -> Self {
+        Self::of(station.as_str())
+    }
+
+    fn of(text: &str) -> Self {
+        let hash = xxh3_64(text.as_bytes());
         // Less than SHARDS, so it fits.
         Self((hash % u64::from(SHARDS)) as u16)
     }

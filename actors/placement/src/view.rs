@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// The cluster, as a node sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClusterView {
     /// This node's name.
     pub me: String,
@@ -23,12 +24,31 @@ pub struct ClusterView {
     pub chargers_here: usize,
     /// Of those, the claims that nobody has confirmed yet.
     pub chargers_provisional: usize,
+    /// What has happened to this node since it started.
+    pub happened: Happened,
     /// How the backend is.
     pub backend: BackendHealth,
 }
 
+/// How often something happened to a node since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Happened {
+    /// Shards it gained.
+    pub shards_gained: u64,
+    /// Shards it was asked to hand over, to balance or because it leaves.
+    pub shards_given: u64,
+    /// Shards it lost otherwise.
+    pub shards_lost: u64,
+    /// Times it fenced itself.
+    pub fenced: u64,
+    /// Chargers that another node took over.
+    pub evictions: u64,
+}
+
 /// A node's process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NodeView {
     /// Its name.
     pub name: String,
@@ -52,6 +72,7 @@ pub struct NodeView {
 
 /// How the backend is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BackendHealth {
     /// The last round was answered.
     pub up: bool,

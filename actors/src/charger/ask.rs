@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::{ChargerMsg, EventEnvelope};
 use crate::{deps::Deps, directory::Slot, metrics};
 
-/// A socket's hold on its charger. Dropping it tells the actor that the socket is gone.
+/// A socket's hold on its charger. Dropping it gives up the claim, and tells the actor that the socket is gone.
 pub struct Connection {
     pub(crate) slot: Arc<Slot>,
     pub(crate) deps: Arc<Deps>,
@@ -129,6 +129,8 @@ fn deadline(deps: &Deps) -> Duration {
 impl Drop for Connection {
     fn drop(&mut self) {
         ::metrics::gauge!(metrics::STATIONS_CONNECTED).decrement(1.0);
+        let placement = &self.deps.placement;
+        placement.release(&self.slot.station, self.epoch);
         match self.slot.actor() {
             Some(actor) => {
                 let _ = actor.cast(ChargerMsg::Disconnected(self.epoch));

@@ -4,6 +4,9 @@
 //! Nothing is kept of a session before its first transaction message: an accepted token or remote start
 //! that no transaction follows leaves nothing to close.
 //!
+//! Among other nodes each looks at the sessions whose stations are connected to it, and the holder of a site's shard
+//! at those whose stations are connected nowhere.
+//!
 //! The sweep is far from the messages' way: it reads pages, pauses between them, and looks closer only at
 //! sessions that have been quiet for a while.
 
@@ -15,6 +18,7 @@ use std::{
 };
 
 use model::{Session, SessionState, Timestamp};
+use placement::ShardId;
 use serde::{Deserialize, Serialize};
 use store::{PageRequest, ReadError, SessionFilter};
 
@@ -114,17 +118,34 @@ async fn sweep(
     }
 }
 
+/// Whether it is for this node to close the session: its station is connected here; or it is connected nowhere, and
+/// the shard of its site is this node's.
+async fn is_ours(deps: &Deps, session: &Session, connected: bool) -> bool {
+    if connected {
+        return true;
+    }
+    let shard = match &session.site {
+        Some(site) => ShardId::of_site(site),
+        None => ShardId::of_station(&session.station),
+    };
+    deps.placement.shard_epoch(shard).is_some()
+        && deps.placement.locate(&session.station).await == Ok(None)
+}
+
 async fn look_at(
     deps: &Arc<Deps>,
     policy: &SessionPolicy,
     session: &Session,
     evidence_ms: i64,
 ) -> Result<(), ReadError> {
-    let hydration = deps.store.hydrate(&session.station).await?;
     let connection = deps
         .directory
         .find(&session.station)
         .and_then(|slot| slot.connection());
+    if !is_ours(deps, session, connection.is_some()).await {
+        return Ok(());
+    }
+    let hydration = deps.store.hydrate(&session.station).await?;
     let seen = Seen {
         session,
         station: hydration.station.as_ref(),

@@ -15,7 +15,7 @@ mod energy;
 pub(crate) mod rebase;
 mod sequence;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use model::{
     LiveEvent, Protocol, Refusal, Session, SessionState as Phase, SiteId, StationId, StationReply,
@@ -347,7 +347,13 @@ impl SessionState {
             Err(WriteError::NotWritten(_)) => "not_written",
             Err(WriteError::Refused(_)) => "refused",
             Err(WriteError::Unknown(_)) => "unknown",
-            Err(WriteError::Stale) => "stale",
+            Err(WriteError::Stale) => {
+                self.given
+                    .deps
+                    .fenced_writes
+                    .fetch_add(1, Ordering::Relaxed);
+                "stale"
+            }
         };
         ::metrics::counter!(metrics::SESSION_COMMITS, "outcome" => label).increment(1);
         if let Ok(Committed::Written) = outcome {

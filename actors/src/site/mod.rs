@@ -2,6 +2,8 @@
 //!
 //! When a site actor starts, for the first time or after a crash, it has every member station announce itself. What it
 //! must not forget of its power (which stations keep their floors, what drivers want) it reads from the store.
+//!
+//! Among other nodes it runs at the one that holds the site's shard, and ends when the shard goes.
 
 mod core;
 mod power;
@@ -11,6 +13,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use dashmap::DashMap;
 use model::{SessionId, SessionPreferences, SiteId, SitePowerView, StationId, Timestamp};
+use placement::ShardId;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::sync::oneshot;
 
@@ -38,20 +41,67 @@ struct Entry {
     members: HashSet<StationId>,
     actor: Option<ActorRef<SiteMsg>>,
     wanted: bool,
+    /// Its power is managed, as far as is known: it has an actor though no station is here.
+    managed: bool,
 }
 
 impl Sites {
-    /// The station stands here; the site's actor is started with its first.
+    /// The station stands here; the site's actor is started with its first, if the site is this node's.
     pub(crate) fn join(&self, deps: &Arc<Deps>, site: &SiteId, station: &StationId) {
         let mut entry = self.0.entry(site.clone()).or_default();
         entry.members.insert(station.clone());
         drop(entry);
-        self.wake(deps, site);
+        self.want_if_ours(deps, site);
     }
 
-    /// The site's actor is started, unless it was.
+    /// The site's power is managed, or is to be read again: its actor runs though no station is here.
     pub(crate) fn wake(&self, deps: &Arc<Deps>, site: &SiteId) {
-        let mut entry = self.0.entry(site.clone()).or_default();
+        self.0.entry(site.clone()).or_default().managed = true;
+        self.want_if_ours(deps, site);
+    }
+
+    /// Asked after the site is known here: a shard that is gained meanwhile finds it.
+    fn want_if_ours(&self, deps: &Arc<Deps>, site: &SiteId) {
+        if deps.placement.site_epoch(site).is_some() {
+            self.want(deps, site);
+        }
+    }
+
+    /// The shard is this node's from now on: so are the sites in it.
+    pub(crate) fn gained(&self, deps: &Arc<Deps>, shard: ShardId) {
+        let here = self.0.iter();
+        let here = here.filter(|entry| entry.managed || !entry.members.is_empty());
+        let sites: Vec<SiteId> = here
+            .map(|entry| entry.key().clone())
+            .filter(|site| ShardId::of_site(site) == shard)
+            .collect();
+        for site in sites {
+            self.want(deps, &site);
+        }
+    }
+
+    /// The shard, or each where none is named, is not this node's any more. Returns what completes when no
+    /// actor of its sites runs any more.
+    pub(crate) fn lost(&self, shard: Option<ShardId>) -> impl Future<Output = ()> + use<> {
+        let mut actors = Vec::new();
+        for mut entry in self.0.iter_mut() {
+            if shard.is_none_or(|shard| ShardId::of_site(entry.key()) == shard) {
+                entry.wanted = false;
+                actors.extend(entry.actor.take());
+            }
+        }
+        async move {
+            for actor in actors {
+                // One that has ended by itself is as good.
+                let _ = actor.stop_and_wait(None, None).await;
+            }
+        }
+    }
+
+    fn want(&self, deps: &Arc<Deps>, site: &SiteId) {
+        let Some(mut entry) = self.0.get_mut(site) else {
+            return;
+        };
         if std::mem::replace(&mut entry.wanted, true) {
             return;
         }
@@ -144,10 +194,13 @@ impl Sites {
         self.0.get(site)?.actor.clone()
     }
 
-    fn actor_is(&self, site: &SiteId, actor: Option<ActorRef<SiteMsg>>) {
-        if let Some(mut entry) = self.0.get_mut(site) {
-            entry.actor = actor;
-        }
+    /// `false` when the site is not wanted here any more, so that no actor of it should run.
+    fn actor_is(&self, site: &SiteId, actor: Option<ActorRef<SiteMsg>>) -> bool {
+        let Some(mut entry) = self.0.get_mut(site) else {
+            return false;
+        };
+        entry.actor = actor.filter(|_| entry.wanted);
+        entry.wanted
     }
 
     fn members(&self, site: &SiteId) -> Vec<StationId> {
@@ -193,7 +246,10 @@ impl Child for SiteChild {
     async fn start(&self, supervisor: ActorCell) -> Result<ActorCell, SpawnErr> {
         let arguments = (self.site.clone(), Arc::clone(&self.deps));
         let (actor, _) = Actor::spawn_linked(None, SiteActor, arguments, supervisor).await?;
-        self.deps.sites.actor_is(&self.site, Some(actor.clone()));
+        if !self.deps.sites.actor_is(&self.site, Some(actor.clone())) {
+            actor.stop(None);
+            return Ok(actor.get_cell());
+        }
         // The order matters: whoever finds the actor from here on tells it itself.
         let _ = actor.cast(SiteMsg::Configured);
         self.deps.sites.have_announced(&self.deps, &self.site);

@@ -28,6 +28,8 @@ pub(super) struct Powered {
     managed: Option<Box<Managed>>,
     /// The epoch of `managed`.
     life: i64,
+    /// The placement's epoch under which it acts.
+    acts_under: i64,
     soon: bool,
     ticks: bool,
     /// How many of its outlets the gauge counts as unlimited.
@@ -42,6 +44,7 @@ impl Powered {
             deps,
             managed: None,
             life: 0,
+            acts_under: 0,
             soon: false,
             ticks: false,
             unlimited: 0,
@@ -84,6 +87,10 @@ impl Powered {
     /// A new life: under a higher epoch than any before it, which is written before anything is said.
     async fn begin(&mut self, power: SitePower) {
         let now = self.deps.clock.now();
+        // One that is not this node's site is stopped, or becomes its site again.
+        let Some(acts_under) = self.deps.placement.site_epoch(&self.site) else {
+            return self.configure_later();
+        };
         let memory = match self.deps.store.site_memory(&self.site).await {
             Ok(memory) => memory,
             Err(error) => {
@@ -92,7 +99,7 @@ impl Powered {
             }
         };
         let before = memory.as_ref().map_or(0, |memory| memory.epoch);
-        let epoch = now.0.max(before + 1).max(self.life + 1);
+        let epoch = now.0.max(acts_under).max(before + 1).max(self.life + 1);
         let settings = &self.deps.settings;
         let timing = Timing {
             lease_ms: i64::from(settings.power_lease_ms),
@@ -115,6 +122,7 @@ impl Powered {
             return self.configure_later();
         }
         self.life = epoch;
+        self.acts_under = acts_under;
         self.managed = Some(managed);
         // Whoever is here says so to the new life.
         self.deps.sites.have_announced(&self.deps, &self.site);
@@ -199,8 +207,19 @@ impl Powered {
         }
     }
 
+    /// Whether this node may act for the site, and may have all the time since this life began.
+    fn may_act(&self) -> bool {
+        self.deps.placement.site_epoch(&self.site) == Some(self.acts_under)
+    }
+
     async fn round(&mut self) {
         self.look_groups_up().await;
+        if self.managed.is_some() && !self.may_act() {
+            tracing::info!(site = %self.site, "another node may have acted for the site's power: it begins anew");
+            self.managed = None;
+            self.show_unlimited();
+            return self.configure_later();
+        }
         let now = self.deps.clock.now();
         let Some(managed) = &mut self.managed else {
             return;
@@ -211,7 +230,7 @@ impl Powered {
             self.say(saying, patience_ms);
         }
         // What is not remembered is not granted: stations stay at what they have, and fall to their floors.
-        if self.remember().await {
+        if self.remember().await && self.may_act() {
             for saying in round.when_written {
                 self.say(saying, patience_ms);
             }

@@ -2,6 +2,9 @@
 //!
 //! Best effort: a reader that does not keep up is told how many events it missed (`event: missed`,
 //! `data: {"count": n}`) and goes on with those that are still there. The store holds the truth.
+//!
+//! Events of all hubs of a cluster are told, each once; of a hub that cannot be heard it is said so (`event: hub_away`,
+//! `data: {"hub": name}`), and when it is heard again (`hub_back`).
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -9,15 +12,17 @@ use axum::{
     extract::State,
     response::sse::{Event, KeepAlive, Sse},
 };
-use futures_util::{Stream, StreamExt, future};
+use futures_util::{Stream, StreamExt, future, stream};
 use model::{LiveEvent, StationId};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Api, extract::Query, problem::Problem};
+use crate::fleet::Heard;
 
 /// How often an idle stream is written to, so that neither end takes it for dead.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -37,7 +42,8 @@ struct Filter {
 /// Watch what happens from now on
 ///
 /// A stream of server-sent events. The name of each is the `type` of a LiveEvent, its data the
-/// LiveEvent as JSON; `missed` tells a slow reader how many it missed (`{"count": n}`).
+/// LiveEvent as JSON; `missed` tells a slow reader how many it missed (`{"count": n}`); `hub_away` and `hub_back`
+/// tell that another hub of the cluster is not heard for the time being (`{"hub": name}`).
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", operation_id = "watch_events",
     security(("api_key" = ["viewer"])),
     params(Filter),
@@ -48,7 +54,7 @@ async fn watch(
     Query(filter): Query<Filter>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let place = api.stream_place()?;
-    let events = BroadcastStream::new(api.actors.watch()).filter_map(move |heard| {
+    let events = everywhere(&api).await.filter_map(move |heard| {
         // The stream's place is free again when the stream is dropped.
         let _held = &place;
         future::ready(shown(heard, filter.station.as_ref()).map(Ok))
@@ -56,17 +62,28 @@ async fn watch(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
+/// What happens at all hubs from now on.
+async fn everywhere(api: &Api) -> impl Stream<Item = Heard> + Send + use<> {
+    let here = api.actors.watch();
+    let (there, away) = match api.fleet.elsewhere() {
+        Some(elsewhere) => elsewhere.watch(&api.fleet).await,
+        // A hub that is alone hears nobody.
+        None => (broadcast::Sender::new(1).subscribe(), Vec::new()),
+    };
+    let missed = |BroadcastStreamRecvError::Lagged(count)| Heard::Missed(count);
+    let here = BroadcastStream::new(here).map(move |heard| heard.map_or_else(missed, Heard::Event));
+    let there = BroadcastStream::new(there).map(move |heard| heard.unwrap_or_else(missed));
+    stream::iter(away.into_iter().map(Heard::Away)).chain(stream::select(here, there))
+}
+
 /// An event as it is sent, if it is to be.
-fn shown(
-    heard: Result<Arc<LiveEvent>, BroadcastStreamRecvError>,
-    of: Option<&StationId>,
-) -> Option<Event> {
+fn shown(heard: Heard, of: Option<&StationId>) -> Option<Event> {
     let (name, data) = match heard {
-        Ok(event) if of.is_some() && of != event.station() => return None,
-        Ok(event) => (name(&event), serde_json::to_string(&*event)),
-        Err(BroadcastStreamRecvError::Lagged(count)) => {
-            ("missed", serde_json::to_string(&json!({ "count": count })))
-        }
+        Heard::Event(event) if of.is_some() && of != event.station() => return None,
+        Heard::Event(event) => (name(&event), serde_json::to_string(&*event)),
+        Heard::Missed(count) => ("missed", serde_json::to_string(&json!({ "count": count }))),
+        Heard::Away(hub) => ("hub_away", serde_json::to_string(&json!({ "hub": hub }))),
+        Heard::Back(hub) => ("hub_back", serde_json::to_string(&json!({ "hub": hub }))),
     };
     data.inspect_err(|error| tracing::error!(%error, name, "an event could not be written as JSON"))
         .ok()

@@ -8,6 +8,7 @@
 //! What answers here stays: paths and fields are added, never renamed or taken away.
 
 pub mod auth;
+mod cluster;
 mod commands;
 mod dead_letters;
 mod events;
@@ -54,7 +55,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub use limits::RateLimits;
 pub use serve::serve;
 
-use crate::{Awaited, commands::Commands, dead_letters::DeadLetters, socket::Conflicts};
+use crate::{Awaited, commands::Commands, dead_letters::DeadLetters, fleet::Fleet};
 
 /// The longest body a request may have.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -71,8 +72,8 @@ pub struct ApiState {
     pub actors: Actors,
     /// The way to the stations.
     pub commands: Commands,
-    /// Identities that two devices use.
-    pub conflicts: Arc<Conflicts>,
+    /// The stations and sites of all hubs.
+    pub fleet: Fleet,
     /// Transaction messages that crashed their actor.
     pub dead_letters: DeadLetters,
     /// What time it is.
@@ -153,6 +154,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(sites::routes())
         .merge(power::routes())
         .merge(keys::routes())
+        .merge(cluster::routes())
         .merge(health::routes())
         .route_layer(from_fn(gate::in_time));
     // These wait for a station, or for ever.

@@ -41,6 +41,7 @@ const SECURITY_SCHEME: &str = "api_key";
         (name = "power", description = "How a site's power is shared: limits, set-points, what drivers want."),
         (name = "events", description = "What happens now."),
         (name = "keys", description = "Who may use this API."),
+        (name = "cluster", description = "The hubs that act as one."),
         (name = "health", description = "For those who watch the hub itself."),
     ),
     components(schemas(LiveEvent, ProblemBody)),

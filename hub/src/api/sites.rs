@@ -8,7 +8,6 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use futures_util::{StreamExt, stream};
 use model::{Site, SiteId};
 use serde::{Deserialize, Deserializer, Serialize};
 use store::{Page, PageRequest, StationFilter};
@@ -21,11 +20,9 @@ use super::{
     page::{List, Listed, Paging},
     problem::{Conflict, Problem},
 };
+use crate::fleet::Ask;
 
 const SITES: List = List("sites");
-
-/// How many site actors are asked at once.
-const ASKED_AT_ONCE: usize = 16;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
@@ -41,12 +38,24 @@ struct SiteState {
     /// What its stations do now; null while none of them has been seen since the hub started.
     #[schema(required)]
     live: Option<SiteView>,
+    /// Hubs that did not answer in time: one of them may act for it, and a change may not have been heard of there.
+    unanswered_hubs: Vec<String>,
 }
 
 impl SiteState {
     async fn of(api: &Api, site: Site) -> Self {
+        let (mut seen, unanswered) = api.fleet.look(Vec::new(), vec![site.id.clone()]).await;
+        let live = seen.sites.remove(&site.id);
+        Self::new(site, live, &unanswered)
+    }
+
+    fn new(site: Site, live: Option<SiteView>, unanswered: &[String]) -> Self {
         Self {
-            live: api.actors.site_view(&site.id).await,
+            unanswered_hubs: match live {
+                Some(_) => Vec::new(),
+                None => unanswered.to_vec(),
+            },
+            live,
             site,
         }
     }
@@ -90,11 +99,13 @@ async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<Listed<SiteState>>, Problem> {
     let page = api.store.sites(SITES.request(&paging)?).await?;
-    let items = stream::iter(page.items)
-        .map(|site| SiteState::of(&api, site))
-        .buffered(ASKED_AT_ONCE)
-        .collect()
-        .await;
+    let ids = page.items.iter().map(|site| site.id.clone()).collect();
+    let (mut seen, unanswered) = api.fleet.look(Vec::new(), ids).await;
+    let items = page.items.into_iter().map(|site| {
+        let live = seen.sites.remove(&site.id);
+        SiteState::new(site, live, &unanswered)
+    });
+    let items = items.collect();
     let next = page.next;
     Ok(axum::Json(SITES.show(Page { items, next })))
 }
@@ -201,14 +212,21 @@ async fn delete(
     if !api.store.delete_site(&id).await? {
         return Err(unknown(&id));
     }
-    api.actors.site_changed(&id).await;
+    api.fleet.tell(Ask::SiteChanged { site: id }).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn keep(api: &Api, site: Site) -> Result<axum::Json<SiteState>, Problem> {
     api.store.put_site(site.clone()).await?;
-    api.actors.site_changed(&site.id).await;
-    Ok(axum::Json(SiteState::of(api, site).await))
+    let change = Ask::SiteChanged {
+        site: site.id.clone(),
+    };
+    let unheard = api.fleet.tell(change).await;
+    let mut state = SiteState::of(api, site).await;
+    state.unanswered_hubs.extend(unheard);
+    state.unanswered_hubs.sort();
+    state.unanswered_hubs.dedup();
+    Ok(axum::Json(state))
 }
 
 /// The problem that there is no such site.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actors::{CloseReason, ConnectionView};
+use actors::ConnectionView;
 use axum::{
     extract::State,
     http::{StatusCode, header},
@@ -21,7 +21,10 @@ use super::{
     page::{List, Listed, Paging},
     problem::{Conflict, Problem},
 };
-use crate::socket::IdentityConflict;
+use crate::{
+    fleet::{Ask, Live},
+    socket::IdentityConflict,
+};
 
 const STATIONS: List = List("stations");
 
@@ -39,7 +42,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 struct StationView {
     #[serde(flatten)]
     station: Station,
-    /// Its socket; null while it is not connected.
+    /// Its socket, at whichever hub; null while it is not connected.
     #[schema(required)]
     connected: Option<ConnectionView>,
     /// Two devices use its identity: who keeps it, and who is turned away. Null otherwise.
@@ -49,21 +52,40 @@ struct StationView {
     connectors: Vec<Connector>,
     /// The ids of its sessions that go on.
     open_sessions: Vec<SessionId>,
+    /// Hubs that did not answer in time: it may be connected there, and a change may not have been heard of there.
+    unanswered_hubs: Vec<String>,
 }
 
 impl StationView {
-    fn new(api: &Api, station: Station, live: Hydration) -> Self {
+    /// As the store and the hubs know it.
+    async fn of(api: &Api, station: Station, known: Hydration) -> Self {
+        let (mut seen, unanswered) = api.fleet.look(vec![station.id.clone()], Vec::new()).await;
+        let live = seen.stations.remove(&station.id);
+        Self::new(station, known, live, &unanswered)
+    }
+
+    fn new(station: Station, known: Hydration, live: Option<Live>, unanswered: &[String]) -> Self {
+        let live = live.unwrap_or_default();
+        let open_sessions = known.open_sessions.iter().map(|session| session.id);
         Self {
-            connected: api.actors.connection(&station.id),
-            identity_conflict: api.conflicts.of(&station.id),
-            connectors: live.connectors,
-            open_sessions: live
-                .open_sessions
-                .iter()
-                .map(|session| session.id)
-                .collect(),
+            unanswered_hubs: match live.connected {
+                Some(_) => Vec::new(),
+                None => unanswered.to_vec(),
+            },
+            connected: live.connected,
+            identity_conflict: live.identity_conflict,
+            connectors: known.connectors,
+            open_sessions: open_sessions.collect(),
             station,
         }
+    }
+
+    /// With those that did not hear of a change.
+    fn unheard_by(mut self, hubs: Vec<String>) -> Self {
+        self.unanswered_hubs.extend(hubs);
+        self.unanswered_hubs.sort();
+        self.unanswered_hubs.dedup();
+        self
     }
 }
 
@@ -135,10 +157,16 @@ async fn list(
         .store
         .stations(filter, STATIONS.request(&paging)?)
         .await?;
-    let items = stream::iter(page.items)
-        .map(async |station| {
-            let live = api.store.hydrate(&station.id).await?;
-            Ok::<_, Problem>(StationView::new(&api, station, live))
+    let ids = page.items.iter().map(|station| station.id.clone());
+    let (mut seen, unanswered) = api.fleet.look(ids.collect(), Vec::new()).await;
+    let items = page.items.into_iter().map(|station| {
+        let live = seen.stations.remove(&station.id);
+        (station, live)
+    });
+    let items = stream::iter(items.collect::<Vec<_>>())
+        .map(async |(station, live)| {
+            let known = api.store.hydrate(&station.id).await?;
+            Ok::<_, Problem>(StationView::new(station, known, live, &unanswered))
         })
         .buffered(READS_AT_ONCE)
         .try_collect()
@@ -179,16 +207,17 @@ async fn create(
             station.id
         )));
     }
-    api.actors.station_changed(&station.id).await;
+    let unheard = changed(&api, &station.id).await;
     let location = format!(
         "/api/v1/stations/{}",
         super::path_segment(station.id.as_str())
     );
-    let live = api.store.hydrate(&station.id).await?;
+    let known = api.store.hydrate(&station.id).await?;
+    let view = StationView::of(&api, station, known).await;
     Ok((
         StatusCode::CREATED,
         [(header::LOCATION, location)],
-        axum::Json(StationView::new(&api, station, live)),
+        axum::Json(view.unheard_by(unheard)),
     ))
 }
 
@@ -201,9 +230,9 @@ async fn show(
     State(api): State<Arc<Api>>,
     Path(id): Path<StationId>,
 ) -> Result<axum::Json<StationView>, Problem> {
-    let mut live = api.store.hydrate(&id).await?;
-    let station = live.station.take().ok_or_else(|| unknown(&id))?;
-    Ok(axum::Json(StationView::new(&api, station, live)))
+    let mut known = api.store.hydrate(&id).await?;
+    let station = known.station.take().ok_or_else(|| unknown(&id))?;
+    Ok(axum::Json(StationView::of(&api, station, known).await))
 }
 
 /// Change a station
@@ -218,8 +247,8 @@ async fn change(
     Json(patch): Json<StationPatch>,
 ) -> Result<axum::Json<StationView>, Problem> {
     let _editing = api.editing.lock().await;
-    let mut live = api.store.hydrate(&id).await?;
-    let mut station = live.station.take().ok_or_else(|| unknown(&id))?;
+    let mut known = api.store.hydrate(&id).await?;
+    let mut station = known.station.take().ok_or_else(|| unknown(&id))?;
     if let Some(site) = patch.site {
         site_exists(&api, site.as_ref()).await?;
         station.site = site;
@@ -232,8 +261,9 @@ async fn change(
     if !api.store.configure_station(station.clone()).await? {
         return Err(unknown(&id));
     }
-    api.actors.station_changed(&id).await;
-    Ok(axum::Json(StationView::new(&api, station, live)))
+    let unheard = changed(&api, &id).await;
+    let view = StationView::of(&api, station, known).await;
+    Ok(axum::Json(view.unheard_by(unheard)))
 }
 
 /// Forget a station
@@ -251,9 +281,14 @@ async fn delete(
     if !api.store.delete_station(&id).await? {
         return Err(unknown(&id));
     }
-    api.actors.disconnect(&id, CloseReason::Removed);
-    api.actors.station_changed(&id).await;
+    api.fleet.tell(Ask::StationRemoved { station: id }).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Has the hubs read a station's configuration anew; those that did not hear of it.
+async fn changed(api: &Api, id: &StationId) -> Vec<String> {
+    let station = id.clone();
+    api.fleet.tell(Ask::StationChanged { station }).await
 }
 
 /// Refuses a station that is not known.

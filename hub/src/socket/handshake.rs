@@ -26,6 +26,9 @@ const OVERLOADED_RETRY_S: u32 = 15;
 /// When to come back, at the earliest, to a hub that cannot keep or read anything, in s.
 const UNAVAILABLE_RETRY_S: u32 = 30;
 
+/// When to come back, at the earliest, for one that another connection of its station overtook, in s.
+const OVERTAKEN_RETRY_S: u32 = 5;
+
 /// Shakes hands and, if all is well, leaves an open link behind. Told to `hurry`, it gives up unless it has
 /// read the request.
 pub(crate) async fn shake(mut stream: TcpStream, sockets: Arc<Sockets>, hurry: Arc<Notify>) {
@@ -191,27 +194,32 @@ async fn open(
             sockets.clock.now(),
         );
     }
-    let connection =
-        match sockets
-            .actors
-            .connect(&request.station, protocol, &link, hydration.as_ref())
-        {
-            Ok(connection) => connection,
-            Err(ConnectError::Unread) => {
-                let detail = "the hub cannot reach its store; try again";
-                let refused = Refused::later("unavailable", detail, UNAVAILABLE_RETRY_S);
-                return turn_away(stream, sockets, &refused).await;
-            }
-            Err(ConnectError::Quarantined(until)) => {
-                let wait_s = until.ms_since(sockets.clock.now()).max(1000) / 1000;
-                let refused = Refused::later(
-                    "unavailable",
-                    "this station crashed its actor again and again and rests",
-                    u32::try_from(wait_s).unwrap_or(u32::MAX),
-                );
-                return turn_away(stream, sockets, &refused).await;
-            }
-        };
+    let connection = match sockets
+        .actors
+        .connect(&request.station, protocol, &link, hydration.as_ref())
+        .await
+    {
+        Ok(connection) => connection,
+        Err(ConnectError::Unread) => {
+            let detail = "the hub cannot reach its store; try again";
+            let refused = Refused::later("unavailable", detail, UNAVAILABLE_RETRY_S);
+            return turn_away(stream, sockets, &refused).await;
+        }
+        Err(ConnectError::Overtaken) => {
+            let detail = "a newer connection of this station was opened meanwhile";
+            let refused = Refused::later("overtaken", detail, OVERTAKEN_RETRY_S);
+            return turn_away(stream, sockets, &refused).await;
+        }
+        Err(ConnectError::Quarantined(until)) => {
+            let wait_s = until.ms_since(sockets.clock.now()).max(1000) / 1000;
+            let refused = Refused::later(
+                "unavailable",
+                "this station crashed its actor again and again and rests",
+                u32::try_from(wait_s).unwrap_or(u32::MAX),
+            );
+            return turn_away(stream, sockets, &refused).await;
+        }
+    };
     // A station that offered nothing must not be answered with a subprotocol (RFC 6455 §4.1).
     let spoken = (request.offer != Offer::Nothing).then(|| protocol.subprotocol());
     let answer = switching_protocols(&request.key, spoken);

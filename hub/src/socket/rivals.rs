@@ -15,7 +15,7 @@
 use std::net::IpAddr;
 
 use model::{BootInfo, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// So many answered evictions in a row, each of the other device than the one before, are a conflict:
@@ -25,7 +25,7 @@ const TURNS: usize = 4;
 const BOOTS_MOST: usize = 8;
 
 /// A device, as far as it is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Device {
     /// The address it last connected from.
     #[schema(value_type = String)]
@@ -35,7 +35,7 @@ pub(crate) struct Device {
 }
 
 /// An identity that two devices use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct IdentityConflict {
     /// Since when it is known.
     pub(crate) since: Timestamp,

@@ -47,7 +47,8 @@ impl Reachable for LivingHub {
         let link: Arc<dyn Link> = Arc::new(NoCalls);
         let connection = self
             .actors
-            .connect(station, protocol, &link, hydration.as_ref());
+            .connect(station, protocol, &link, hydration.as_ref())
+            .await;
         Some(ActorLine {
             hub: self.clone(),
             connection: connection.ok()?,

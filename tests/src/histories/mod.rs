@@ -24,8 +24,9 @@ use std::{
     time::Duration,
 };
 
-use actors::{Actors, ManualClock, Settings};
+use actors::{Actors, Clock, ManualClock, Settings};
 use model::Timestamp;
+use placement::LocalPlacement;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use store::{MemoryStore, StationStore, Store};
 use store_spool::{SimDisk, Spooled};
@@ -194,7 +195,9 @@ fn live(
             event_deadline_ms: 2_000,
             ..Settings::default()
         };
-        let actors = Actors::start(store.clone(), Arc::clone(&world.clock) as _, settings).await;
+        let placement = Arc::new(LocalPlacement::new("hub", world.clock.now().0));
+        let clock = Arc::clone(&world.clock) as _;
+        let actors = Actors::start(store.clone(), clock, placement, settings).await;
         let actors = actors.expect("the tree starts");
         let hub = LivingHub {
             actors,

@@ -62,6 +62,7 @@ macro_rules! cluster_contract_tests {
     ($bench:path) => {
         $crate::cluster_contract_tests! { @list $bench;
             the_newest_socket_wins_and_the_old_one_is_told
+            a_claim_tells_whether_another_came_between
             a_charger_is_found_from_every_node
             a_charger_that_hops_is_held_once
             shards_are_spread_and_none_has_two_nodes

@@ -1,6 +1,9 @@
 //! Rules for placements with many nodes. Time runs five times as fast in them.
 
-use std::ops::ControlFlow::{Break, Continue};
+use std::{
+    ops::ControlFlow::{Break, Continue},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use super::{Bench, event, station, until};
 use crate::{Event, Placement, SHARDS, ShardId, Timing};
@@ -61,6 +64,29 @@ pub async fn the_newest_socket_wins_and_the_old_one_is_told(bench: &dyn Bench) {
     // What the old one still does is late.
     a.release(&cp, first.epoch);
     assert!(b.has(&cp, second.epoch));
+}
+
+/// Whether what a node remembers of a charger still holds.
+pub async fn a_claim_tells_whether_another_came_between(bench: &dyn Bench) {
+    let [a, b, _c] = three(bench).await;
+    obey(&*a);
+    obey(&*b);
+    let cp = station("CP-1");
+    // A claim that was released is remembered for a minute after its epoch.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("after 1970").as_millis() as i64;
+    let first = a.claim(&cp, now).await;
+    assert!(first.continues(0), "nobody held it before");
+    let second = a.claim(&cp, now).await;
+    assert!(second.continues(first.epoch) && !second.continues(0));
+    a.release(&cp, second.epoch);
+    let third = a.claim(&cp, now).await;
+    assert!(third.continues(second.epoch), "it was only released");
+    let elsewhere = b.claim(&cp, now).await;
+    assert!(!elsewhere.continues(0));
+    b.release(&cp, elsewhere.epoch);
+    let back = a.claim(&cp, now).await;
+    assert!(!back.continues(third.epoch), "{back:?}");
 }
 
 /// And by its node, nowhere else.
@@ -145,7 +171,7 @@ pub async fn a_node_that_leaves_hands_its_shards_over_first(bench: &dyn Bench) {
         held(&*a) > 256 && held(&*b) > 256
     })
     .await;
-    let leave = a.leave();
+    let give_up = a.give_up_shards();
     let hand_over = async {
         loop {
             let leaving = event(&mut events, "a shard leaves", |event| match event {
@@ -159,10 +185,19 @@ pub async fn a_node_that_leaves_hands_its_shards_over_first(bench: &dyn Bench) {
         }
     };
     tokio::select! {
-        () = leave => {}
+        () = give_up => {}
         () = hand_over => {}
     }
     assert_eq!(held(&*a), 0);
+    let cp = station("CP-1");
+    a.claim(&cp, NOW).await;
+    let found = b.locate(&cp).await.expect("it answers");
+    assert!(found.is_some(), "its chargers are still there");
+    a.leave().await;
+    until("its lease has ended", async || {
+        b.locate(&cp).await == Ok(None)
+    })
+    .await;
     spread(&[&*b]).await;
 }
 

@@ -1,6 +1,7 @@
 //! The API through its router, on the in-memory store and real actors.
 
 mod access;
+mod cluster;
 mod dead_letters;
 mod document;
 mod events;
@@ -22,12 +23,13 @@ use axum::{
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use model::{Role, Timestamp};
+use placement::LocalPlacement;
 use serde_json::Value;
 use store::{ApiKeyStore, MemoryStore, Store};
 use tower::ServiceExt;
 
 use super::{ApiState, RateLimits, auth::new_key, problem::PROBLEM_JSON, router};
-use crate::{commands::Commands, dead_letters::DeadLetters};
+use crate::{commands::Commands, dead_letters::DeadLetters, fleet::Fleet};
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -60,15 +62,23 @@ impl TestApi {
         let clock = Arc::new(ManualClock::at(NOW));
         let ready = Arc::new(AtomicBool::new(true));
         let all: Arc<dyn Store> = store.clone();
-        let actors = Actors::start(all.clone(), clock.clone(), actors::Settings::default())
-            .await
-            .unwrap();
+        let placement = Arc::new(LocalPlacement::new("hub", clock.now().0));
+        let actors = Actors::start(
+            all.clone(),
+            clock.clone(),
+            placement,
+            actors::Settings::default(),
+        )
+        .await
+        .unwrap();
+        let conflicts = Arc::new(crate::socket::Conflicts::new(300));
+        let fleet = Fleet::alone(actors.clone(), conflicts);
         let router = router(ApiState {
-            conflicts: Arc::new(crate::socket::Conflicts::new(300)),
+            fleet: fleet.clone(),
             store: all.clone(),
             actors: actors.clone(),
             dead_letters: DeadLetters::new(all.clone(), actors.clone()),
-            commands: Commands::new(all, actors.clone(), clock.clone()),
+            commands: Commands::new(all, actors.clone(), fleet, clock.clone()),
             clock: clock.clone(),
             ready: ready.clone(),
             awaited: None,

@@ -1,0 +1,49 @@
+//! What happens to this node among others: chargers that another node took over, shards of sites that come and
+//! go.
+//!
+//! Nothing here is what keeps two nodes from acting for one site: whoever acts asks
+//! [`Placement::site_epoch`](placement::Placement::site_epoch) right before. This starts and ends site actors, so
+//! that each runs where it may act.
+
+use std::sync::Arc;
+
+use model::StationId;
+use placement::Event;
+
+use crate::{CloseReason, deps::Deps, metrics};
+
+/// Heeds what happens; returns when another process has this node's name.
+pub(crate) async fn follow(deps: &Arc<Deps>) {
+    let Some(mut events) = deps.placement.events() else {
+        return;
+    };
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Evicted { station, epoch } => evict(deps, &station, epoch),
+            Event::ShardGained { shard, .. } => deps.sites.gained(deps, shard),
+            Event::ShardLeaving { shard, hand_over } => {
+                let ended = deps.sites.lost(Some(shard));
+                // Others are waited for meanwhile.
+                tokio::spawn(async move {
+                    ended.await;
+                    drop(hand_over);
+                });
+            }
+            Event::ShardLost { shard } => drop(tokio::spawn(deps.sites.lost(Some(shard)))),
+            Event::Fenced => drop(tokio::spawn(deps.sites.lost(None))),
+            Event::Superseded => return,
+        }
+    }
+    // One that is alone has heard all there is.
+    std::future::pending().await
+}
+
+/// Closes the station's socket here, unless it is newer than what another node holds.
+fn evict(deps: &Deps, station: &StationId, epoch: i64) {
+    let slot = deps.directory.find(station);
+    let attached = slot.and_then(|slot| slot.connection());
+    if let Some(attached) = attached.filter(|attached| attached.epoch <= epoch) {
+        ::metrics::counter!(metrics::SOCKETS_REPLACED).increment(1);
+        attached.link.close(CloseReason::Replaced);
+    }
+}

@@ -1,0 +1,54 @@
+//! This hub among others: which placement it goes by, and what one of them does for all.
+
+use std::{sync::Arc, time::Duration};
+
+use placement::{LocalPlacement, Node, Placement, Settings, ShardId};
+use placement_redis::RedisBackend;
+use store::Store;
+
+use crate::{HubError, config::Member};
+
+/// What a hub that is alone is called.
+const ALONE: &str = "hub";
+
+/// Takes part in the cluster, or is alone. Waits for nobody: Redis may be away. `now`: ms since 1970.
+///
+/// # Errors
+/// [`HubError::Cluster`]: a file for TLS cannot be used, or the servers cannot be addressed so.
+pub(crate) fn placement(member: Option<&Member>, now: i64) -> Result<Arc<dyn Placement>, HubError> {
+    let Some(member) = member else {
+        return Ok(Arc::new(LocalPlacement::new(ALONE, now)));
+    };
+    let backend = RedisBackend::new(&member.redis)
+        .map_err(|error| HubError::Cluster(format!("cluster.redis: {error}")))?;
+    let settings = Settings::new(&member.name, &member.address);
+    tracing::info!(name = %member.name, address = %member.address, "this hub is one of a cluster");
+    Ok(Arc::new(Node::start(backend, settings)))
+}
+
+/// How often commands are looked for whose hub is gone.
+const LOST_COMMANDS_EVERY: Duration = Duration::from_mins(5);
+
+/// Brings commands to their end whose hub went before it could, for ever: those of a store that many hubs `shared`,
+/// of which the holder of the first shard looks after this.
+pub(crate) async fn close_lost_commands(shared: Option<Arc<dyn Store>>, placement: &dyn Placement) {
+    let (Some(store), Some(first)) = (shared, ShardId::new(0)) else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(LOST_COMMANDS_EVERY).await;
+        if placement.shard_epoch(first).is_none() {
+            continue;
+        }
+        match store.close_unfinished_commands(crate::NOT_ANSWERED).await {
+            Ok(0) => {}
+            Ok(closed) => tracing::info!(
+                closed,
+                "commands whose hub is gone were brought to their end"
+            ),
+            Err(error) => {
+                tracing::warn!(%error, "commands whose hub is gone could not all be brought to their end; the next look does");
+            }
+        }
+    }
+}

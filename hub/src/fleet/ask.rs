@@ -1,0 +1,166 @@
+//! What hubs ask each other, as JSON: a word or a field that is added is not understood by older hubs, and answered so.
+
+use std::collections::HashMap;
+
+use actors::{ConnectionView, SiteView};
+use bytes::Bytes;
+use model::{LiveEvent, Protocol, SiteId, StationId};
+use serde::{Deserialize, Serialize};
+
+use super::Call;
+use crate::socket::IdentityConflict;
+
+/// What a hub asks another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub(crate) enum Ask {
+    /// Send a CALL to the charger it is about. Answered with a [`actors::CallOutcome`].
+    Call {
+        /// The version it is in.
+        protocol: Protocol,
+        /// The OCPP action.
+        action: String,
+        /// The payload, as JSON text.
+        payload: String,
+    },
+    /// Say what is seen of these. Answered with [`Seen`].
+    Look {
+        /// Stations, of which those with a socket or a conflict are told.
+        stations: Vec<StationId>,
+        /// Sites, of which those with an actor are told.
+        sites: Vec<SiteId>,
+    },
+    /// An operator changed a station's configuration.
+    StationChanged {
+        /// Which.
+        station: StationId,
+    },
+    /// An operator deleted a station.
+    StationRemoved {
+        /// Which.
+        station: StationId,
+    },
+    /// An operator changed a site's configuration, or deleted it.
+    SiteChanged {
+        /// Which.
+        site: SiteId,
+    },
+}
+
+impl Ask {
+    /// To send a CALL.
+    pub(super) fn call(call: &Call) -> Self {
+        Self::Call {
+            protocol: call.protocol,
+            action: call.action.clone(),
+            payload: call.payload.clone(),
+        }
+    }
+
+    pub(super) fn to_bytes(&self) -> Bytes {
+        to_bytes(self)
+    }
+}
+
+/// What is seen of stations and sites.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// Of stations.
+    pub(crate) stations: HashMap<StationId, Live>,
+    /// Of sites.
+    pub(crate) sites: HashMap<SiteId, SiteView>,
+}
+
+/// What is seen of a station.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Live {
+    /// Its socket.
+    pub(crate) connected: Option<ConnectionView>,
+    /// The epoch of that; 0: there is none.
+    pub(crate) epoch: i64,
+    /// Two devices use its identity.
+    pub(crate) identity_conflict: Option<IdentityConflict>,
+}
+
+impl Seen {
+    /// Adds what another hub sees. A socket of a later epoch is the one that counts.
+    pub(super) fn add(&mut self, other: Self) {
+        for (station, live) in other.stations {
+            let known = self.stations.entry(station).or_default();
+            let conflict = known
+                .identity_conflict
+                .take()
+                .or(live.identity_conflict.clone());
+            if live.epoch > known.epoch {
+                *known = live;
+            }
+            known.identity_conflict = conflict;
+        }
+        // One hub acts for a site, or none for a moment.
+        self.sites.extend(other.sites);
+    }
+}
+
+/// What happens at a hub, for another that watches.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Happened {
+    /// An event.
+    Event(LiveEvent),
+    /// So many were missed, because the other does not keep up.
+    Missed(u64),
+}
+
+/// As JSON. What is sent between hubs has text for keys and no other obstacle.
+pub(super) fn to_bytes(value: &impl Serialize) -> Bytes {
+    let text = serde_json::to_vec(value);
+    let text = text.inspect_err(
+        |error| tracing::error!(%error, "what a hub says to another could not be written"),
+    );
+    text.unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Timestamp;
+
+    use super::*;
+
+    fn live(epoch: i64, since: i64) -> Live {
+        Live {
+            connected: Some(ConnectionView {
+                protocol: Protocol::Ocpp16,
+                since: Timestamp(since),
+                last_heard_at: Timestamp(since),
+            }),
+            epoch,
+            identity_conflict: None,
+        }
+    }
+
+    #[test]
+    fn of_two_sockets_the_later_one_counts_whoever_says_so_first() {
+        let station = StationId::new("CP").unwrap();
+        let seen = |live: Live| Seen {
+            stations: HashMap::from([(station.clone(), live)]),
+            sites: HashMap::new(),
+        };
+        for (first, second) in [(live(7, 1), live(8, 2)), (live(8, 2), live(7, 1))] {
+            let mut both = seen(first);
+            both.add(seen(second));
+            assert_eq!(both.stations[&station], live(8, 2));
+        }
+    }
+
+    #[test]
+    fn what_is_asked_is_understood_and_a_word_that_is_not_known_is_no_ask() {
+        let ask = Ask::Look {
+            stations: vec![StationId::new("CP/1 ü").unwrap()],
+            sites: vec![SiteId::new("depot").unwrap()],
+        };
+        assert_eq!(serde_json::from_slice::<Ask>(&ask.to_bytes()).unwrap(), ask);
+        serde_json::from_str::<Ask>(r#"{"ask": "sing"}"#).unwrap_err();
+        serde_json::from_str::<Ask>(r#"{"ask": "site_changed", "site": "depot", "more": 1}"#)
+            .unwrap();
+    }
+}

@@ -1,0 +1,317 @@
+//! The stations and sites of all hubs of a cluster, wherever their sockets and actors are.
+//!
+//! A command goes to the one hub that holds its station: placement says which ([`Fleet::call`]). What the API shows of a
+//! station's socket, or of a site's actor, every other hub is asked for ([`Fleet::look`]), and so is told that an
+//! operator changed something ([`Fleet::tell`]); whoever does not answer in time is named. A hub that is alone asks
+//! nobody.
+//!
+//! What hubs say to each other is in [`ask`], how they say it in crate `peer`, what a hub does when it is asked
+//! in [`here`], what happens at the others in [`elsewhere`].
+
+mod ask;
+mod elsewhere;
+mod here;
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actors::{Actors, CallOutcome};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use model::{CommandId, Protocol, SiteId, StationId};
+use peer::{Answer, AskError, Message, Peers, Serving, Settings, Target, Uuid};
+use placement::{Location, NodeAddress};
+use tokio::{net::TcpListener, sync::oneshot};
+
+use self::here::Here;
+pub(crate) use self::{
+    ask::{Ask, Live, Seen},
+    elsewhere::{Elsewhere, Heard},
+};
+use crate::{HubError, config::Member, socket::Conflicts};
+
+/// How long another hub may take for what the API shows.
+const LOOK_MOST: Duration = Duration::from_secs(2);
+/// Room in a frame beside the longest answer of a station.
+const AROUND_AN_ANSWER: usize = 256 << 10;
+
+/// All stations and sites; cheap to clone.
+#[derive(Clone)]
+pub struct Fleet(Arc<Inner>);
+
+struct Inner {
+    here: Here,
+    others: Option<Others>,
+}
+
+/// The other hubs.
+struct Others {
+    peers: Peers,
+    elsewhere: Elsewhere,
+}
+
+/// A CALL to a station, in the version it speaks.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// Its command.
+    pub(crate) id: CommandId,
+    /// To whom.
+    pub(crate) station: StationId,
+    /// The version it is in.
+    pub(crate) protocol: Protocol,
+    /// The OCPP action.
+    pub(crate) action: String,
+    /// The payload, as JSON text.
+    pub(crate) payload: String,
+    /// When it must be answered.
+    pub(crate) deadline: Instant,
+}
+
+/// What became of a CALL.
+#[derive(Debug)]
+pub(crate) enum Reached {
+    /// The hub that holds the station tells.
+    Told(CallOutcome),
+    /// It did not go out, or that hub failed; why.
+    Failed(String),
+    /// The hub that holds the station went: whether the station got it is not known.
+    Lost(String),
+}
+
+impl Fleet {
+    /// Of a hub that is alone.
+    pub fn alone(actors: Actors, conflicts: Arc<Conflicts>) -> Self {
+        let here = Here::new(actors, conflicts);
+        Self(Arc::new(Inner { here, others: None }))
+    }
+
+    /// Of a hub among others, which can ask this one from now on.
+    ///
+    /// # Errors
+    /// [`HubError`]: its address cannot be listened on.
+    pub(crate) async fn among_others(
+        member: &Member,
+        max_message_bytes: usize,
+        actors: Actors,
+        conflicts: Arc<Conflicts>,
+    ) -> Result<(Self, Serving), HubError> {
+        let error = |error: io::Error| HubError::Listen {
+            name: "cluster.listen",
+            address: member.listen,
+            error,
+        };
+        let listener = TcpListener::bind(member.listen).await.map_err(error)?;
+        let here = Here::new(actors, conflicts);
+        let defaults = Settings::new(&member.name);
+        let settings = Settings {
+            // As text in text, most of an answer may be twice as long.
+            max_frame_bytes: defaults
+                .max_frame_bytes
+                .max(2 * max_message_bytes + AROUND_AN_ANSWER),
+            ..defaults
+        };
+        let receive = Arc::new(here.clone());
+        let serving = peer::serve(listener, &member.security, &settings, receive)
+            .map_err(|error| HubError::Cluster(format!("cluster.tls_certificate: {error}")))?;
+        let others = Some(Others {
+            peers: Peers::new(settings, member.security.clone()),
+            elsewhere: Elsewhere::new(here.actors.settings().live_backlog),
+        });
+        Ok((Self(Arc::new(Inner { here, others })), serving))
+    }
+
+    /// Keeps to the hubs that are there, for as long as it is polled.
+    pub(crate) async fn follow(&self) {
+        match &self.0.others {
+            Some(others) => others.elsewhere.follow(self, &others.peers).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What happens at the other hubs; `None` where there are none.
+    pub(crate) fn elsewhere(&self) -> Option<&Elsewhere> {
+        self.0.others.as_ref().map(|others| &others.elsewhere)
+    }
+
+    /// Sends a CALL to a station, wherever it is, at most once for its id. `sent` is told when it goes over the
+    /// wire.
+    pub(crate) async fn call(&self, call: Call, sent: oneshot::Sender<()>) -> Reached {
+        let Some(others) = &self.0.others else {
+            return self.call_here(call, sent).await;
+        };
+        let located = self.0.here.actors.placement().locate(&call.station).await;
+        let at = match located {
+            Ok(Some(Location { here: true, .. })) => return self.call_here(call, sent).await,
+            Ok(Some(Location { node, epoch, .. })) => (node, epoch),
+            Ok(None) => return Reached::Told(CallOutcome::Gone),
+            Err(_) => {
+                return Reached::Failed(
+                    "the station is not at this hub, and where it is cannot be found out while Redis does not answer; try again"
+                        .to_owned(),
+                );
+            }
+        };
+        self.call_there(&others.peers, at, call, sent).await
+    }
+
+    async fn call_here(&self, call: Call, sent: oneshot::Sender<()>) -> Reached {
+        Reached::Told(self.0.here.call(call, sent).await)
+    }
+
+    /// Follows the station once, where it is not there any more.
+    async fn call_there(
+        &self,
+        peers: &Peers,
+        mut at: (NodeAddress, i64),
+        call: Call,
+        sent: oneshot::Sender<()>,
+    ) -> Reached {
+        let body = Ask::call(&call).to_bytes();
+        let (mut sent, mut followed) = (Some(sent), false);
+        loop {
+            let message = Message {
+                id: call.id.0,
+                to: Target::Charger(call.station.clone()),
+                epoch: Some(at.1),
+                deadline: call.deadline,
+                once: true,
+                body: body.clone(),
+            };
+            let (tell, told) = oneshot::channel();
+            let asking = peers.ask(&at.0, message, Some(tell));
+            match noting(asking, told, &mut sent).await {
+                Ok(Answer::NotHere { at: Some(there) }) if !followed => at = there,
+                Ok(Answer::Stale { epoch }) if !followed => at.1 = epoch,
+                Ok(answer) => return told_by(&at.0.name, answer),
+                Err(error) => return not_answered(error),
+            }
+            followed = true;
+            // It was not under way, so nobody was told.
+            if let Some(sent) = sent.take_if(|_| at.0.name == self.0.here.name()) {
+                return self.call_here(call, sent).await;
+            }
+        }
+    }
+
+    /// What all hubs together see of these stations and sites, and the names of those that did not answer.
+    pub(crate) async fn look(
+        &self,
+        stations: Vec<StationId>,
+        sites: Vec<SiteId>,
+    ) -> (Seen, Vec<String>) {
+        let mut seen = self.0.here.look(&stations, &sites).await;
+        let ask = Ask::Look { stations, sites };
+        let (answers, mut unanswered) = self.ask_all(&ask, false).await;
+        for (node, answer) in answers {
+            match serde_json::from_slice(&answer) {
+                Ok(more) => seen.add(more),
+                Err(_) => unanswered.push(node),
+            }
+        }
+        (seen, unanswered)
+    }
+
+    /// Tells all hubs that something changed, this one too; the names of those that did not hear it.
+    pub(crate) async fn tell(&self, change: Ask) -> Vec<String> {
+        let (_, (_, unanswered)) =
+            tokio::join!(self.0.here.heed(&change), self.ask_all(&change, true));
+        unanswered
+    }
+
+    /// Asks every other hub; what they answer, and the names of those that do not.
+    async fn ask_all(&self, ask: &Ask, once: bool) -> (Vec<(String, Bytes)>, Vec<String>) {
+        let Some(others) = &self.0.others else {
+            return Default::default();
+        };
+        let (body, deadline) = (ask.to_bytes(), Instant::now() + LOOK_MOST);
+        let nodes = self.nodes();
+        let asked = nodes.into_iter().map(|node| {
+            let message = Message {
+                id: Uuid::new_v4(),
+                to: Target::Node,
+                epoch: None,
+                deadline,
+                once,
+                body: body.clone(),
+            };
+            async move {
+                let answer = others.peers.ask(&node, message, None).await;
+                (node.name, answer)
+            }
+        });
+        let (mut answers, mut unanswered) = (Vec::new(), Vec::new());
+        let mut asked: FuturesUnordered<_> = asked.collect();
+        while let Some((node, answer)) = asked.next().await {
+            match answer {
+                Ok(Answer::Ok(answer)) => answers.push((node, answer)),
+                Ok(_) | Err(_) => unanswered.push(node),
+            }
+        }
+        unanswered.sort();
+        (answers, unanswered)
+    }
+
+    /// The other hubs that live.
+    fn nodes(&self) -> Vec<NodeAddress> {
+        let view = self.0.here.actors.placement().view();
+        let others = view
+            .nodes
+            .into_iter()
+            .filter(|node| node.alive && node.name != view.me);
+        let nodes = others.map(|node| NodeAddress {
+            name: node.name,
+            address: node.address,
+            incarnation: node.incarnation,
+        });
+        nodes.collect()
+    }
+}
+
+/// Waits for the answer, and passes on that the CALL is under way.
+async fn noting(
+    asking: impl Future<Output = Result<Answer, AskError>>,
+    under_way: oneshot::Receiver<()>,
+    sent: &mut Option<oneshot::Sender<()>>,
+) -> Result<Answer, AskError> {
+    tokio::pin!(asking);
+    tokio::select! {
+        answer = &mut asking => return answer,
+        under_way = under_way => if let (Ok(()), Some(sent)) = (under_way, sent.take()) {
+            // Nobody may want to know.
+            let _ = sent.send(());
+        }
+    }
+    asking.await
+}
+
+/// What the answer of the hub means that was asked last.
+fn told_by(hub: &str, answer: Answer) -> Reached {
+    match answer {
+        Answer::Ok(outcome) => match serde_json::from_slice(&outcome) {
+            Ok(outcome) => Reached::Told(outcome),
+            Err(error) => Reached::Lost(format!(
+                "hub {hub} answered something that this one does not understand: {error}"
+            )),
+        },
+        // It moves faster than it can be followed, or has gone.
+        Answer::NotHere { .. } | Answer::Stale { .. } => Reached::Told(CallOutcome::Gone),
+        Answer::Deadline => Reached::Told(CallOutcome::TimedOut),
+        Answer::Busy => Reached::Failed(format!(
+            "hub {hub}, which holds the station, has too much to do; try again"
+        )),
+        Answer::Refused(why) => Reached::Failed(format!("hub {hub}: {why}")),
+    }
+}
+
+fn not_answered(error: AskError) -> Reached {
+    match error {
+        AskError::TimedOut(_) => Reached::Told(CallOutcome::TimedOut),
+        AskError::Lost(_) => Reached::Lost(format!(
+            "{error}; whether the station got the command is not known"
+        )),
+        error => Reached::Failed(format!("{error}; nothing was sent to the station")),
+    }
+}

@@ -1,0 +1,15 @@
+//! Hubs that act as one: three real processes that share a real Redis.
+//!
+//! What is about sessions that go on at another hub wants a store that they share: with feature `cql`.
+
+#[path = "cluster/bench.rs"]
+mod bench;
+#[path = "cluster/commands.rs"]
+mod commands;
+#[path = "cluster/placement.rs"]
+mod placement;
+#[path = "../../actors/placement-redis/tests/common/servers.rs"]
+mod servers;
+#[cfg(feature = "cql")]
+#[path = "cluster/sessions.rs"]
+mod sessions;
