@@ -127,6 +127,21 @@ pub struct MeterPoint {
     /// The number of the 2.x message it came in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<i64>,
+    /// No message is missing before it: it counts, whatever comes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settled: bool,
+}
+
+impl MeterPoint {
+    /// A reading that is new: the register's, in Wh, when it was taken, and the number of its 2.x message.
+    pub fn new(wh: f64, at: Timestamp, seq: Option<i64>) -> Self {
+        Self {
+            wh,
+            at,
+            seq,
+            settled: false,
+        }
+    }
 }
 
 /// Sequence numbers that follow each other.

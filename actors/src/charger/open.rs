@@ -87,13 +87,11 @@ impl OpenSessions {
         self.0.iter_mut().find(|open| open.transaction == name)
     }
 
-    /// The session whose station had used the name before, of what happened then; see [`again`].
-    pub(super) fn named_again(&self, name: &str, at: Option<Timestamp>) -> Option<&Open> {
-        self.0.iter().find(|open| {
-            let since = open.traits.map(|traits| traits.started_at);
-            again::name_used_again(&open.transaction) == Some(name)
-                && at.is_none_or(|at| Some(at) >= since)
-        })
+    /// The session for which the station last used a 2.x name; see [`again`].
+    pub(super) fn newest_use(&self, name: &str) -> Option<&Open> {
+        let uses = self.0.iter();
+        let uses = uses.filter_map(|open| Some((again::use_no(&open.transaction, name)?, open)));
+        uses.max_by_key(|(use_no, _)| *use_no).map(|(_, open)| open)
     }
 
     /// The session a station means by a name the hub did not give it: by the outlet, by the alias it used
@@ -257,6 +255,11 @@ impl Open {
     /// Whether it had begun by then, as far as is known.
     pub(super) fn has_begun(&self, at: Timestamp) -> bool {
         self.traits.is_none_or(|traits| traits.started_at <= at)
+    }
+
+    /// When it began, where that is known.
+    pub(super) fn began(&self) -> Option<Timestamp> {
+        self.traits.map(|traits| traits.started_at)
     }
 
     /// Whether it began with this very start of the station, sent before.

@@ -1,8 +1,8 @@
 //! From a transaction message to its session's actor.
 
 use model::{
-    ConnectorRef, MeterReading, Protocol, Refusal, StationReply, Timestamp, TransactionEvent,
-    TransactionPhase,
+    ConnectorRef, MeterReading, Protocol, Refusal, Session, StationReply, Timestamp,
+    TransactionEvent, TransactionPhase,
 };
 use ractor::{Actor, ActorRef};
 use store::ReadError;
@@ -14,8 +14,8 @@ use super::{
 use crate::{
     guard::Rule,
     session::{
-        Arguments, Envelope, Origin, SessionActor, SessionMsg,
-        core::{Closing, SessionInput, id_time},
+        Arguments, Envelope, Origin, SessionActor, SessionMsg, again,
+        core::{Closing, SessionInput, id_time, plausible},
     },
     site::StationNews,
 };
@@ -91,17 +91,17 @@ impl ChargerState {
         let Some(name) = &event.transaction else {
             return Ok(self.target_of_start(event, received_at));
         };
+        if self.protocol() == Protocol::Ocpp201 {
+            return self.use_of(name, event, received_at).await;
+        }
         if event.phase == TransactionPhase::Started {
-            // A dead letter that is replayed, with the number that was given in answer; or 2.x.
+            // A dead letter that is replayed, with the number that was given in answer.
             return Ok(match self.sessions.named(name) {
                 Some(open) => Target::of(open, false),
-                None => match self.sessions.named_again(name, event.at) {
-                    Some(open) => Target::of(open, false),
-                    None => Target::new(Origin::Started(name.clone()), false),
-                },
+                None => Target::new(Origin::Started(name.clone()), false),
             });
         }
-        if let Some(target) = self.target_by_name(name, event.at).await? {
+        if let Some(target) = self.target_by_number(name).await? {
             return Ok(target);
         }
         // The name means nothing here: the station's own, 0, -1, or another central system's.
@@ -122,7 +122,7 @@ impl ChargerState {
 
     async fn meter_target_of(&mut self, reading: &MeterReading) -> Result<MeterTarget, ReadError> {
         if let Some(name) = &reading.transaction
-            && let Some(target) = self.target_by_name(name, None).await?
+            && let Some(target) = self.target_by_number(name).await?
         {
             return Ok(MeterTarget::Session(target));
         }
@@ -149,32 +149,78 @@ impl ChargerState {
         })
     }
 
-    /// The session of that name, open or over. OCPP 2.x names are the station's to give, so there a
-    /// name nobody knows yet begins a session; a 1.6 number nobody handed out does not.
-    async fn target_by_name(
-        &mut self,
+    /// The session of a 2.x name, which is the station's to give, and to use again; see [`again`]. One that
+    /// nobody knows yet begins a session.
+    async fn use_of(
+        &self,
         name: &str,
-        at: Option<Timestamp>,
-    ) -> Result<Option<Target>, ReadError> {
-        if let Some(open) = self.sessions.named(name) {
+        event: &TransactionEvent,
+        received_at: Timestamp,
+    ) -> Result<Target, ReadError> {
+        let starts = event.phase == TransactionPhase::Started;
+        let Some(open) = self.sessions.newest_use(name) else {
+            // Its actor looks at those that are over.
+            let origin = if starts {
+                Origin::Started
+            } else {
+                Origin::Named
+            };
+            return Ok(Target::new(origin(name.to_owned()), false));
+        };
+        let (at, _) = plausible(event.at, received_at);
+        let newest = &open.transaction;
+        let is_other_card = again::is_other_card(open.token.as_ref(), event);
+        let is_older = open.began().is_some_and(|began| at < began);
+        let in_doubt = is_other_card || (is_older && again::name_used_again(newest).is_some());
+        if !in_doubt
+            || self
+                .holds(newest, event)
+                .await?
+                .is_some_and(|(_, holds)| holds)
+        {
+            return Ok(Target::of(open, false));
+        }
+        if let Some(previous) = again::previous(newest)
+            && let Some((session, holds)) = self.holds(&previous, event).await?
+        {
+            let began = open.began().unwrap_or(at);
+            if holds || again::belongs_to_earlier(&session, began, event.seq, at) {
+                return Ok(Target::new(Origin::Read(Box::new(session)), false));
+            }
+        }
+        Ok(match is_other_card {
+            true => Target::new(Origin::Started(again::next(newest)), false),
+            false => Target::of(open, false),
+        })
+    }
+
+    /// The session that is called so, and whether it holds the event already.
+    async fn holds(
+        &self,
+        transaction: &str,
+        event: &TransactionEvent,
+    ) -> Result<Option<(Session, bool)>, ReadError> {
+        let store = &*self.deps.store;
+        let session = store.session_by_transaction(&self.slot.station, transaction);
+        let Some(session) = session.await? else {
+            return Ok(None);
+        };
+        let holds = again::holds(store, &session, event).await?;
+        Ok(Some((session, holds)))
+    }
+
+    /// The session of that number, open or over; none, if nobody handed it out.
+    async fn target_by_number(&mut self, number: &str) -> Result<Option<Target>, ReadError> {
+        if let Some(open) = self.sessions.named(number) {
             return Ok(Some(Target::of(open, false)));
         }
-        if self.protocol() == Protocol::Ocpp201 {
-            if let Some(open) = self.sessions.named_again(name, at) {
-                return Ok(Some(Target::of(open, false)));
-            }
-            return Ok(Some(Target::new(Origin::Named(name.to_owned()), false)));
-        }
-        let over = self
-            .deps
-            .store
-            .session_by_transaction(&self.slot.station, name)
-            .await?;
-        Ok(match over {
+        let store = &self.deps.store;
+        let over = store.session_by_transaction(&self.slot.station, number);
+        Ok(match over.await? {
             Some(session) => Some(Target::new(Origin::Read(Box::new(session)), false)),
             // Its start waits as a dead letter, or was lost with a disk.
-            None if number::is_ours(name, self.deps.clock.now()) => {
-                Some(Target::new(Origin::Named(name.to_owned()), false))
+            None if number::is_ours(number, self.deps.clock.now()) => {
+                Some(Target::new(Origin::Named(number.to_owned()), false))
             }
             None => None,
         })

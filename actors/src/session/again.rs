@@ -1,8 +1,12 @@
 //! OCPP 2.x transaction names that their station uses again: one that numbers its transactions anew after
-//! a reset. What begins then is another session, under a name of its own, and its messages are told from
-//! those of the first by their time: they have the same names and sequence numbers.
+//! a reset. What begins then is another session, under a name of its own. Its messages have the names and
+//! sequence numbers of the first's, so they are told apart by what else they say: a start by not being the
+//! one that is known, the others by their time, or, where a clock was set, by whether they are missing.
 
-use model::{Flag, RetryKey, Session, SessionState, Timestamp, TransactionEvent, TransactionPhase};
+use model::{
+    Flag, RetryKey, Session, Timestamp, TokenRef, TokenUid, TransactionEvent, TransactionPhase,
+};
+use store::{ReadError, Store};
 
 /// Between a station's name and how often it was used: identifiers of OCPP 2.x hold no blanks.
 const AGAIN: &str = " again ";
@@ -27,7 +31,7 @@ pub(crate) fn name_used_again(transaction: &str) -> Option<&str> {
 }
 
 /// What the next session is called for which the station uses the name of this one.
-pub(super) fn next(transaction: &str) -> String {
+pub(crate) fn next(transaction: &str) -> String {
     let (name, use_no) = parts(transaction);
     nth(name, use_no.saturating_add(1))
 }
@@ -37,27 +41,77 @@ pub(super) fn key_in(transaction: &str, key: &RetryKey) -> Option<RetryKey> {
     name_used_again(transaction).map(|_| RetryKey::of("again", &[transaction, &key.0]))
 }
 
-/// Whether what happened then happened after the session was over.
-pub(super) fn is_after(session: &Session, at: Timestamp) -> bool {
-    session.state == SessionState::Ended && Some(at) > session.ended_at
+/// Which use of `name` the session is that is called `transaction`, from 1; none, if it is of another name.
+pub(crate) fn use_no(transaction: &str, name: &str) -> Option<u32> {
+    let (theirs, use_no) = parts(transaction);
+    (theirs == name).then_some(use_no)
 }
 
-/// Whether a start that came after the session was over begins another. The session's own start, sent
-/// again, tells an earlier time; where the session does not show that (its start was missing, or a clock
-/// was wrong or set back within it), another token must tell.
+/// What the session is called for which the station used the name of this one before.
+pub(crate) fn previous(transaction: &str) -> Option<String> {
+    match parts(transaction) {
+        (_, 1) => None,
+        (name, 2) => Some(name.to_owned()),
+        (name, use_no) => Some(nth(name, use_no - 1)),
+    }
+}
+
+/// Whether a session's log holds the event already.
+///
+/// # Errors
+/// The store cannot be read.
+pub(crate) async fn holds(
+    store: &dyn Store,
+    session: &Session,
+    event: &TransactionEvent,
+) -> Result<bool, ReadError> {
+    let key = key_in(&session.transaction, &event.retry_key);
+    let key = key.as_ref().unwrap_or(&event.retry_key);
+    let holder = store.session_by_key(&session.station, key).await?;
+    Ok(holder.is_some_and(|holder| holder.id == session.id))
+}
+
+/// Whether another card starts than the one the session is charged to.
+pub(crate) fn is_other_card(theirs: Option<&TokenUid>, event: &TransactionEvent) -> bool {
+    let started = event.phase == TransactionPhase::Started;
+    let other = |theirs: &TokenUid, token: &TokenRef| theirs.folded() != token.uid.folded();
+    let told = theirs.zip(event.token.as_ref());
+    started && told.is_some_and(|(theirs, token)| other(theirs, token))
+}
+
+/// Whether a start begins another session than that one, which is over and does not hold it: unless it is
+/// the one that was missing.
 pub(super) fn begins_another(session: &Session, event: &TransactionEvent) -> bool {
-    let other_token = match (&session.token, &event.token) {
-        (Some(theirs), Some(token)) => theirs.uid.folded() != token.uid.folded(),
-        _ => false,
+    let theirs = session.token.as_ref().map(|token| &token.uid);
+    event.phase == TransactionPhase::Started
+        && (!session.flags.contains(&Flag::StartMissing) || is_other_card(theirs, event))
+}
+
+/// Whether an event of that time, which neither holds, belongs to a session though the next use of its name
+/// had `begun`. By its time, unless that is in doubt, as the clock was set back within or between them;
+/// then it does if its number is missing there.
+pub(crate) fn belongs_to_earlier(
+    session: &Session,
+    begun: Timestamp,
+    seq: Option<i64>,
+    at: Timestamp,
+) -> bool {
+    let clock_tells = session.ended_at.is_some_and(|ended| ended < begun)
+        && !session.flags.contains(&Flag::ClockReplaced);
+    let is_missing = |seq: i64| {
+        let mut gaps = session.missing_seqs.iter();
+        gaps.any(|gap| (gap.first..=gap.last).contains(&seq))
     };
-    let in_doubt = [Flag::StartMissing, Flag::ClockReplaced];
-    let start_is_known = in_doubt.iter().all(|flag| !session.flags.contains(flag))
-        && session.ended_at > Some(session.started_at);
-    event.phase == TransactionPhase::Started && (other_token || start_is_known)
+    match clock_tells {
+        true => at < begun,
+        false => seq.is_some_and(is_missing),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use model::SeqRange;
+
     use super::*;
     use crate::session::core::tests::{empty_session, step};
 
@@ -65,6 +119,11 @@ mod tests {
     fn a_name_that_is_used_again_is_counted() {
         assert_eq!(next("7"), "7 again 2");
         assert_eq!(next("7 again 2"), "7 again 3");
+        assert_eq!(previous("7 again 3").as_deref(), Some("7 again 2"));
+        assert_eq!(previous("7 again 2").as_deref(), Some("7"));
+        assert_eq!(previous("7"), None);
+        assert_eq!(use_no("7 again 3", "7"), Some(3));
+        assert_eq!(use_no("71", "7"), None);
         assert_eq!(name_used_again("7 again 2"), Some("7"));
         for own in ["7", "7 again", "7 again 1", "again 2"] {
             assert_eq!(name_used_again(own), None, "{own}");
@@ -72,25 +131,32 @@ mod tests {
     }
 
     #[test]
-    fn only_a_later_start_begins_another_session() {
-        let start = step(TransactionPhase::Started, None, 60_000);
+    fn a_start_begins_another_session_unless_it_was_missing() {
+        let mut start = step(TransactionPhase::Started, None, 60_000);
         let mut session = empty_session();
-        let at = start.at.unwrap();
-        assert!(!is_after(&session, at), "it is not over");
-        session.state = SessionState::Ended;
-        session.started_at = at.plus_ms(-10);
-        session.ended_at = Some(at);
-        assert!(!is_after(&session, at), "it began no later than the end");
-        session.ended_at = Some(at.plus_ms(-5));
-        assert!(is_after(&session, at) && begins_another(&session, &start));
-        let ended = step(TransactionPhase::Ended, None, 60_000);
-        assert!(!begins_another(&session, &ended));
-        // A clock was set back within it, so its own start may tell a later time.
-        session.ended_at = Some(session.started_at);
+        assert!(begins_another(&session, &start));
+        session.flags.insert(Flag::StartMissing);
         session.token.clone_from(&start.token);
         assert!(!begins_another(&session, &start));
-        let mut other = start;
-        other.token.as_mut().unwrap().uid = model::TokenUid::new("B").unwrap();
-        assert!(begins_another(&session, &other));
+        start.token.as_mut().unwrap().uid = TokenUid::new("B").unwrap();
+        assert!(begins_another(&session, &start), "of another card");
+        let ended = step(TransactionPhase::Ended, None, 60_000);
+        assert!(!begins_another(&session, &ended));
+    }
+
+    #[test]
+    fn where_the_clock_does_not_tell_the_number_does() {
+        let mut session = empty_session();
+        session.missing_seqs = vec![SeqRange { first: 3, last: 4 }];
+        session.ended_at = Some(Timestamp(1000));
+        let belongs = |session: &Session, begun, seq, at| {
+            belongs_to_earlier(session, Timestamp(begun), Some(seq), Timestamp(at))
+        };
+        assert!(belongs(&session, 2000, 1, 1500));
+        assert!(!belongs(&session, 2000, 1, 2500));
+        for seq in 0..9 {
+            let is_missing = [3, 4].contains(&seq);
+            assert_eq!(belongs(&session, 900, seq, 500), is_missing, "{seq}");
+        }
     }
 }

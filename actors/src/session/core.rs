@@ -157,14 +157,14 @@ fn on_transaction(
     let seq = event.seq;
     match (event.phase, event.meter_wh) {
         (TransactionPhase::Started, Some(wh)) => {
-            energy::take_start_reading(&mut session, MeterPoint { wh, at, seq });
+            energy::take_start_reading(&mut session, MeterPoint::new(wh, at, seq));
         }
         (TransactionPhase::Started, None) => take_start_sample(&mut session, &samples, seq),
         _ => {}
     }
     take_samples(&mut session, &samples, seq);
     if let (TransactionPhase::Ended, Some(wh)) = (event.phase, event.meter_wh) {
-        energy::take_reading(&mut session, MeterPoint { wh, at, seq });
+        energy::take_reading(&mut session, MeterPoint::new(wh, at, seq));
     }
     set_duration(&mut session, at);
     session.updated_at = facts.received_at;
@@ -310,7 +310,7 @@ pub(crate) fn id_time(at: Option<Timestamp>, received_at: Timestamp) -> Timestam
 }
 
 /// The station's time where it can be one, else the hub's, and whether it is that.
-pub(super) fn plausible(at: Option<Timestamp>, received_at: Timestamp) -> (Timestamp, bool) {
+pub(crate) fn plausible(at: Option<Timestamp>, received_at: Timestamp) -> (Timestamp, bool) {
     match at {
         Some(at) if at.ms_since(received_at) <= CLOCK_AHEAD_MOST_MS => (at, false),
         _ => (received_at, true),
@@ -385,11 +385,7 @@ fn take_samples(session: &mut Session, samples: &[MeterSample], seq: Option<i64>
 /// The register reading among a sample's values, which came in the message of that number.
 fn reading_of(sample: &MeterSample, seq: Option<i64>) -> Option<MeterPoint> {
     let wh = sample.energy_wh()?;
-    Some(MeterPoint {
-        wh,
-        at: sample.at,
-        seq,
-    })
+    Some(MeterPoint::new(wh, sample.at, seq))
 }
 
 fn set_duration(session: &mut Session, at: Timestamp) {

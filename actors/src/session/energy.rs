@@ -7,14 +7,15 @@
 //! reading that only strays and comes back is left out. Energy never goes down and is never negative.
 //!
 //! OCPP 2.x messages may come in any order and say which it is, by their sequence number (E04). So as
-//! long as a message is missing, the readings beside it are remembered, and the total is the same
-//! whatever order they come in. Readings that nothing can come between are forgotten, but for the first
-//! and the last of each stretch in which the register rose. OCPP 1.6 keeps its own order (§3.7.1), and
-//! its clocks may be set meanwhile: there a higher reading is a later one.
+//! long as a message is missing, the readings behind it are remembered, all of them, and the total is the
+//! same whatever order they come in. Of the others only the first and the last of each stretch are kept
+//! in which the register rose. OCPP 1.6 keeps its own order (§3.7.1), and its clocks may be set meanwhile:
+//! there a reading that tells an earlier time is put where it belongs by that, unless the register would
+//! have fallen there; then a higher reading is a later one.
 //!
 //! Example: 1000 Wh at the start, 1500, then a reset to 20, then 120: 500 + 100 = 600 Wh.
 
-use model::{Flag, MeterPoint, SeqRange, Session};
+use model::{Flag, MeterPoint, Session};
 
 /// No outlet delivers more: the Megawatt Charging System ends at 1250 V and 3000 A.
 const POWER_MOST_W: f64 = 4e6;
@@ -22,8 +23,10 @@ const POWER_MOST_W: f64 = 4e6;
 const ROUNDING_MOST_WH: f64 = 10e3;
 /// No vehicle takes more at once, however long it takes, or where the clock does not tell how long.
 const BATTERY_MOST_WH: f64 = 1e6;
+/// A register that fell by less may have been reset, though it came back in one step.
+const STRAYED_LEAST_WH: f64 = 1e3;
 /// More points than this are not remembered: what comes before the oldest is then settled.
-const POINTS_MOST: usize = 16;
+const POINTS_MOST: usize = 32;
 
 /// Takes a reading of the register into account.
 pub(super) fn take_reading(session: &mut Session, reading: MeterPoint) {
@@ -72,7 +75,7 @@ fn resume(session: &mut Session) {
         session.meter_last_at,
     ) {
         let seq = session.last_seq;
-        session.meter_points.push(MeterPoint { wh, at, seq });
+        session.meter_points.push(MeterPoint::new(wh, at, seq));
         session.energy_before_wh = session.energy_wh;
     }
 }
@@ -91,12 +94,43 @@ fn place_of(session: &Session, reading: &MeterPoint) -> Option<usize> {
             points.partition_point(|point| (point.seq, point.at) <= (reading.seq, reading.at));
         return (place > 0 || before_all).then_some(place);
     }
-    if reading.wh >= last.wh || reading.at >= last.at {
+    if reading.at >= last.at {
+        return Some(points.len());
+    }
+    let by_time = points.partition_point(|point| point.at <= reading.at);
+    if by_time > 0 && fits(session, reading, by_time) {
+        return Some(by_time);
+    }
+    if reading.wh >= last.wh {
         return Some(points.len());
     }
     // Taken before the last one. Without a start reading, it may tell better where counting began.
     let earlier = reading.at < first.at && reading.wh < first.wh;
     (before_all && earlier).then_some(0)
+}
+
+/// Whether the register is no odder with the reading at that place, behind another, and no less counted.
+fn fits(session: &Session, reading: &MeterPoint, place: usize) -> bool {
+    let limits = limits(session);
+    let points = &session.meter_points;
+    let (before, behind) = (&points[place - 1], &points[place]);
+    let is_odd = |from, to| !matches!(limits.step(from, to), Step::Rose(_));
+    let odd = [is_odd(before, reading), is_odd(reading, behind)];
+    let no_odder = odd.into_iter().filter(|odd| *odd).count() <= is_odd(before, behind).into();
+    limits.times_tell && no_odder && {
+        let behind = points[place..].iter().map(|point| MeterPoint {
+            settled: false,
+            ..*point
+        });
+        let with = points[..place]
+            .iter()
+            .copied()
+            .chain([*reading])
+            .chain(behind);
+        let with: Vec<_> = with.collect();
+        let energy_wh = energy_of(&Counted::of(&with, limits).points, limits);
+        session.energy_before_wh + energy_wh >= session.energy_wh
+    }
 }
 
 fn insert(session: &mut Session, place: usize, mut reading: MeterPoint) {
@@ -109,13 +143,42 @@ fn insert(session: &mut Session, place: usize, mut reading: MeterPoint) {
         }
     }
     points.insert(place, reading);
-    leave_out_strays(session, place);
-    note_odds(session);
-    forget_settled(session);
+    // One before all adds to them, and changes nothing of what became of them.
+    if place > 0 {
+        for behind in &mut points[place..] {
+            behind.settled = false;
+        }
+    }
+    count(session);
+}
+
+/// Counts by the points there are, and keeps those that may still matter.
+fn count(session: &mut Session) {
+    let limits = limits(session);
+    let counted = Counted::of(&session.meter_points, limits);
+    session.meter_last_wh = counted.points.last().map(|last| last.wh);
+    session.meter_last_at = counted.points.iter().map(|point| point.at).max();
+    session.energy_wh = session.energy_before_wh + energy_of(&counted.points, limits);
+    note_odds(session, &counted, limits);
+
     let points = &session.meter_points;
-    session.meter_last_wh = points.last().map(|last| last.wh);
-    session.meter_last_at = points.iter().map(|point| point.at).max();
-    session.energy_wh = session.energy_before_wh + energy_of(points, limits(session));
+    let settled = match session.missing_seqs.first() {
+        Some(gap) if points.len() <= POINTS_MOST => {
+            points.partition_point(|point| point.seq.is_none_or(|seq| seq < gap.first))
+        }
+        _ => points.len(),
+    };
+    let (settled, open) = points.split_at(settled);
+    let mut kept = Counted::of(settled, limits).points;
+    for point in &mut kept {
+        point.settled = true;
+    }
+    kept.extend_from_slice(open);
+    while kept.len() > POINTS_MOST {
+        session.energy_before_wh += energy_of(&kept[..2], limits);
+        kept.remove(0);
+    }
+    session.meter_points = kept;
 }
 
 /// How the register went from one reading to the next.
@@ -168,76 +231,91 @@ fn energy_of(points: &[MeterPoint], limits: Limits) -> f64 {
         .sum()
 }
 
-/// Where the reading at `place`, or the one behind it, goes on from an earlier one as if those between
-/// were not there, they strayed: the register jumped on the way to them or back. One that falls, and
-/// rises from there, was reset instead.
-fn leave_out_strays(session: &mut Session, place: usize) {
-    let limits = limits(session);
-    for back in [place, place + 1] {
-        let points = &session.meter_points;
-        let Some(came_back) = points.get(back) else {
-            return;
+/// The readings that count among those there are, in their order: what each one becomes follows from those
+/// before it.
+struct Counted {
+    points: Vec<MeterPoint>,
+    any_strayed: bool,
+}
+
+impl Counted {
+    fn of(points: &[MeterPoint], limits: Limits) -> Self {
+        let mut counted = Self {
+            points: Vec::with_capacity(points.len()),
+            any_strayed: false,
         };
-        let stray_from = (1..back).rev().find(|&stray| {
-            let goes_on = limits.step(&points[stray - 1], came_back);
-            let there = limits.step(&points[stray - 1], &points[stray]);
-            let and_back = limits.step(&points[back - 1], came_back);
+        for point in points {
+            let counted_before = energy_of(&counted.points, limits);
+            counted.points.push(*point);
+            if point.settled {
+                continue;
+            }
+            while counted.leaves_out_strays(counted_before, limits) {
+                counted.any_strayed = true;
+            }
+            counted.leave_out_what_is_on_the_way(limits);
+        }
+        counted
+    }
+
+    /// Where the last reading goes on from an earlier one as if those between were not there, they strayed.
+    /// A register that fell and rises from there was reset instead, unless it came back in one step.
+    fn leaves_out_strays(&mut self, counted_before: f64, limits: Limits) -> bool {
+        let [others @ .., came_back] = self.points.as_slice() else {
+            return false;
+        };
+        let stray_from = (1..others.len()).rev().find(|&stray| {
+            let (before, strays) = (&others[stray - 1], &others[stray..]);
+            let meanwhile = energy_of(strays, limits);
+            let there = limits.step(before, &strays[0]);
+            let and_back = limits.step(&strays[strays.len() - 1], came_back);
             let strayed = match (there, and_back) {
+                (Step::Fell, Step::Rose(wh)) => {
+                    before.wh - strays[0].wh >= STRAYED_LEAST_WH && wh > 10.0 * meanwhile
+                }
                 (Step::Rose(_), _) | (_, Step::Rose(_)) => false,
                 (there, and_back) => there == Step::Jumped || and_back == Step::Jumped,
             };
             // What was counted meanwhile is not taken back.
-            let meanwhile = energy_of(&points[stray..back], limits);
-            strayed && matches!(goes_on, Step::Rose(wh) if wh >= meanwhile)
+            let without = energy_of(&others[..stray], limits);
+            let goes_on = limits.step(before, came_back);
+            strayed && matches!(goes_on, Step::Rose(wh) if without + wh >= counted_before)
         });
         if let Some(stray) = stray_from {
-            session.flags.insert(Flag::MeterImplausible);
-            session.meter_points.drain(stray..back);
-            return;
+            self.points.drain(stray..self.points.len() - 1);
+        }
+        stray_from.is_some()
+    }
+
+    /// The register rose to the last but one and on to the last, so that one is no end. But it shows that
+    /// a register that fell did not come back in one step.
+    fn leave_out_what_is_on_the_way(&mut self, limits: Limits) {
+        let rises =
+            |from: &MeterPoint, to: &MeterPoint| matches!(limits.step(from, to), Step::Rose(_));
+        while let [others @ .., before, point, behind] = self.points.as_slice()
+            && rises(before, point)
+            && rises(point, behind)
+            && rises(before, behind)
+            && !others
+                .iter()
+                .any(|other| before.wh < other.wh && other.wh <= behind.wh)
+        {
+            self.points.remove(self.points.len() - 2);
         }
     }
 }
 
-fn note_odds(session: &mut Session) {
-    let limits = limits(session);
-    for pair in session.meter_points.windows(2) {
+fn note_odds(session: &mut Session, counted: &Counted, limits: Limits) {
+    if counted.any_strayed {
+        session.flags.insert(Flag::MeterImplausible);
+    }
+    for pair in counted.points.windows(2) {
         match limits.step(&pair[0], &pair[1]) {
             Step::Rose(_) => continue,
             Step::Fell => session.flags.insert(Flag::MeterFellBack),
             Step::Jumped => session.flags.insert(Flag::MeterImplausible),
         };
     }
-}
-
-/// Forgets each reading on the way from the one before it to the one behind it, where nothing can come
-/// between that would show it to be an end; then the oldest, where there are too many.
-fn forget_settled(session: &mut Session) {
-    let limits = limits(session);
-    let missing = &session.missing_seqs;
-    let points = &mut session.meter_points;
-    let mut at = 1;
-    while at + 1 < points.len() {
-        let [before, point, behind] = [at - 1, at, at + 1].map(|at| &points[at]);
-        let rises = |from, to| matches!(limits.step(from, to), Step::Rose(_));
-        let on_the_way = rises(before, point) && rises(point, behind) && rises(before, behind);
-        match on_the_way && !may_come_between(missing, before, behind) {
-            true => drop(points.remove(at)),
-            false => at += 1,
-        }
-    }
-    while points.len() > POINTS_MOST {
-        session.energy_before_wh += energy_of(&points[..2], limits);
-        points.remove(0);
-    }
-}
-
-fn may_come_between(missing: &[SeqRange], before: &MeterPoint, behind: &MeterPoint) -> bool {
-    let (Some(before), Some(behind)) = (before.seq, behind.seq) else {
-        return false;
-    };
-    missing
-        .iter()
-        .any(|gap| gap.last > before && gap.first < behind)
 }
 
 #[cfg(test)]

@@ -249,26 +249,30 @@ impl SessionState {
         Ok(())
     }
 
-    /// Which use of the transaction's name a 2.x event belongs to, by its time; see [`again`].
+    /// Which use of the transaction's name a 2.x event belongs to; see [`again`].
     async fn find_use(
         &mut self,
         event: &TransactionEvent,
         received_at: Timestamp,
     ) -> Result<(), Refusal> {
-        let (at, false) = plausible(event.at, received_at) else {
-            return Ok(());
-        };
+        let (at, _) = plausible(event.at, received_at);
         while let Some(session) = &self.session
-            && again::is_after(session, at)
+            && session.state == Phase::Ended
         {
+            let (store, station) = (&self.given.deps.store, &self.given.station);
+            let holds = again::holds(&**store, session, event);
+            if holds.await.map_err(close_for_now)? {
+                return Ok(());
+            }
             let name = again::next(&session.transaction);
-            let store = &self.given.deps.store;
-            let found = store.session_by_transaction(&self.given.station, &name);
+            let found = store.session_by_transaction(station, &name);
             let next = found.await.map_err(close_for_now)?.map(Box::new);
-            match &next {
-                Some(next) if at < next.started_at => return Ok(()),
-                None if !again::begins_another(session, event) => return Ok(()),
-                _ => {}
+            let stays = match &next {
+                Some(next) => again::belongs_to_earlier(session, next.started_at, event.seq, at),
+                None => !again::begins_another(session, event),
+            };
+            if stays {
+                return Ok(());
             }
             self.given.origin = Origin::Named(name);
             self.session = next;

@@ -188,7 +188,7 @@ impl Pass<'_> {
             | (Type::Text { .. } | Type::Time | Type::Enum(_), Value::String(_))
             | (Type::Number { .. }, Value::Number(_))
             | (Type::Boolean, Value::Bool(_)) => return true,
-            (Type::Integer { .. }, Value::Number(number)) if !number.is_f64() => return true,
+            (Type::Integer { .. }, Value::Number(number)) if number.is_i64() => return true,
             (Type::Integer { .. }, Value::Number(number)) => {
                 integer_of(number).map(|n| (n.into(), FRACTION_AS_INTEGER))
             }

@@ -84,13 +84,16 @@ impl Elsewhere {
             let nodes = fleet.nodes();
             peers.keep_only(&nodes);
             let is_wanted = self.heard.receiver_count() > 0;
+            if !is_wanted {
+                self.watched.send_modify(HashMap::clear);
+            }
             watching.0.retain(|node, task| {
                 let stays = is_wanted && nodes.contains(node);
                 if !stays {
                     task.abort();
-                    self.watched.send_modify(|watched| {
-                        watched.remove(node);
-                    });
+                    if is_wanted {
+                        self.has_gone(node);
+                    }
                 }
                 stays
             });
@@ -101,6 +104,18 @@ impl Elsewhere {
                     tokio::spawn(hear(node.clone(), stream.boxed(), heard, watched))
                 });
             }
+        }
+    }
+
+    /// A hub's lease has run out. It is remembered, so that its return is told.
+    fn has_gone(&self, node: &NodeAddress) {
+        let mut before = None;
+        self.watched.send_modify(|watched| {
+            before = watched.insert(node.clone(), Some(false)).flatten();
+        });
+        if before == Some(true) {
+            // Whoever watched may have gone too.
+            let _ = self.heard.send(Heard::Away(node.name.clone()));
         }
     }
 }

@@ -196,6 +196,7 @@ pub fn session(station: &str, transaction: &str) -> Session {
             wh: 100.0,
             at: Timestamp(10_000),
             seq: Some(0),
+            settled: true,
         }],
         energy_before_wh: 0.0,
         power_w: Some(11_000.0),

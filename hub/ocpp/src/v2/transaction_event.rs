@@ -2,7 +2,8 @@
 //! and answered.
 
 use model::{
-    ConnectorRef, RetryKey, StationEvent, TokenVerdict, TransactionEvent, TransactionPhase,
+    ConnectorRef, MeterSample, RetryKey, StationEvent, TokenVerdict, TransactionEvent,
+    TransactionPhase,
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,21 +71,33 @@ fn read(payload: &str, reading: &mut Reading<'_>) -> Result<StationEvent, Unread
     if trigger.is_none() {
         reading.note(repair::QUIRK_43_NO_TRIGGER);
     }
+    let token = request.id_token.and_then(|token| token.token(reading));
+    let samples = meter_value::samples(request.meter_value.unwrap_or_default(), at, reading);
+    let said_at = timestamp.as_deref().unwrap_or_default();
+    let retry_key = match (transaction.as_deref(), seq, event_type.as_deref()) {
+        (Some(transaction), Some(seq), Some(event_type)) => {
+            let readings = samples.iter().filter_map(MeterSample::energy_wh);
+            let readings: Vec<String> = readings.map(|wh| wh.to_string()).collect();
+            let uid = token.as_ref().map_or("", |token| token.uid.as_str());
+            let step = [transaction, &seq.to_string(), event_type];
+            RetryKey::of(
+                "event",
+                &[&step[..], &[said_at, uid, &readings.join(" ")]].concat(),
+            )
+        }
+        // An event that does not say which step it is, is recognised by all it says.
+        _ => RetryKey::of("event", &[reading.sent]),
+    };
     Ok(StationEvent::Transaction(Box::new(TransactionEvent {
         phase: phase(event_type.as_deref(), reading),
-        retry_key: retry_key(
-            transaction.as_deref(),
-            seq,
-            event_type.as_deref(),
-            reading.sent,
-        ),
+        retry_key,
         transaction,
         seq,
         connector: request.evse.and_then(|evse| outlet(&evse, reading)),
-        token: request.id_token.and_then(|token| token.token(reading)),
+        token,
         at,
         meter_wh: None,
-        samples: meter_value::samples(request.meter_value.unwrap_or_default(), at, reading),
+        samples,
         stop_reason: said(info.stopped_reason),
         trigger,
         charging_state: said(info.charging_state),
@@ -104,22 +117,6 @@ fn phase(event_type: Option<&str>, reading: &mut Reading<'_>) -> TransactionPhas
             reading.note(repair::FIELD_UNREADABLE);
             TransactionPhase::Updated
         }
-    }
-}
-
-/// Which step of which transaction: a repeat may differ in all else, as in `offline`. An event that
-/// does not say is recognised by all it says.
-fn retry_key(
-    transaction: Option<&str>,
-    seq: Option<i64>,
-    event_type: Option<&str>,
-    sent: &str,
-) -> RetryKey {
-    match (transaction, seq, event_type) {
-        (Some(transaction), Some(seq), Some(event_type)) => {
-            RetryKey::of("event", &[transaction, &seq.to_string(), event_type])
-        }
-        _ => RetryKey::of("event", &[sent]),
     }
 }
 
@@ -197,8 +194,15 @@ mod tests {
     fn quirk_22_a_repeat_has_the_same_retry_key_though_it_says_offline() {
         let offline = STARTED.replacen('{', r#"{"offline":true,"#, 1);
         assert_eq!(event(STARTED).retry_key, event(&offline).retry_key);
-        let next = STARTED.replace(r#""seqNo":0"#, r#""seqNo":1"#);
-        assert_ne!(event(STARTED).retry_key, event(&next).retry_key);
+        for (told, other) in [
+            (r#""seqNo":0"#, r#""seqNo":1"#),
+            ("04A1B2", "04A1B3"),
+            ("09:30:00Z\",\"trigger", "09:30:01Z\",\"trigger"),
+            ("1500", "1501"),
+        ] {
+            let next = STARTED.replace(told, other);
+            assert_ne!(event(STARTED).retry_key, event(&next).retry_key, "{other}");
+        }
         let without = STARTED.replace(r#""seqNo":0,"#, "");
         assert_ne!(
             event(&without).retry_key,
@@ -245,6 +249,17 @@ mod tests {
             outbound::reply(decoded.shape, "StartTransaction", &answer),
             r#"{"transactionId":5,"idTagInfo":{"status":"Invalid"}}"#
         );
+    }
+
+    #[test]
+    fn a_number_that_no_counter_reaches_is_left_out_and_the_rest_is_read() {
+        for seq in ["9223372036854775808", "1e30"] {
+            let event = event(&STARTED.replace(r#""seqNo":0"#, &format!(r#""seqNo":{seq}"#)));
+            assert_eq!(
+                (event.transaction.as_deref(), event.seq),
+                (Some("t-1"), None)
+            );
+        }
     }
 
     #[test]
