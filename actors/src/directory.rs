@@ -324,6 +324,11 @@ impl Slot {
         }
     }
 
+    /// Until when the station rests, if it does.
+    pub(crate) fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.inside().quarantined_until.filter(|until| *until > now)
+    }
+
     /// The actor, if it is there.
     pub(crate) fn actor(&self) -> Option<ActorRef<ChargerMsg>> {
         self.inside().actor.clone()

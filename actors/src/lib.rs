@@ -322,6 +322,12 @@ impl Actors {
         })
     }
 
+    /// Until when a station rests whose actor crashed too often: no socket of it is let in here.
+    pub fn rests_until(&self, station: &StationId) -> Option<Timestamp> {
+        let slot = self.deps.directory.find(station)?;
+        slot.rests_until(self.deps.clock.now())
+    }
+
     /// What a station spoke when it was last here, if its actor is still here and lets it charge: enough to
     /// take it back while the store cannot be read.
     pub fn remembers(&self, station: &StationId) -> Option<Protocol> {

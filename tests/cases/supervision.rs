@@ -149,6 +149,8 @@ async fn a_station_that_keeps_crashing_its_actor_rests_and_the_others_do_not_not
     })
     .await;
     neighbour.call("Heartbeat", json!({})).await;
+    let shown = hub.api("viewer").get("/stations/CP").await;
+    assert!(shown["resting_until"].is_string(), "{shown}");
     let (_, metrics) = hub.api("viewer").page("/metrics").await;
     assert!(
         metrics.contains("switchyard_quarantines_total{kind=\"charger\"} 1"),

@@ -144,6 +144,24 @@ impl From<Location> for String {
 }
 
 impl MeterSample {
+    /// The register, in Wh, as OCPP 1.6 tells it with a transaction's start and stop; `context` says which
+    /// (`Transaction.Begin`, `Transaction.End`).
+    pub fn of_register(wh: f64, at: Timestamp, context: &str) -> Self {
+        let value = SampledValue {
+            measurand: Measurand::EnergyImportRegister,
+            value: Some(wh),
+            unit: "Wh".to_owned(),
+            phase: None,
+            location: Location::default(),
+            context: Some(context.to_owned()),
+            raw: None,
+        };
+        Self {
+            at,
+            values: vec![value],
+        }
+    }
+
     /// The import register in Wh that a session is billed by: at the outlet, summed over phases
     /// (a reading without a phase, else the sum of L1, L2 and L3). Absent when not measured.
     pub fn energy_wh(&self) -> Option<f64> {

@@ -180,7 +180,7 @@ fn on_transaction(
         received_at: facts.received_at,
         trigger: event.trigger.clone(),
         offline: event.offline,
-        samples: event.samples.clone(),
+        samples: samples_and_register(event, at),
         raw: event
             .raw
             .clone()
@@ -190,6 +190,19 @@ fn on_transaction(
         session,
         event: record,
     }
+}
+
+/// All that the event says of its meter, in the order it was read.
+fn samples_and_register(event: &TransactionEvent, at: Timestamp) -> Vec<MeterSample> {
+    let mut samples = event.samples.clone();
+    match (event.phase, event.meter_wh) {
+        (_, None) => {}
+        (TransactionPhase::Started, Some(wh)) => {
+            samples.insert(0, MeterSample::of_register(wh, at, "Transaction.Begin"));
+        }
+        (_, Some(wh)) => samples.push(MeterSample::of_register(wh, at, "Transaction.End")),
+    }
+    samples
 }
 
 fn on_meter(before: Option<&Session>, reading: &MeterReading, facts: &Facts<'_>) -> Decision {

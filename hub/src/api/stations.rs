@@ -9,7 +9,7 @@ use axum::{
     response::IntoResponse,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use model::{Admission, Connector, SessionId, SiteId, Station, StationId};
+use model::{Admission, Connector, SessionId, SiteId, Station, StationId, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Hydration, Page, StationFilter};
 use utoipa::{IntoParams, ToSchema};
@@ -48,6 +48,9 @@ struct StationView {
     /// Two devices use its identity: who keeps it, and who is turned away. Null otherwise.
     #[schema(required)]
     identity_conflict: Option<IdentityConflict>,
+    /// What it sends crashed its actor too often; until then no socket of it is let in. Null otherwise.
+    #[schema(required)]
+    resting_until: Option<Timestamp>,
     /// Its outlets and their last known state.
     connectors: Vec<Connector>,
     /// The ids of its sessions that go on.
@@ -74,6 +77,7 @@ impl StationView {
             },
             connected: live.connected,
             identity_conflict: live.identity_conflict,
+            resting_until: live.resting_until,
             connectors: known.connectors,
             open_sessions: open_sessions.collect(),
             station,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use actors::{ConnectionView, SiteView};
 use bytes::Bytes;
-use model::{LiveEvent, Protocol, SiteId, StationId};
+use model::{LiveEvent, Protocol, SiteId, StationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Call;
@@ -80,6 +80,9 @@ pub(crate) struct Live {
     pub(crate) epoch: i64,
     /// Two devices use its identity.
     pub(crate) identity_conflict: Option<IdentityConflict>,
+    /// Its actor crashed too often, and rests.
+    #[serde(default)]
+    pub(crate) resting_until: Option<Timestamp>,
 }
 
 impl Seen {
@@ -91,10 +94,12 @@ impl Seen {
                 .identity_conflict
                 .take()
                 .or(live.identity_conflict.clone());
+            let resting_until = known.resting_until.max(live.resting_until);
             if live.epoch > known.epoch {
                 *known = live;
             }
             known.identity_conflict = conflict;
+            known.resting_until = resting_until;
         }
         // One hub acts for a site, or none for a moment.
         self.sites.extend(other.sites);
@@ -122,8 +127,6 @@ pub(super) fn to_bytes(value: &impl Serialize) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use model::Timestamp;
-
     use super::*;
 
     fn live(epoch: i64, since: i64) -> Live {
@@ -134,7 +137,7 @@ mod tests {
                 last_heard_at: Timestamp(since),
             }),
             epoch,
-            identity_conflict: None,
+            ..Live::default()
         }
     }
 

@@ -65,6 +65,7 @@ impl Here {
                 connected: self.actors.connection(station),
                 epoch: self.actors.socket(station).map_or(0, |(_, epoch)| epoch),
                 identity_conflict: self.conflicts.of(station),
+                resting_until: self.actors.rests_until(station),
             };
             if live != Live::default() {
                 seen.stations.insert(station.clone(), live);

@@ -63,6 +63,8 @@ pub(crate) struct Rivals {
     boots: Vec<(i64, BootInfo)>,
     /// Evictions that were answered, one for each turn.
     turns: Vec<(Device, Timestamp)>,
+    /// When devices that had not said what they are answered their eviction.
+    unknown: Vec<Timestamp>,
     /// When somebody last took the identity over.
     taken_over_at: Timestamp,
     held: Option<IdentityConflict>,
@@ -112,6 +114,7 @@ impl Rivals {
             boots: recorded.iter().map(|boot| (from, boot.clone())).collect(),
             recorded,
             turns: Vec::new(),
+            unknown: Vec::new(),
             taken_over_at: now,
             held: None,
         }
@@ -140,6 +143,11 @@ impl Rivals {
         };
         if self.replaced_itself(epoch) {
             return None;
+        }
+        if evicted.boot.is_none() {
+            self.unknown.retain(|at| now.ms_since(*at) <= window_ms);
+            self.unknown.truncate(TURNS);
+            self.unknown.push(now);
         }
         self.turns.retain(|(_, at)| now.ms_since(*at) <= window_ms);
         match self.turns.last_mut() {
@@ -218,10 +226,14 @@ impl Rivals {
         }
     }
 
-    /// Whether who was let in, to the socket of that epoch, has to be asked which device it is.
+    /// Whether who was let in, to the socket of that epoch, has to be asked which device it is: two are held,
+    /// or some that evict each other connect again without a boot, so that nothing tells them apart.
     pub(crate) fn must_ask(&self, epoch: i64) -> bool {
-        let boots_tell = self.held.as_ref().is_some_and(IdentityConflict::boots_tell);
-        boots_tell && self.boot_at(epoch).is_none()
+        let asks = match &self.held {
+            Some(held) => held.boots_tell(),
+            None => self.unknown.len() >= TURNS,
+        };
+        asks && self.boot_at(epoch).is_none()
     }
 
     /// Whether the keeper said at the socket of that epoch what it is.
@@ -385,6 +397,31 @@ mod tests {
         assert!(story.evicts(HOME, Some((HOME, "A"))));
         let held = story.rivals.held().unwrap();
         assert_eq!(held.keeper.boot, Some(boot("A")));
+    }
+
+    #[test]
+    fn some_that_evict_each_other_without_a_boot_are_asked_and_then_found() {
+        let mut story = Story::begins(Some("A"));
+        for _ in 0..TURNS {
+            assert!(!story.rivals.must_ask(story.epoch));
+            assert!(!story.evicts(HOME, None));
+        }
+        // The first was known by what is on record.
+        assert!(!story.rivals.must_ask(story.epoch));
+        assert!(!story.evicts(HOME, None));
+        for serial in ["A", "B", "A"] {
+            assert!(story.rivals.must_ask(story.epoch));
+            let told = boot(serial);
+            story
+                .rivals
+                .boots(story.epoch, peer(HOME), &told, story.now);
+            assert!(!story.evicts(HOME, None), "{serial}");
+        }
+        let told = boot("B");
+        story
+            .rivals
+            .boots(story.epoch, peer(HOME), &told, story.now);
+        assert!(story.evicts(HOME, None));
     }
 
     #[test]
