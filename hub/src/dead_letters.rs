@@ -12,6 +12,7 @@ use model::{
     TransactionPhase,
 };
 use ocpp::inbound;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::Store;
 
@@ -25,7 +26,8 @@ pub struct DeadLetters {
 }
 
 /// Why a dead letter could not be replayed; it stays where it is.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReplayError {
     /// There is none of that id.
     #[error("there is no such dead letter; it may have been replayed or deleted")]
@@ -39,6 +41,9 @@ pub enum ReplayError {
     /// It cannot be read at all.
     #[error("its payload cannot be read: {0}; keep a copy and delete it")]
     Unreadable(String),
+    /// Its station is at another hub, which did not replay it.
+    #[error("its station is at another hub: {0}; try again")]
+    Elsewhere(String),
     /// The store could not be read or written.
     #[error("the store could not take it now: {0}; try again")]
     Store(String),
@@ -89,18 +94,24 @@ impl DeadLetters {
         })
     }
 
-    /// Has a dead letter handled after all, and forgets it when it was.
+    /// The dead letter of that id.
+    ///
+    /// # Errors
+    /// [`ReplayError::Unknown`] and [`ReplayError::Store`].
+    pub(crate) async fn read(&self, id: DeadLetterId) -> Result<DeadLetter, ReplayError> {
+        let letter = self.store.dead_letter(id).await;
+        let letter = letter.map_err(|error| ReplayError::Store(error.to_string()))?;
+        letter.ok_or(ReplayError::Unknown)
+    }
+
+    /// Has a dead letter handled after all, and forgets it when it was. Only where its station is, or where no
+    /// other hub holds that: one actor writes for a station ([`Fleet::replay`](crate::fleet::Fleet::replay)).
     ///
     /// # Errors
     /// See [`ReplayError`].
-    pub async fn replay(&self, id: DeadLetterId) -> Result<(), ReplayError> {
+    pub(crate) async fn replay(&self, letter: DeadLetter) -> Result<(), ReplayError> {
         let store_error = |error: &dyn std::fmt::Display| ReplayError::Store(error.to_string());
-        let letter = self
-            .store
-            .dead_letter(id)
-            .await
-            .map_err(|error| store_error(&error))?;
-        let letter = letter.ok_or(ReplayError::Unknown)?;
+        let id = letter.id;
         let event = event_of(&letter).map_err(ReplayError::Unreadable)?;
         self.actors
             .ask(&letter.station, letter.protocol, event, letter.received_at)

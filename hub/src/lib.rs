@@ -164,16 +164,16 @@ impl Hub {
         let (fleet, asked) = match &member {
             Some(member) => {
                 let longest = config.chargers.max_message_bytes;
-                let joined = Fleet::among_others(member, longest, actors.clone(), conflicts);
+                let actors = actors.clone();
+                let joined = Fleet::among_others(member, longest, actors, conflicts, dead_letters);
                 let (fleet, asked) = joined.await?;
                 (fleet, Some(asked))
             }
-            None => (Fleet::alone(actors.clone(), conflicts), None),
+            None => (Fleet::alone(actors.clone(), conflicts, dead_letters), None),
         };
         let router = api::router(api::ApiState {
             commands: Commands::new(store.clone(), actors.clone(), fleet.clone(), clock.clone()),
             fleet: fleet.clone(),
-            dead_letters,
             store,
             actors: actors.clone(),
             clock,

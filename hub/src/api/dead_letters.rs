@@ -82,7 +82,7 @@ async fn replay(
     State(api): State<Arc<Api>>,
     Path(id): Path<DeadLetterId>,
 ) -> Result<StatusCode, Problem> {
-    api.dead_letters.replay(id).await?;
+    api.fleet.replay(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -93,6 +93,7 @@ impl From<ReplayError> for Problem {
             ReplayError::CrashedAgain | ReplayError::NotAccepted | ReplayError::Unreadable(_) => {
                 Self::conflict(failed.to_string())
             }
+            ReplayError::Elsewhere(_) => Self::unavailable(failed.to_string()),
             ReplayError::Store(error) => {
                 tracing::error!(%error, "a dead letter could not be replayed");
                 Self::unavailable(

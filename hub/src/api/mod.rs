@@ -55,7 +55,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub use limits::RateLimits;
 pub use serve::serve;
 
-use crate::{Awaited, commands::Commands, dead_letters::DeadLetters, fleet::Fleet};
+use crate::{Awaited, commands::Commands, fleet::Fleet};
 
 /// The longest body a request may have.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -74,8 +74,6 @@ pub struct ApiState {
     pub commands: Commands,
     /// The stations and sites of all hubs.
     pub fleet: Fleet,
-    /// Transaction messages that crashed their actor.
-    pub dead_letters: DeadLetters,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Whether the hub takes chargers; false while it starts and while it drains.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use actors::{ConnectionView, SiteView};
 use bytes::Bytes;
-use model::{LiveEvent, Protocol, SiteId, StationId, Timestamp};
+use model::{DeadLetterId, LiveEvent, Protocol, SiteId, StationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Call;
@@ -22,6 +22,12 @@ pub(crate) enum Ask {
         action: String,
         /// The payload, as JSON text.
         payload: String,
+    },
+    /// Replay a dead letter whose station is there. Answered with `Result<(), ReplayError>`, see
+    /// [`crate::dead_letters::ReplayError`].
+    Replay {
+        /// Which.
+        letter: DeadLetterId,
     },
     /// Say what is seen of these. Answered with [`Seen`].
     Look {

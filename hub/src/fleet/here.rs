@@ -9,7 +9,7 @@ use actors::{Actors, CallOutcome, CloseReason, OutgoingCall};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, future, stream::BoxStream};
-use model::{CommandId, SiteId, StationId};
+use model::{CommandId, DeadLetterId, SiteId, StationId};
 use peer::{Answer, Receive, Received, Target, UnderWay};
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
@@ -18,7 +18,10 @@ use super::{
     Call,
     ask::{Ask, Happened, Live, Seen, to_bytes},
 };
-use crate::socket::Conflicts;
+use crate::{
+    dead_letters::{DeadLetters, ReplayError},
+    socket::Conflicts,
+};
 
 /// How long a station may take from its claim to its open socket; whoever was told of the claim may be faster.
 const OPENING_MOST: Duration = Duration::from_secs(1);
@@ -30,11 +33,20 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(super) struct Here {
     pub(super) actors: Actors,
     conflicts: Arc<Conflicts>,
+    pub(super) dead_letters: DeadLetters,
 }
 
 impl Here {
-    pub(super) fn new(actors: Actors, conflicts: Arc<Conflicts>) -> Self {
-        Self { actors, conflicts }
+    pub(super) fn new(
+        actors: Actors,
+        conflicts: Arc<Conflicts>,
+        dead_letters: DeadLetters,
+    ) -> Self {
+        Self {
+            actors,
+            conflicts,
+            dead_letters,
+        }
     }
 
     /// What it is called.
@@ -88,9 +100,18 @@ impl Here {
                 self.actors.station_changed(station).await;
             }
             Ask::SiteChanged { site } => self.actors.site_changed(site).await,
-            Ask::Call { .. } | Ask::Look { .. } => return false,
+            Ask::Call { .. } | Ask::Look { .. } | Ask::Replay { .. } => return false,
         }
         true
+    }
+
+    /// Replays a dead letter for another hub, which found its station here.
+    async fn replay(&self, id: DeadLetterId) -> Result<(), ReplayError> {
+        let letter = self.dead_letters.read(id).await?;
+        match self.actors.socket(&letter.station) {
+            Some(_) => self.dead_letters.replay(letter).await,
+            None => Err(ReplayError::Elsewhere("it has just gone".to_owned())),
+        }
     }
 
     /// Whether the station's socket is here under the epoch that is expected; why not.
@@ -178,6 +199,9 @@ impl Receive for Here {
             }
             (Ask::Look { stations, sites }, Target::Node) => {
                 Answer::Ok(to_bytes(&self.look(&stations, &sites).await))
+            }
+            (Ask::Replay { letter }, Target::Node) => {
+                Answer::Ok(to_bytes(&self.replay(letter).await))
             }
             (change, Target::Node) => match self.heed(&change).await {
                 true => Answer::Ok(Bytes::new()),

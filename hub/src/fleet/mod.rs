@@ -1,9 +1,9 @@
 //! The stations and sites of all hubs of a cluster, wherever their sockets and actors are.
 //!
-//! A command goes to the one hub that holds its station: placement says which ([`Fleet::call`]). What the API shows of a
-//! station's socket, or of a site's actor, every other hub is asked for ([`Fleet::look`]), and so is told that an
-//! operator changed something ([`Fleet::tell`]); whoever does not answer in time is named. A hub that is alone asks
-//! nobody.
+//! A command goes to the one hub that holds its station: placement says which ([`Fleet::call`]); there a dead letter is
+//! replayed too ([`Fleet::replay`]). What the API shows of a station's socket, or of a site's actor, every other hub is
+//! asked for ([`Fleet::look`]), and so is told that an operator changed something ([`Fleet::tell`]); whoever does not
+//! answer in time is named. A hub that is alone asks nobody.
 //!
 //! What hubs say to each other is in [`ask`], how they say it in crate `peer`, what a hub does when it is asked
 //! in [`here`], what happens at the others in [`elsewhere`].
@@ -21,7 +21,7 @@ use std::{
 use actors::{Actors, CallOutcome};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use model::{CommandId, Protocol, SiteId, StationId};
+use model::{CommandId, DeadLetterId, Protocol, SiteId, StationId};
 use peer::{Answer, AskError, Message, Peers, Serving, Settings, Target, Uuid};
 use placement::{Location, NodeAddress};
 use tokio::{net::TcpListener, sync::oneshot};
@@ -31,10 +31,17 @@ pub(crate) use self::{
     ask::{Ask, Live, Seen},
     elsewhere::{Elsewhere, Heard},
 };
-use crate::{HubError, config::Member, socket::Conflicts};
+use crate::{
+    HubError,
+    config::Member,
+    dead_letters::{DeadLetters, ReplayError},
+    socket::Conflicts,
+};
 
 /// How long another hub may take for what the API shows.
 const LOOK_MOST: Duration = Duration::from_secs(2);
+/// How long another hub may take to replay a dead letter.
+const REPLAY_MOST: Duration = Duration::from_secs(20);
 /// Room in a frame beside the longest answer of a station.
 const AROUND_AN_ANSWER: usize = 256 << 10;
 
@@ -83,8 +90,8 @@ pub(crate) enum Reached {
 
 impl Fleet {
     /// Of a hub that is alone.
-    pub fn alone(actors: Actors, conflicts: Arc<Conflicts>) -> Self {
-        let here = Here::new(actors, conflicts);
+    pub fn alone(actors: Actors, conflicts: Arc<Conflicts>, dead_letters: DeadLetters) -> Self {
+        let here = Here::new(actors, conflicts, dead_letters);
         Self(Arc::new(Inner { here, others: None }))
     }
 
@@ -97,6 +104,7 @@ impl Fleet {
         max_message_bytes: usize,
         actors: Actors,
         conflicts: Arc<Conflicts>,
+        dead_letters: DeadLetters,
     ) -> Result<(Self, Serving), HubError> {
         let error = |error: io::Error| HubError::Listen {
             name: "cluster.listen",
@@ -104,7 +112,7 @@ impl Fleet {
             error,
         };
         let listener = TcpListener::bind(member.listen).await.map_err(error)?;
-        let here = Here::new(actors, conflicts);
+        let here = Here::new(actors, conflicts, dead_letters);
         let defaults = Settings::new(&member.name);
         let settings = Settings {
             // As text in text, most of an answer may be twice as long.
@@ -193,6 +201,45 @@ impl Fleet {
             if let Some(sent) = sent.take_if(|_| at.0.name == self.0.here.name()) {
                 return self.call_here(call, sent).await;
             }
+        }
+    }
+
+    /// Has a dead letter handled after all, where its station is; here, if no hub holds that.
+    ///
+    /// # Errors
+    /// See [`ReplayError`].
+    pub(crate) async fn replay(&self, id: DeadLetterId) -> Result<(), ReplayError> {
+        let here = &self.0.here;
+        let letter = here.dead_letters.read(id).await?;
+        let is_here = here.actors.socket(&letter.station).is_some();
+        let (false, Some(others)) = (is_here, &self.0.others) else {
+            return here.dead_letters.replay(letter).await;
+        };
+        let elsewhere = |why: String| Err(ReplayError::Elsewhere(why));
+        let node = match here.actors.placement().locate(&letter.station).await {
+            Ok(Some(Location {
+                here: false, node, ..
+            })) => node,
+            Ok(_) => return here.dead_letters.replay(letter).await,
+            Err(_) => {
+                return elsewhere("which one is not known while Redis does not answer".into());
+            }
+        };
+        let message = Message {
+            id: Uuid::new_v4(),
+            to: Target::Node,
+            epoch: None,
+            deadline: Instant::now() + REPLAY_MOST,
+            once: true,
+            body: Ask::Replay { letter: id }.to_bytes(),
+        };
+        match others.peers.ask(&node, message, None).await {
+            Ok(Answer::Ok(answer)) => match serde_json::from_slice(&answer) {
+                Ok(replayed) => replayed,
+                Err(_) => elsewhere(format!("{} is of another version", node.name)),
+            },
+            Ok(answer) => elsewhere(format!("{} answers {answer:?}", node.name)),
+            Err(error) => elsewhere(error.to_string()),
         }
     }
 

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Charger, Dialect, until};
 
@@ -42,6 +43,40 @@ async fn sessions(cluster: &Cluster, hub: usize, station: &str) -> Vec<Value> {
             Some(next) => after = format!("&after={next}"),
             None => return found,
         }
+    }
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_replayed_where_its_station_is_whichever_hub_is_asked() {
+    let cluster = Cluster::start(3, "single", &SETTINGS);
+    let mut charger = cluster.booted(2, "CP").await;
+    let started = json!({"connectorId": 1, "idTag": "!panic-session-twice-9", "meterStart": 100,
+        "timestamp": "2026-11-24T10:00:00Z"});
+    let started = charger.call("StartTransaction", started).await;
+    let transaction = &started["transactionId"];
+    let letter = cluster.apis[1].get("/dead-letters").await["items"][0].clone();
+    assert_eq!(&letter["number"], transaction, "{letter}");
+    let path = format!("/dead-letters/{}/replay", letter["id"].as_str().unwrap());
+    let (status, answer) = cluster.apis[0].ask(Method::POST, &path, None).await;
+    assert_eq!(status, 204, "{answer}");
+    let (status, _) = cluster.apis[0].ask(Method::POST, &path, None).await;
+    assert_eq!(status, 404);
+    // Its own hub goes on with the session, and wrote under its own epoch.
+    charger
+        .call("MeterValues", values(transaction, 600, 5))
+        .await;
+    charger
+        .call("StopTransaction", stop(transaction, 1_100))
+        .await;
+    let sessions = sessions(&cluster, 1, "CP").await;
+    assert_eq!(sessions.len(), 1, "{sessions:?}");
+    assert_eq!(sessions[0]["energy_wh"], 1_000.0, "{sessions:?}");
+    for hub in [0, 1] {
+        let (_, metrics) = cluster.apis[hub].page("/metrics").await;
+        let commits = metrics
+            .lines()
+            .filter(|line| line.starts_with("switchyard_session_commits_total"));
+        assert_eq!(commits.count(), 0, "hub {hub} wrote");
     }
 }
 

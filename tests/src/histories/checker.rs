@@ -55,7 +55,7 @@ pub(super) async fn acknowledged(
                     findings.lost += 1;
                     findings.note(format_args!("{id}: {key} was acknowledged and is lost"));
                 }
-                Some([reading]) if *reading == acknowledged.reading_wh => {}
+                Some([Some(reading)]) if *reading == acknowledged.reading_wh => {}
                 Some([reading]) => findings.mismatch(format_args!(
                     "{id}: {key} said {:?} Wh and is kept with {reading:?} Wh",
                     acknowledged.reading_wh

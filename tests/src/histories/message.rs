@@ -29,13 +29,6 @@ pub(super) struct Message {
     pub(super) sending: u64,
 }
 
-impl Message {
-    /// What the meter showed, where it is said as a reading; 1.6 starts and stops have a field for it.
-    pub(super) fn reading_wh(&self) -> Option<f64> {
-        (self.protocol == Protocol::Ocpp201 || self.step == Step::Values).then_some(self.wh)
-    }
-}
-
 /// What became of a message that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {

@@ -63,7 +63,7 @@ pub(super) struct Truth {
 pub(super) struct Acknowledged {
     pub(super) key: RetryKey,
     /// The reading it carried.
-    pub(super) reading_wh: Option<f64>,
+    pub(super) reading_wh: f64,
 }
 
 #[derive(Clone)]
@@ -229,7 +229,7 @@ impl SimStation {
             Answer::Taken { key, number } => {
                 self.acknowledged.push(Acknowledged {
                     key,
-                    reading_wh: message.reading_wh(),
+                    reading_wh: message.wh,
                 });
                 if let (Some(number), Step::Start) = (number, item.step) {
                     self.truth[item.transaction].numbers.push(number);

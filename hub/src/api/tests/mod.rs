@@ -72,12 +72,12 @@ impl TestApi {
         .await
         .unwrap();
         let conflicts = Arc::new(crate::socket::Conflicts::new(300));
-        let fleet = Fleet::alone(actors.clone(), conflicts);
+        let dead_letters = DeadLetters::new(all.clone(), actors.clone());
+        let fleet = Fleet::alone(actors.clone(), conflicts, dead_letters);
         let router = router(ApiState {
             fleet: fleet.clone(),
             store: all.clone(),
             actors: actors.clone(),
-            dead_letters: DeadLetters::new(all.clone(), actors.clone()),
             commands: Commands::new(all, actors.clone(), fleet, clock.clone()),
             clock: clock.clone(),
             ready: ready.clone(),

@@ -134,8 +134,14 @@ fn key(message: &Message, payload: &str) -> RetryKey {
         (Protocol::Ocpp16, Step::Stop) => RetryKey::of("stop", &[payload]),
         (Protocol::Ocpp201, step) => {
             let transaction = message.transaction.as_deref().unwrap_or_default();
-            let seq = message.seq.to_string();
-            RetryKey::of("event", &[transaction, &seq, event_type(step)])
+            let (seq, at) = (message.seq.to_string(), message.at.to_string());
+            let token = match step {
+                Step::Start => &*message.token,
+                Step::Values | Step::Stop => "",
+            };
+            let wh = message.wh.to_string();
+            let parts = [transaction, &seq, event_type(step), &at, token, &wh];
+            RetryKey::of("event", &parts)
         }
     }
 }
