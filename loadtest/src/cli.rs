@@ -92,6 +92,9 @@ pub(crate) struct Sessions {
     /// Measure a raw WebSocket echo server of our own with the same sockets, before and after, for comparison
     #[arg(long)]
     pub(crate) with_echo: bool,
+    /// Run this command with sh before and after, for comparison: its last line is the messages a second that it reached
+    #[arg(long)]
+    pub(crate) yardstick: Option<String>,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -12,6 +12,8 @@ use crate::message::{Status, StepKind, StopReason};
 
 /// Meter values of one session.
 const METER_VALUES: u8 = 8;
+/// The part of the loop's messages that are meter values: there are an authorisation, a start, a stop and a status besides.
+pub const METER_SHARE: f64 = METER_VALUES as f64 / (METER_VALUES as f64 + 4.0);
 /// Simulated seconds between two of them.
 const METER_SECONDS: f64 = 60.0;
 

@@ -46,6 +46,7 @@ mod version;
 mod visit;
 
 pub use charger::{Orders, SimCharger};
+pub use closed_loop::METER_SHARE;
 pub use connect::{ConnectError, open as open_socket, small_buffers};
 pub use evse::Evse;
 pub use faults::{Faults, RateUnit};

@@ -17,6 +17,7 @@ mod roll_call;
 mod scenario;
 mod tally;
 mod worker;
+mod yardstick;
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Write};
@@ -77,15 +78,25 @@ async fn run(command: &Command) -> Result<bool, Box<dyn Error>> {
     check_reachable(&target)?;
     let hub = find_hub(common, &target)?;
     let with_echo = matches!(command, Command::Sessions(sessions) if sessions.with_echo);
-    let mut echoes = Vec::new();
+    let yardstick = match command {
+        Command::Sessions(sessions) => sessions.yardstick.as_deref(),
+        _ => None,
+    };
+    let (mut echoes, mut yardsticks) = (Vec::new(), Vec::new());
     if with_echo {
         echoes.push(measure_echo(&scenario, &traits, chargers, common).await?);
+    }
+    if let Some(command) = yardstick {
+        yardsticks.push(yardstick::measure(command).await?);
     }
     let outcome = conduct(&plans, hub).await?;
     if with_echo {
         echoes.push(measure_echo(&scenario, &traits, chargers, common).await?);
     }
-    let report = Report::new(&plans, &outcome, &echoes);
+    if let Some(command) = yardstick {
+        yardsticks.push(yardstick::measure(command).await?);
+    }
+    let report = Report::new(&plans, &outcome, &echoes, yardsticks);
     report.print(&mut io::stdout().lock())?;
     if let Some(path) = &common.json {
         let text = serde_json::to_string_pretty(&report)?;

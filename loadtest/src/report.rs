@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use loadtest::METER_SHARE;
 use serde::Serialize;
 
 use crate::conduct::Outcome;
@@ -50,6 +51,8 @@ pub(crate) struct Report {
     hub: Option<Hub>,
     #[serde(skip_serializing_if = "Option::is_none")]
     echo: Option<Echo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    yardstick: Option<Yardstick>,
 }
 
 #[derive(Debug, Serialize)]
@@ -114,8 +117,33 @@ struct Echo {
     hub_to_echo: Option<f64>,
 }
 
+/// The command beside it.
+#[derive(Debug, Serialize)]
+struct Yardstick {
+    /// One for each run.
+    messages_per_second: Vec<f64>,
+    /// The central system's rate, over the mean of the yardstick's.
+    reached: f64,
+}
+
+impl Yardstick {
+    fn new(rates: Vec<f64>, outcome: &Outcome) -> Self {
+        let mean = rates.iter().sum::<f64>() / rates.len().max(1) as f64;
+        Self {
+            reached: messages_per_second(outcome) / mean,
+            messages_per_second: rates,
+        }
+    }
+}
+
 impl Report {
-    pub(crate) fn new(plans: &[Plan], outcome: &Outcome, echoes: &[Outcome]) -> Self {
+    /// `echoes` and `yardsticks` are what was measured beside it, if anything.
+    pub(crate) fn new(
+        plans: &[Plan],
+        outcome: &Outcome,
+        echoes: &[Outcome],
+        yardsticks: Vec<f64>,
+    ) -> Self {
         let plan = &plans[0];
         let tally = &outcome.tally;
         let faults = plan.scenario.judge(plan.fleet, tally);
@@ -177,6 +205,7 @@ impl Report {
                 .then(|| Replay::new(tally)),
             hub,
             echo,
+            yardstick: (!yardsticks.is_empty()).then(|| Yardstick::new(yardsticks, outcome)),
         }
     }
 
@@ -229,6 +258,7 @@ impl Report {
         }
         self.print_storm(out)?;
         self.print_hub(out)?;
+        self.print_yardstick(out)?;
         writeln!(out)?;
         for fault in &self.faults {
             writeln!(out, "FAULT {fault}")?;
@@ -268,6 +298,19 @@ impl Report {
         Ok(())
     }
 
+    fn print_yardstick(&self, out: &mut impl Write) -> io::Result<()> {
+        let Some(yardstick) = &self.yardstick else {
+            return Ok(());
+        };
+        writeln!(
+            out,
+            "yardstick: {} messages a second (before, after); the central system reaches {:.2} of that, {:.0} of its messages a second with a meter value",
+            list(&yardstick.messages_per_second),
+            yardstick.reached,
+            self.messages_per_second * METER_SHARE
+        )
+    }
+
     fn print_hub(&self, out: &mut impl Write) -> io::Result<()> {
         let Some(hub) = &self.hub else { return Ok(()) };
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
@@ -297,13 +340,6 @@ impl Report {
             writeln!(out, "hub CPU per message: {cpu:.1} µs")?;
         }
         if let Some(echo) = &self.echo {
-            let list = |numbers: &[f64]| {
-                numbers
-                    .iter()
-                    .map(|it| format!("{it:.1}"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            };
             let ratio = echo.hub_to_echo.map_or_else(String::new, |it| {
                 format!("; the hub takes {it:.1} times as much")
             });
@@ -316,6 +352,11 @@ impl Report {
         }
         Ok(())
     }
+}
+
+fn list(numbers: &[f64]) -> String {
+    let each: Vec<_> = numbers.iter().map(|it| format!("{it:.1}")).collect();
+    each.join(", ")
 }
 
 fn row(

@@ -44,7 +44,7 @@ async fn every_scenario_passes_a_good_central_system() {
         ("idle", "--hub-pid auto"),
         (
             "sessions",
-            "--active 5 --duration 1s --hub-pid auto --with-echo",
+            "--active 5 --duration 1s --hub-pid auto --with-echo --yardstick nproc",
         ),
         ("drop-reconnect", "--rounds 5"),
         ("reconnect-storm", ""),
@@ -90,6 +90,13 @@ async fn every_scenario_passes_a_good_central_system() {
                         Some(2),
                         "{report:#}"
                     );
+                    let yardstick = &report["yardstick"];
+                    assert_eq!(
+                        yardstick["messages_per_second"].as_array().map(Vec::len),
+                        Some(2),
+                        "{report:#}"
+                    );
+                    assert!(yardstick["reached"].as_f64() > Some(0.0), "{report:#}");
                 }
                 "drop-reconnect" => {
                     assert_eq!(report["disconnects"]["dropped on order"], 100, "{report:#}");

@@ -6,8 +6,10 @@
 //!
 //! All take turns, three times. CPU is that of this process; the server has the rest.
 //!
-//! The bare driver has a second turn in which it writes two rows of `messages` besides, the call and its answer:
-//! what a whole hub inserts for each message (`loadtest sessions` against one on the same server).
+//! With `rows [SECONDS]` only the bare driver has a turn, with all that a whole hub inserts in the loop of
+//! `loadtest sessions`, which takes this command as `--yardstick`: of 12 messages each call and its answer in
+//! `messages`, and of the 10 that belong to the transaction the two rows of the commit. It makes as many
+//! calls at once as that loop, and its last line is the messages a second.
 
 use std::{
     io::Write,
@@ -35,6 +37,8 @@ const TURN: Duration = Duration::from_secs(5);
 const ROUNDS: usize = 3;
 /// As many statements as the driver was measured with elsewhere.
 const WRITERS: usize = 256;
+/// As many as run sessions in `loadtest sessions`.
+const CHARGERS: usize = 200;
 const KEYSPACE: &str = "commit_rate";
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -53,15 +57,29 @@ async fn main() -> Outcome<()> {
     };
     let store = Arc::new(ScyllaStore::open(&options).await?);
     let driver = Arc::new(Driver::connect(contact_points).await?);
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        None => compare(store, driver).await,
+        Some("rows") => {
+            let seconds = arguments
+                .next()
+                .map_or(Ok(TURN.as_secs()), |it| it.parse())?;
+            rows_of_a_hub(driver, Duration::from_secs(seconds)).await
+        }
+        Some(other) => Err(format!("no turn is called {other:?}: `rows`, or nothing").into()),
+    }
+}
+
+/// The driver and the store by turns.
+async fn compare(store: Arc<ScyllaStore>, driver: Arc<Driver>) -> Outcome<()> {
     let mut out = std::io::stdout();
     let mut rates = [0.0, 0.0];
     for _ in 0..ROUNDS {
-        let bare = turn(|writer| insert(Arc::clone(&driver), writer, Rows::OfCommit)).await?;
-        let logged = turn(|writer| insert(Arc::clone(&driver), writer, Rows::OfHub)).await?;
-        let commits = turn(|writer| commits(Arc::clone(&store), writer)).await?;
-        writeln!(out, "bare driver:       {bare}")?;
-        writeln!(out, "with message log:  {logged}")?;
-        writeln!(out, "commits:           {commits}")?;
+        let insert = |writer| insert(Arc::clone(&driver), writer, Rows::OfCommit, TURN);
+        let bare = turn(WRITERS, insert).await?;
+        let commits = turn(WRITERS, |writer| commits(Arc::clone(&store), writer)).await?;
+        writeln!(out, "bare driver:  {bare}")?;
+        writeln!(out, "commits:      {commits}")?;
         rates[0] += bare.rate;
         rates[1] += commits.rate;
     }
@@ -70,6 +88,16 @@ async fn main() -> Outcome<()> {
         "commits reach {:.2} of the bare driver's rate",
         rates[1] / rates[0]
     )?;
+    Ok(())
+}
+
+/// The driver with all that a hub inserts.
+async fn rows_of_a_hub(driver: Arc<Driver>, time: Duration) -> Outcome<()> {
+    let mut out = std::io::stdout();
+    let insert = |writer| insert(Arc::clone(&driver), writer, Rows::OfHub, time);
+    let measured = turn(CHARGERS, insert).await?;
+    writeln!(out, "bare driver:  {measured}")?;
+    writeln!(out, "{:.1}", measured.rate)?;
     Ok(())
 }
 
@@ -92,12 +120,12 @@ impl std::fmt::Display for Measured {
 }
 
 /// All writers for the time of a turn. A writer returns how long each message took.
-async fn turn<F>(write: impl Fn(usize) -> F) -> Outcome<Measured>
+async fn turn<F>(writers: usize, write: impl Fn(usize) -> F) -> Outcome<Measured>
 where
     F: Future<Output = Outcome<Vec<Duration>>> + Send + 'static,
 {
     let (began, cpu) = (Instant::now(), cpu_time()?);
-    let tasks: Vec<_> = (0..WRITERS)
+    let tasks: Vec<_> = (0..writers)
         .map(|writer| tokio::spawn(write(writer)))
         .collect();
     let mut took = Vec::new();
@@ -172,8 +200,13 @@ impl Driver {
 const CALL: &str = r#"[2,"19223201","MeterValues",{"connectorId":1,"transactionId":170021345,"meterValue":[{"timestamp":"2026-11-24T10:10:00Z","sampledValue":[{"value":"12345","measurand":"Energy.Active.Import.Register","unit":"Wh"},{"value":"11040","measurand":"Power.Active.Import","unit":"W"}]}]}]"#;
 const ANSWER: &str = r#"[3,"19223201",{}]"#;
 
-async fn insert(driver: Arc<Driver>, writer: usize, rows: Rows) -> Outcome<Vec<Duration>> {
-    let end = Instant::now() + TURN;
+async fn insert(
+    driver: Arc<Driver>,
+    writer: usize,
+    rows: Rows,
+    time: Duration,
+) -> Outcome<Vec<Duration>> {
+    let end = Instant::now() + time;
     let mut took = Vec::new();
     let (mut id, sample) = (Uuid::new_v4(), session("CP", "bare"));
     while Instant::now() < end {
@@ -182,9 +215,6 @@ async fn insert(driver: Arc<Driver>, writer: usize, rows: Rows) -> Outcome<Vec<D
             id = Uuid::new_v4();
         }
         let began = Instant::now();
-        let commit = message(&sample, writer, took.len());
-        let snapshot = serde_json::to_string(&commit.session)?;
-        let entry = serde_json::to_string(&commit.event)?;
         let station = format!("CP-{writer}");
         if rows == Rows::OfHub {
             let at = 2 * took.len();
@@ -193,17 +223,26 @@ async fn insert(driver: Arc<Driver>, writer: usize, rows: Rows) -> Outcome<Vec<D
                 .log(&station, at + 1, "out MeterValues", ANSWER)
                 .await?;
         }
-        let key = (station, commit.event.retry_key.0.clone(), id, no);
-        driver.cql.execute_unpaged(&driver.key, key).await?;
-        let stamp = 1_000_000 + i64::from(no);
-        let row = (id, no, snapshot, no, stamp, entry, stamp);
-        driver.cql.execute_unpaged(&driver.session, row).await?;
+        if rows == Rows::OfCommit || no < OF_TRANSACTION {
+            let commit = message(&sample, writer, took.len());
+            let snapshot = serde_json::to_string(&commit.session)?;
+            let entry = serde_json::to_string(&commit.event)?;
+            let key = (station, commit.event.retry_key.0.clone(), id, no);
+            driver.cql.execute_unpaged(&driver.key, key).await?;
+            let stamp = 1_000_000 + i64::from(no);
+            let row = (id, no, snapshot, no, stamp, entry, stamp);
+            driver.cql.execute_unpaged(&driver.session, row).await?;
+        }
         took.push(began.elapsed());
     }
     Ok(took)
 }
 
+/// Messages of a session.
 const MESSAGES: usize = 12;
+/// Those of them that belong to the transaction, in the loop of `loadtest sessions`: not Authorize and
+/// StatusNotification.
+const OF_TRANSACTION: i32 = 10;
 
 /// Sessions of so many messages, one after the other.
 async fn commits(store: Arc<ScyllaStore>, writer: usize) -> Outcome<Vec<Duration>> {
