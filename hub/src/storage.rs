@@ -4,7 +4,7 @@ mod awaited;
 
 use std::{sync::Arc, time::Duration};
 
-use store::{Inventory, Store};
+use store::{CopyError, Inventory, Store};
 use store_scylla::ScyllaStore;
 use store_spool::{Directory, OpenError, Spooled};
 use store_sqlite::SqliteStore;
@@ -135,7 +135,18 @@ pub async fn copy_to_cluster(config: &Config) -> Result<Inventory, HubError> {
     let copied = store::copy(&from, &*to.store()).await;
     from.close().await;
     to.close().await;
-    copied.map_err(|error| HubError::Store(error.to_string()))
+    copied.map_err(|error| {
+        let keyspace = &config.store.keyspace;
+        let then = match error {
+            CopyError::NotEmpty(_) => format!(
+                "set store.keyspace to another one, or drop {keyspace}, if all it holds is a copy that was interrupted"
+            ),
+            CopyError::Read(_) | CopyError::Write { .. } | CopyError::Differs { .. } => format!(
+                "what data.dir holds is as it was; start no hub on keyspace {keyspace}: copy again, into an empty one"
+            ),
+        };
+        HubError::Store(format!("{error}; {then}"))
+    })
 }
 
 fn cluster_options(config: &Config) -> Result<store_scylla::Options, HubError> {
