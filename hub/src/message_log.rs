@@ -81,6 +81,10 @@ async fn run(
     clock: Arc<dyn Clock>,
     retention_ms: i64,
 ) {
+    let mut writer = Writer {
+        store: Arc::clone(&store),
+        is_losing: false,
+    };
     let mut prune = tokio::time::interval(PRUNE_EVERY);
     prune.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -90,7 +94,7 @@ async fn run(
                 if taken == 0 {
                     return;
                 }
-                write(&*store, batch).await;
+                writer.write(batch).await;
             }
             _ = prune.tick() => {
                 let before = clock.now().plus_ms(-retention_ms);
@@ -100,11 +104,23 @@ async fn run(
     }
 }
 
-async fn write(store: &dyn Store, batch: Vec<MessageEntry>) {
-    let lost = batch.len() as u64;
-    if let Err(error) = store.append_messages(batch).await {
-        ::metrics::counter!(metrics::MESSAGE_LOG_DROPPED).increment(lost);
-        tracing::warn!(%error, lost, "entries of the message log are lost");
+/// Writes batches, and says once that they are lost, until one is written again.
+struct Writer {
+    store: Arc<dyn Store>,
+    is_losing: bool,
+}
+
+impl Writer {
+    async fn write(&mut self, batch: Vec<MessageEntry>) {
+        let lost = batch.len() as u64;
+        let written = self.store.append_messages(batch).await;
+        if let Err(error) = &written {
+            ::metrics::counter!(metrics::MESSAGE_LOG_DROPPED).increment(lost);
+            if !self.is_losing {
+                tracing::warn!(%error, "entries of the message log are lost until the store takes them again");
+            }
+        }
+        self.is_losing = written.is_err();
     }
 }
 

@@ -479,11 +479,10 @@ impl ChargerState {
         for connector in std::mem::take(&mut self.unkept_states) {
             let station = &self.slot.station;
             let kept = self.deps.store.put_connector(station, connector.clone());
-            let kept = kept.await;
-            if kept.is_err() {
+            if let Err(error) = kept.await {
+                tracing::debug!(%station, %error, "the state of an outlet could not be kept; it is tried again");
                 self.unkept_states.push(connector);
             }
-            self.log_unkept("the state of an outlet", kept);
         }
     }
 
