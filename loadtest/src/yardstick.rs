@@ -12,7 +12,7 @@ use tokio::process::Command;
 pub(crate) enum YardstickError {
     #[error("cannot run the yardstick with sh: {0}")]
     NoShell(io::Error),
-    #[error("the yardstick failed ({0}): look for its message above")]
+    #[error("the yardstick failed ({0}): run it by itself to see why")]
     Failed(ExitStatus),
     #[error(
         "the last line of the yardstick must be its messages a second, a number above 0; it is {0:?}"
@@ -24,10 +24,9 @@ pub(crate) enum YardstickError {
 pub(crate) async fn measure(command: &str) -> Result<f64, YardstickError> {
     let mut shell = Command::new("sh");
     shell.args(["-c", command]).stdin(Stdio::null());
-    shell.stdout(Stdio::piped()).kill_on_drop(true);
-    let running = shell.spawn().map_err(YardstickError::NoShell)?;
-    let output = running.wait_with_output().await;
-    let output = output.map_err(YardstickError::NoShell)?;
+    // It goes with us when we are interrupted.
+    shell.kill_on_drop(true);
+    let output = shell.output().await.map_err(YardstickError::NoShell)?;
     if !output.status.success() {
         return Err(YardstickError::Failed(output.status));
     }
