@@ -42,7 +42,7 @@ pub use session::{
     rebase::rebase,
 };
 pub use settings::Settings;
-pub use site::{SiteView, check_power};
+pub use site::{SiteView, check_power, shown_schedule};
 use store::{Hydration, PageRequest, ReadError, Store};
 use tokio::sync::broadcast;
 

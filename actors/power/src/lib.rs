@@ -12,4 +12,7 @@ pub use control::{
     Alarm, Answer, Command, CommandId, Controller, OutletView, Plan, SessionId, Settings, Wish,
 };
 pub use limits::{Limit, Limits, Term};
-pub use tree::{Cap, Feed, Measure, Node, Outlet, Phase, Site, SiteError};
+pub use tree::{
+    Cap, Every, Feed, Measure, Node, Outlet, Phase, Recurrence, Site, SiteError, UnknownTimeZone,
+    Zone,
+};

@@ -133,7 +133,7 @@ fn a_cut_has_its_decreases_out_at_once_and_silence_gets_no_more() {
     let cap = Cap {
         from_ms: now_ms,
         until_ms: None,
-        every_ms: None,
+        recurs: None,
         most_a: Some([16.0; 3]),
         most_w: None,
     };

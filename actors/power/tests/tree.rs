@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use power::{Cap, Feed, Node, Outlet, Phase, Site, SiteError, Steps};
+use power::{Cap, Every, Feed, Node, Outlet, Phase, Recurrence, Site, SiteError, Steps, Zone};
 
 fn outlet(station: &str, feed: Feed, floor_a: f64) -> Outlet {
     Outlet {
@@ -109,7 +109,10 @@ fn floors_fit_below_every_limit_that_ever_holds() {
     peak.caps = vec![Cap {
         from_ms: 0,
         until_ms: Some(3_600_000),
-        every_ms: Some(86_400_000),
+        recurs: Some(Recurrence {
+            every: Every::Day,
+            zone: Zone::utc(),
+        }),
         most_a: None,
         most_w: Some(10_000.0),
     }];
@@ -170,7 +173,7 @@ fn a_budget_is_the_least_of_a_time_beside_what_else_is_fed() {
     root.caps = vec![Cap {
         from_ms: 100,
         until_ms: Some(200),
-        every_ms: None,
+        recurs: None,
         most_a: Some([50.0, 40.0, 30.0]),
         most_w: None,
     }];

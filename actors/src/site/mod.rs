@@ -22,7 +22,10 @@ use self::{
     power::{About, Told},
     powered::Powered,
 };
-pub use self::{core::SiteView, power::plan::check_power};
+pub use self::{
+    core::SiteView,
+    power::{plan::check_power, shown_schedule},
+};
 pub(crate) use self::{
     core::{SessionFacts, StationNews},
     power::Draw,

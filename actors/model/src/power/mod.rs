@@ -14,5 +14,6 @@ pub use profile::{
     RateUnit, ScheduledLimit,
 };
 pub use view::{
-    HeldBy, LimitView, OutletPowerView, PowerAlarm, PowerAlarmKind, SessionPowerView, SitePowerView,
+    HeldBy, LimitView, OutletPowerView, PowerAlarm, PowerAlarmKind, SchedulePart, ScheduleView,
+    SessionPowerView, SitePowerView,
 };

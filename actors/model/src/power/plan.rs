@@ -25,6 +25,10 @@ pub struct PowerPlan {
     /// The voltage of a phase to neutral, in V.
     #[serde(default = "usual_volts")]
     pub phase_v: f64,
+    /// By whose clocks caps come again: a name of the IANA database, such as `Europe/Berlin`; null: UTC.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(example = "Europe/Berlin"))]
+    pub time_zone: Option<String>,
     /// How current is shared.
     #[serde(default)]
     pub sharing: Sharing,
@@ -89,7 +93,8 @@ pub struct FuseCap {
     /// Until when; null: for good.
     #[serde(default)]
     pub until: Option<Timestamp>,
-    /// Whether it comes again; the hour stays the same in UTC.
+    /// Whether it comes again: at the same hour of the clocks in the plan's `time_zone`, also where they are set forward or
+    /// back.
     #[serde(default)]
     pub repeat: Option<Repeat>,
     /// What each phase may carry, in A.
@@ -105,9 +110,9 @@ pub struct FuseCap {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Repeat {
-    /// Every 24 hours.
+    /// Every day.
     Daily,
-    /// Every 7 days.
+    /// Every week.
     Weekly,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{SessionId, SiteId, StationId, Timestamp};
+use crate::{RateUnit, SessionId, SiteId, StationId, Timestamp};
 
 /// A site's power as it now is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,8 +64,38 @@ pub struct OutletPowerView {
     pub measured_a: Option<[f64; 3]>,
     /// When it was seen.
     pub measured_at: Option<Timestamp>,
+    /// What its station should hold it to from now on, by the profiles it took: their composite schedule as the hub
+    /// calculates it, in the unit the station takes.
+    pub schedule: Vec<SchedulePart>,
+    /// What its station last said it holds it to (GetCompositeSchedule); null: it was not asked, or does not tell.
+    pub shown: Option<ScheduleView>,
     /// Who charges there.
     pub session: Option<SessionPowerView>,
+}
+
+/// A part of a composite schedule; the first holds now, each of the others when the one before it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SchedulePart {
+    /// Until when; null: for good, as far as is known.
+    pub until: Option<Timestamp>,
+    /// The limit; null: no profile is known that sets one.
+    pub limit: Option<f64>,
+    /// Its unit: A per phase, or W of all phases together.
+    pub unit: RateUnit,
+}
+
+/// A composite schedule as a station told it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ScheduleView {
+    /// When it did, and its first part began.
+    pub at: Timestamp,
+    /// What it told.
+    pub parts: Vec<SchedulePart>,
+    /// Whether that is what it should be; null: it cannot be compared, since nothing is expected or it is told in another
+    /// unit.
+    pub agrees: Option<bool>,
 }
 
 /// A session's share.

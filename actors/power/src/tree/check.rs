@@ -106,11 +106,12 @@ fn node<'a>(
 pub(super) fn cap(it: &Cap, name: &str) -> Result<(), SiteError> {
     number("the most_a of a cap", name, it.most_a.iter().flatten())?;
     number("the most_w of a cap", name, &it.most_w)?;
-    let lasts_ms = it.until_ms.map(|until| until.saturating_sub(it.from_ms));
-    let sound = match (lasts_ms, it.every_ms) {
-        (None, every) => every.is_none(),
-        (Some(lasts), None) => lasts > 0,
-        (Some(lasts), Some(every)) => 0 < lasts && lasts <= every,
+    let sound = match (it.until_ms, &it.recurs) {
+        (None, recurs) => recurs.is_none(),
+        (Some(until_ms), None) => it.from_ms < until_ms,
+        (Some(until_ms), Some(recurs)) => {
+            it.from_ms < until_ms && until_ms <= recurs.begins_again_ms(it.from_ms)
+        }
     };
     sound
         .then_some(())

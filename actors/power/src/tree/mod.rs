@@ -9,13 +9,12 @@ mod over_time;
 
 pub use check::SiteError;
 pub use compile::{Measure, Site};
-pub use over_time::Cap;
-use serde::{Deserialize, Serialize};
+pub use over_time::{Cap, Every, Recurrence, UnknownTimeZone, Zone};
 
 use crate::allocate::Steps;
 
 /// A phase of the site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// The first.
     L1,
@@ -26,32 +25,26 @@ pub enum Phase {
 }
 
 /// A part of a site that has limits: the grid connection, a panel, a circuit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// What it is called; unique in the site.
     pub name: String,
     /// What each phase may carry (L1, L2, L3), in A; none if only what is above limits it.
-    #[serde(default)]
     pub most_a: Option<[f64; 3]>,
     /// What all phases together may carry, in W.
-    #[serde(default)]
     pub most_w: Option<f64>,
     /// What else is fed from here at most, per phase in A: booked while no meter tells.
-    #[serde(default)]
     pub unmanaged_a: [f64; 3],
     /// Tighter limits at times.
-    #[serde(default)]
     pub caps: Vec<Cap>,
     /// What is fed from here.
-    #[serde(default)]
     pub nodes: Vec<Node>,
     /// Outlets that are fed from here.
-    #[serde(default)]
     pub outlets: Vec<Outlet>,
 }
 
 /// An EVSE as the site feeds it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outlet {
     /// Its station's identity.
     pub station: String,
@@ -67,13 +60,11 @@ pub struct Outlet {
     /// What it can be set to.
     pub steps: Steps,
     /// Whether it cannot be limited, or forgets its floor: then it is always booked at the most it can draw.
-    #[serde(default)]
     pub unlimitable: bool,
 }
 
 /// How an outlet is wired.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Feed {
     /// AC between phases and neutral: the site's phase at the station's L1, L2 … in this order (its rotation).
     Phases(Vec<Phase>),

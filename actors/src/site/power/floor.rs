@@ -77,7 +77,10 @@ impl Managed {
         let lane = &mut self.lanes[index];
         match told.is_refused() {
             None => lane.floor = Floor::Due(now_ms + AGAIN_MS),
-            Some(false) => return Some(self.look_at_floor(index, cleared)),
+            Some(false) => {
+                lane.taken.floor = Some(lane.floor_profile());
+                return Some(self.look_at_floor(index, cleared));
+            }
             Some(true) => match lane.other_floor() {
                 Some(purpose) => {
                     lane.grants_by = purpose;
@@ -108,7 +111,11 @@ impl Managed {
         now_ms: i64,
     ) -> Option<Saying> {
         let shown = match told {
-            Told::Answer(ChargingAnswer::Accepted(limits)) => self.lanes[index].shown_a(limits),
+            Told::Answer(ChargingAnswer::Accepted(limits)) => {
+                let lane = &mut self.lanes[index];
+                lane.shows(limits, now_ms);
+                lane.shown_a(limits)
+            }
             Told::Answer(_) | Told::Failed(_) => None,
             Told::Silence => {
                 self.lanes[index].floor = Floor::Due(now_ms + AGAIN_MS);
@@ -135,6 +142,7 @@ impl Managed {
 
     /// Other defaults are gone, as far as the station lets them go; the floor, gone with them, is sent once more.
     pub(super) fn defaults_are_gone(&mut self, index: usize) -> Saying {
+        self.lanes[index].taken.floor = None;
         self.send_floor(index, true)
     }
 
@@ -163,7 +171,7 @@ impl Managed {
     fn send_floor(&mut self, index: usize, cleared: bool) -> Saying {
         let lane = &mut self.lanes[index];
         lane.floor = Floor::Asked;
-        let command = lane.floor_command();
+        let command = lane.set(lane.floor_profile());
         self.saying(index, command, About::Floor(index, cleared))
     }
 

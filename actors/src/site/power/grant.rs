@@ -118,7 +118,9 @@ impl Managed {
             let ends_ms = ends_ms + self.settings.margin_ms;
             lane.persists_until_ms = lane.persists_until_ms.max(ends_ms);
         }
-        let command = lane.grant_command(amps, ends_ms, now_ms);
+        let grant = lane.grant_profile(amps, ends_ms, now_ms);
+        lane.taken.is_asked(id, grant.clone());
+        let command = lane.set(grant);
         self.saying(index, command, About::Grant(index, id, amps, ends_ms))
     }
 
@@ -137,7 +139,9 @@ impl Managed {
             Some(false) => {
                 self.controller
                     .answered(index, id, Answer::Accepted, now_ms);
-                self.memory.note_grants(&self.lanes[index]);
+                let lane = &mut self.lanes[index];
+                lane.taken.takes(id);
+                self.memory.note_grants(lane);
             }
             Some(true) => {
                 let lane = &mut self.lanes[index];
@@ -186,7 +190,9 @@ impl Managed {
         let Told::Answer(ChargingAnswer::Accepted(limits)) = told else {
             return;
         };
-        if let Some(shown_a) = self.lanes[index].shown_a(limits) {
+        let lane = &mut self.lanes[index];
+        lane.shows(limits, now_ms);
+        if let Some(shown_a) = lane.shown_a(limits) {
             // What it may draw is as good as drawn.
             self.controller.measured(index, shown_a, asked_ms, now_ms);
         }

@@ -1,12 +1,15 @@
 //! An outlet of a managed site: what charges there, how its station is told, what it was seen to do.
 
 use model::{
-    ChargingProfile, Command, PlannedOutlet, ProfilePeriod, ProfilePurpose, RateUnit,
+    ChargingProfile, Command, PlannedOutlet, ProfilePeriod, ProfilePurpose, RateUnit, ScheduleView,
     ScheduledLimit, SessionId, SessionPreferences, Timestamp, TokenUid, Wiring,
 };
 use power::{Outlet, Priority, Wish};
 
-use super::{Draw, SessionFacts};
+use super::{
+    Draw, SessionFacts,
+    schedule::{Taken, shown_schedule},
+};
 
 /// Profiles of a site are numbered from here on, so that an operator's own are left alone.
 const FIRST_ID: i32 = 610_000_000;
@@ -15,6 +18,8 @@ const FLOOR: i32 = 1;
 const GRANT: i32 = 2;
 /// A profile begins so much before it is sent: a station whose clock is that far behind applies it at once.
 const BEGINS_BEFORE_MS: i64 = 60_000;
+/// How far ahead its composite schedule is asked for, in s.
+const LOOKS_AHEAD_S: u32 = 60;
 /// A station of which nothing is known takes at least so many stack levels.
 const STACK_LEVELS: u32 = 3;
 
@@ -38,8 +43,12 @@ pub(super) struct Lane {
     pub(super) draw: Option<Draw>,
     /// A decrease that no meter has shown yet: to how much, and when it was sent.
     pub(super) lowering: Option<(f64, i64)>,
+    /// The profiles that its station took.
+    pub(super) taken: Taken,
     /// When its composite schedule was last asked for, in ms.
     pub(super) looked_ms: i64,
+    /// What its station showed then, or before.
+    pub(super) shown: Option<ScheduleView>,
     /// What it was last told, in A.
     pub(super) told_a: Option<f64>,
 }
@@ -79,22 +88,23 @@ impl Lane {
             persists_until_ms: 0,
             draw: None,
             lowering: None,
+            taken: Taken::default(),
             looked_ms: 0,
+            shown: None,
             told_a: None,
         }
     }
 
     /// What its station falls back to by itself, where it takes such profiles.
-    pub(super) fn floor_command(&self) -> Command {
+    pub(super) fn floor_profile(&self) -> ChargingProfile {
         let purpose = self.floor_purpose();
         // It holds whatever the station's clock says: it began long ago.
         let start = Timestamp(1_577_836_800_000);
-        let profile = self.profile(FLOOR, purpose, self.planned.floor_a, start);
-        self.set(profile)
+        self.profile(FLOOR, purpose, self.planned.floor_a, start)
     }
 
     /// A grant of so much until then.
-    pub(super) fn grant_command(&self, amps: f64, ends_ms: i64, now_ms: i64) -> Command {
+    pub(super) fn grant_profile(&self, amps: f64, ends_ms: i64, now_ms: i64) -> ChargingProfile {
         let start = Timestamp(now_ms - BEGINS_BEFORE_MS);
         let mut profile = self.profile(GRANT, self.grants_by, amps, start);
         profile.stack_level += 1;
@@ -103,7 +113,7 @@ impl Lane {
             let transaction = self.charging.as_ref().map(|it| &it.facts.transaction);
             profile.transaction = transaction.cloned();
         }
-        self.set(profile)
+        profile
     }
 
     /// Takes away what was granted.
@@ -137,12 +147,13 @@ impl Lane {
     pub(super) fn look(&self) -> Command {
         Command::GetCompositeSchedule {
             evse: self.planned.evse,
-            duration_s: 60,
+            duration_s: LOOKS_AHEAD_S,
             unit: Some(self.unit),
         }
     }
 
-    fn set(&self, profile: ChargingProfile) -> Command {
+    /// Has its station take a profile.
+    pub(super) fn set(&self, profile: ChargingProfile) -> Command {
         Command::SetChargingProfile {
             evse: self.evse_of(profile.purpose),
             profile,
@@ -225,13 +236,20 @@ impl Lane {
         self.outlet.watts(amps, self.phase_v)
     }
 
-    /// What a composite schedule allows now, per phase in A; none if it tells nothing.
+    /// The most that a composite schedule allows as far as it was asked for, per phase in A; none if it tells nothing.
     pub(super) fn shown_a(&self, limits: &[ScheduledLimit]) -> Option<f64> {
-        let now = limits.iter().rfind(|limit| limit.start_s == 0)?;
-        Some(match now.unit {
-            RateUnit::A => now.limit,
-            RateUnit::W => now.limit / self.watts(1.0),
-        })
+        let asked = limits.iter().filter(|limit| limit.start_s < LOOKS_AHEAD_S);
+        let amps = asked.map(|limit| match limit.unit {
+            RateUnit::A => limit.limit,
+            RateUnit::W => limit.limit / self.watts(1.0),
+        });
+        amps.reduce(f64::max)
+    }
+
+    /// Its station shows this when it is asked for its composite schedule.
+    pub(super) fn shows(&mut self, limits: &[ScheduledLimit], now_ms: i64) {
+        let shown = shown_schedule(&self.schedule(now_ms), limits, Timestamp(now_ms));
+        self.shown = Some(shown).filter(|it| !it.parts.is_empty());
     }
 
     /// What was seen to be drawn, per phase of the station in A.

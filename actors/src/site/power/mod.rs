@@ -20,6 +20,7 @@ mod memory;
 mod meter;
 pub(super) mod plan;
 mod say;
+mod schedule;
 mod station;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use power::{Controller, Settings};
 
 pub(crate) use self::meter::Draw;
 pub(super) use self::say::{About, Saying, Told};
+pub use self::schedule::shown_schedule;
 use self::{
     lane::{Floor, Lane},
     memory::Memory,

@@ -4,7 +4,7 @@ use model::{
     Fuse, FuseCap, PlannedOutlet, PowerPlan, RateUnit, Repeat, SetPoint, Sharing, SiteLine,
     SitePower, Wiring,
 };
-use power::{Cap, Feed, Method, Node, Outlet, Phase, Site, Steps};
+use power::{Cap, Every, Feed, Method, Node, Outlet, Phase, Recurrence, Site, Steps, Zone};
 
 /// The most parts, outlets, caps of a part, and set-points of a site.
 const PARTS_MOST: usize = 500;
@@ -42,8 +42,12 @@ pub(super) fn site(power: &SitePower) -> Result<Site, String> {
     for (group, weight) in &plan.group_weights {
         in_range(&format!("the weight of group {group:?}"), *weight)?;
     }
-    let mut site =
-        Site::new(&node(&plan.grid)?, plan.phase_v).map_err(|error| error.to_string())?;
+    let zone = match &plan.time_zone {
+        Some(name) => Zone::named(name).map_err(|error| format!("time_zone: {error}"))?,
+        None => Zone::utc(),
+    };
+    let grid = node(&plan.grid, &zone)?;
+    let mut site = Site::new(&grid, plan.phase_v).map_err(|error| error.to_string())?;
     set_points(&mut site, &power.set_points)?;
     Ok(site)
 }
@@ -77,7 +81,7 @@ pub(super) fn cap_of(set_point: &SetPoint) -> Cap {
     Cap {
         from_ms: set_point.from.0,
         until_ms: Some(set_point.expires_at.0),
-        every_ms: None,
+        recurs: None,
         most_a: set_point.most_a,
         most_w: set_point.most_w,
     }
@@ -124,7 +128,8 @@ fn sizes(plan: &PowerPlan) -> Result<(), String> {
     Ok(())
 }
 
-fn node(fuse: &Fuse) -> Result<Node, String> {
+fn node(fuse: &Fuse, zone: &Zone) -> Result<Node, String> {
+    let parts = fuse.parts.iter().map(|part| node(part, zone));
     named("a part", &fuse.name)?;
     if fuse.caps.len() > CAPS_MOST {
         return Err(format!("{} has more than {CAPS_MOST} caps", fuse.name));
@@ -134,20 +139,22 @@ fn node(fuse: &Fuse) -> Result<Node, String> {
         most_a: fuse.breaker_a,
         most_w: fuse.most_w,
         unmanaged_a: fuse.unmanaged_a,
-        caps: fuse.caps.iter().map(cap).collect(),
-        nodes: fuse.parts.iter().map(node).collect::<Result<_, _>>()?,
+        caps: fuse.caps.iter().map(|it| cap(it, zone)).collect(),
+        nodes: parts.collect::<Result<_, _>>()?,
         outlets: fuse.outlets.iter().map(outlet).collect::<Result<_, _>>()?,
     })
 }
 
-fn cap(cap: &FuseCap) -> Cap {
-    const DAY_MS: i64 = 86_400_000;
+fn cap(cap: &FuseCap, zone: &Zone) -> Cap {
     Cap {
         from_ms: cap.from.0,
         until_ms: cap.until.map(|until| until.0),
-        every_ms: cap.repeat.map(|repeat| match repeat {
-            Repeat::Daily => DAY_MS,
-            Repeat::Weekly => 7 * DAY_MS,
+        recurs: cap.repeat.map(|repeat| Recurrence {
+            every: match repeat {
+                Repeat::Daily => Every::Day,
+                Repeat::Weekly => Every::Week,
+            },
+            zone: zone.clone(),
         }),
         most_a: cap.most_a,
         most_w: cap.most_w,
@@ -280,6 +287,8 @@ mod tests {
         assert!(words.contains("IEC 61851"), "{words}");
         let words = refused(|it| it.plan.phase_v = 0.0);
         assert!(words.contains("phase_v"), "{words}");
+        let words = refused(|it| it.plan.time_zone = Some("Utopia".into()));
+        assert!(words.contains("no time zone is called"), "{words}");
         let words = refused(|it| it.plan.grid.name = String::new());
         assert!(words.contains("1 to 64"), "{words}");
         let words = refused(|it| it.set_points[0].part = "cellar".into());

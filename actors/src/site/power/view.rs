@@ -87,6 +87,8 @@ impl Managed {
                 .and_then(|draw| lane.drawn_a(draw))
                 .map(|phases| phases.map(tenth)),
             measured_at: lane.draw.map(|draw| draw.at),
+            schedule: lane.schedule(now_ms),
+            shown: lane.shown.clone(),
             session,
         }
     }

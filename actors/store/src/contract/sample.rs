@@ -116,6 +116,7 @@ pub fn site_power(station: &str) -> SitePower {
     SitePower {
         plan: PowerPlan {
             phase_v: 230.0,
+            time_zone: Some("Europe/Berlin".into()),
             sharing: Sharing::Fair,
             group_weights: [("FLEET".to_owned(), 2.0)].into(),
             grid,

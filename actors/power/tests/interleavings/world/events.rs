@@ -78,7 +78,7 @@ impl World {
                 let cap = Cap {
                     from_ms: now_ms,
                     until_ms: None,
-                    every_ms: None,
+                    recurs: None,
                     most_a: Some([most; 3]),
                     most_w: None,
                 };

@@ -60,7 +60,7 @@ pub(super) fn draw(random: &mut SmallRng) -> (Site, Cap) {
         let ahead = Cap {
             from_ms,
             until_ms: Some(from_ms + 120 * SECOND_MS),
-            every_ms: None,
+            recurs: None,
             most_a: Some([random.random_range(15.0..60.0); 3]),
             most_w: None,
         };
