@@ -27,7 +27,6 @@ pub struct PowerPlan {
     pub phase_v: f64,
     /// By whose clocks caps come again: a name of the IANA database, such as `Europe/Berlin`; null: UTC.
     #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(example = "Europe/Berlin"))]
     pub time_zone: Option<String>,
     /// How current is shared.
     #[serde(default)]
