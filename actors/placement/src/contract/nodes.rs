@@ -269,7 +269,7 @@ pub async fn after_a_wipe_claims_and_shards_are_written_down_again(bench: &dyn B
     // Events may come after what they tell of is to be seen.
     let moves = a.view().happened;
     for _ in 0..moves.shards_gained + moves.shards_given + moves.shards_lost {
-        event(&mut events, "a shard moved", |event| Break(event)).await;
+        event(&mut events, "a shard moved", Break).await;
     }
     let mut epochs = Vec::new();
     for n in 0..500 {
