@@ -102,7 +102,10 @@ impl Commands {
     }
 
     /// What the station speaks: now, or when it was last connected.
-    async fn protocol_of(&self, station: &StationId) -> Result<Protocol, CommandRefused> {
+    pub(crate) async fn protocol_of(
+        &self,
+        station: &StationId,
+    ) -> Result<Protocol, CommandRefused> {
         if let Some(connection) = self.actors.connection(station) {
             return Ok(connection.protocol);
         }

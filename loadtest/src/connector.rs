@@ -5,19 +5,22 @@
 //!           ^  (remote start comes here from anywhere but Charging)
 //! ```
 
-use std::time::{Duration, Instant};
+mod running;
+mod session;
+
+use std::time::Instant;
 
 use rand::RngExt;
 use uuid::Uuid;
 
 use crate::car::Car;
-use crate::charging::Transaction;
 use crate::desk::{Desk, Now, Purpose};
 use crate::evse::Offer;
-use crate::message::{Status, Step, StepKind, StopReason};
+use crate::message::{Status, StepKind, StopReason};
 use crate::meter::{Meter, Reading};
-use crate::observer::Event;
 use crate::profile::Pace;
+use session::Stage;
+pub(crate) use session::{Session, Visitor};
 
 /// Simulated seconds that a connector stays free between two cars.
 const FREE: std::ops::Range<f64> = 30.0..1_200.0;
@@ -31,8 +34,6 @@ const FULL: std::ops::Range<f64> = 10.0..300.0;
 const FINISHING: std::ops::Range<f64> = 10.0..120.0;
 /// Pause before a driver shows a token again that was not answered.
 const TRY_AGAIN: std::ops::Range<f64> = 20.0..60.0;
-/// Currents that differ by less, in amperes, are not told of again.
-const SAME_A: f64 = 0.01;
 
 /// One connector with its meter and the car at it.
 pub(crate) struct Connector {
@@ -43,54 +44,6 @@ pub(crate) struct Connector {
     operative: bool,
     stage: Stage,
     reported: Option<Status>,
-}
-
-/// A car that stays until a known time, full or not.
-pub(crate) struct Visitor {
-    pub(crate) car: Car,
-    pub(crate) leaves: Instant,
-}
-
-enum Stage {
-    /// No car; the next one comes at this time, if cars come at all.
-    Free {
-        until: Option<Instant>,
-    },
-    /// A car is plugged in; its driver shows the token at this time.
-    Plugged {
-        until: Instant,
-    },
-    /// The central system was asked about the token.
-    Authorising,
-    Charging(Box<Session>),
-    /// The session is over, the plug still in.
-    Finishing {
-        until: Instant,
-    },
-}
-
-/// A running session.
-pub(crate) struct Session {
-    /// The charger's own number of it.
-    number: u32,
-    /// Our id in 2.0.1, the one from the central system in 1.6.
-    id: Option<String>,
-    token: String,
-    car: Car,
-    status: Status,
-    seq_no: u32,
-    counted_to: Instant,
-    /// None: someone else decides when to sample and to stop.
-    sample_at: Option<Instant>,
-    leaves_at: Option<Instant>,
-    /// When to look at the car and the profiles though nothing else is due.
-    look_at: Option<Instant>,
-    /// When it began, in ms since 1970.
-    began_ms: i64,
-    /// It leaves then and not before.
-    stays_until: Option<Instant>,
-    /// What was last told of its current, and of what it is offered; no number before that.
-    told: ([f64; 3], f64),
 }
 
 impl Connector {
@@ -282,37 +235,6 @@ impl Connector {
         self.report(desk, Status::Charging, now);
     }
 
-    /// Lets the car charge for this many simulated seconds.
-    pub(crate) fn advance(&mut self, desk: &Desk, seconds: f64, now: Now) {
-        let offer = self.offer(desk, now);
-        if let Stage::Charging(session) = &mut self.stage {
-            self.meter.count(session.car.advance(seconds, &offer));
-        }
-    }
-
-    /// Reports one step of the running session.
-    pub(crate) fn step(&mut self, desk: &mut Desk, kind: StepKind, now: Now) {
-        let connector = self.id();
-        let offer = self.offer(desk, now);
-        let by_phase = desk.profile.tells_phases;
-        let Stage::Charging(session) = &mut self.stage else {
-            return;
-        };
-        let step = Step {
-            kind,
-            connector,
-            token: &session.token,
-            transaction: session.id.as_deref(),
-            seq_no: session.seq_no,
-            at: now.wall,
-            reading: self.meter.read(Some(&session.car), &offer, by_phase),
-            status: session.status,
-            offline: !desk.online,
-        };
-        desk.record(session.number, &step);
-        session.seq_no += 1;
-    }
-
     /// Ends the running session.
     pub(crate) fn end(&mut self, desk: &mut Desk, reason: StopReason, now: Now) {
         self.catch_up(desk, now);
@@ -377,65 +299,6 @@ impl Connector {
         )
     }
 
-    fn charge(&mut self, desk: &mut Desk, now: Now) {
-        self.catch_up(desk, now);
-        let offer = self.offer(desk, now);
-        self.tell_flows(desk, &offer);
-        let Stage::Charging(session) = &mut self.stage else {
-            return;
-        };
-        // A loop that reports by itself also lets time pass by itself.
-        let lives = session.sample_at.is_some();
-        session.look_at = desk
-            .look_every()
-            .filter(|_| lives)
-            .map(|every| now.instant + every);
-        let status = if session.car.is_full() {
-            Status::SuspendedEv
-        } else if offer.amps == 0.0 {
-            Status::SuspendedEvse
-        } else {
-            Status::Charging
-        };
-        let changed = status != session.status;
-        session.status = status;
-        if changed && status == Status::SuspendedEv && session.stays_until.is_none() {
-            let leaves = now.instant + desk.span(FULL);
-            session.leaves_at = session.leaves_at.map(|at| at.min(leaves));
-        }
-        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.instant);
-        let (leaves, samples) = (due(session.leaves_at), due(session.sample_at));
-        if samples {
-            // A charger that was held up takes one late sample, not all the missed ones at once.
-            let interval = desk.settings.meter_interval.max(Duration::from_millis(1));
-            session.sample_at = Some(now.instant + interval);
-        }
-        if changed {
-            if desk.dialect().reports_state_changes() {
-                self.step(desk, StepKind::StateChanged, now);
-            }
-            self.report(desk, status, now);
-        }
-        if leaves {
-            self.end(desk, StopReason::Local, now);
-        } else if samples {
-            self.step(desk, StepKind::Sampled, now);
-        }
-    }
-
-    /// Counts the energy of the time since the last look.
-    pub(crate) fn catch_up(&mut self, desk: &Desk, now: Now) {
-        let Stage::Charging(session) = &mut self.stage else {
-            return;
-        };
-        if session.sample_at.is_none() {
-            return;
-        }
-        let passed = now.instant.saturating_duration_since(session.counted_to);
-        session.counted_to = now.instant;
-        self.advance(desk, passed.as_secs_f64() * desk.profile.speed, now);
-    }
-
     fn unplug(&mut self, desk: &mut Desk, now: Now) {
         let until = match desk.pace {
             Pace::Natural => Some(now.instant + desk.span(FREE)),
@@ -466,63 +329,5 @@ impl Connector {
     fn offer(&self, desk: &Desk, now: Now) -> Offer {
         let transaction = self.session().map(Session::transaction);
         desk.offer(self.id(), transaction.as_ref(), now)
-    }
-
-    /// Tells the observer what flows, if it wants to know and it has changed.
-    fn tell_flows(&mut self, desk: &Desk, offer: &Offer) {
-        let connector = self.id();
-        let Stage::Charging(session) = &mut self.stage else {
-            return;
-        };
-        let mut amps = [0.0; 3];
-        amps[..usize::from(session.car.phases_at(offer))].fill(session.car.drawn_a());
-        let (told, offered_a) = session.told;
-        let moved = (told.iter().zip(amps)).any(|(told, amps)| (told - amps).abs() >= SAME_A);
-        if desk.profile.look_every.is_some() && (moved || offered_a != offer.amps) {
-            session.told = (amps, offer.amps);
-            desk.tell(&Event::Flows {
-                connector,
-                amps,
-                offered_a: offer.amps,
-            });
-        }
-    }
-
-    /// The session is over: its profiles go, and somebody may want to know what it got.
-    fn tell_end(&mut self, desk: &mut Desk) {
-        let connector = self.id();
-        let Stage::Charging(session) = &self.stage else {
-            return;
-        };
-        let got_wh = session.car.taken_wh();
-        desk.tell(&Event::Charged {
-            connector,
-            wanted_wh: got_wh + session.car.missing_wh(),
-            got_wh,
-        });
-        if let Some(charging) = &mut desk.charging {
-            charging.session_ended(session.number);
-        }
-    }
-}
-
-impl Session {
-    /// The id that the central system knows the session by; none until it has said it (1.6).
-    pub(crate) fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-
-    /// The charger's own number of it.
-    pub(crate) fn number(&self) -> u32 {
-        self.number
-    }
-
-    /// It, as charging profiles see it.
-    pub(crate) fn transaction(&self) -> Transaction<'_> {
-        Transaction {
-            session: self.number,
-            id: self.id(),
-            began_ms: self.began_ms,
-        }
     }
 }

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actors::{Clock, SystemClock};
 use loadtest::{Event, Faults, Observer, Orders, Profile, SimCharger, Target, Version, Visit};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -333,4 +334,81 @@ async fn a_site_whose_hub_is_killed_falls_to_its_floors_and_goes_on_with_the_nex
     let view = site.live().await;
     assert!(view["learns_until"].is_null(), "{view:#}");
     assert!(alarms(&view).is_empty(), "{view:#}");
+}
+
+#[tokio::test]
+async fn an_outlet_shows_the_schedule_that_it_should_have() {
+    let hub = hub();
+    let plans = vec![
+        ("A", Version::V16, Faults::default(), vec![(6, LONG)]),
+        ("B", Version::V201, Faults::default(), vec![(6, LONG)]),
+    ];
+    let site = Site::start(&hub, 40.0, plans).await;
+    site.until("both have half of it", |view| {
+        ["A", "B"]
+            .iter()
+            .all(|name| of(view, name)["granted_a"] == 20.0)
+    })
+    .await;
+    for station in ["A", "B"] {
+        let path = format!("/sites/depot/power/outlets/{station}/1/schedule");
+        let started = Instant::now();
+        // A renewal may come between the calculation and the question.
+        let both = loop {
+            let both = site.api.ok(Method::POST, &path, None).await;
+            if both["shown"]["agrees"] == true {
+                break both;
+            }
+            assert!(started.elapsed() < PATIENCE, "{both:#}");
+        };
+        let calculated = both["calculated"].as_array().expect("a list");
+        let limits: Vec<&Value> = calculated.iter().map(|part| &part["limit"]).collect();
+        assert_eq!(limits, [20.0, FLOOR_A], "{both:#}");
+        let shown = both["shown"]["parts"].as_array().expect("a list");
+        let limits: Vec<&Value> = shown.iter().map(|part| &part["limit"]).collect();
+        assert_eq!(limits, [20.0, FLOOR_A], "{both:#}");
+        let live = of(&site.live().await, station).clone();
+        assert_eq!(live["schedule"][1]["limit"], FLOOR_A, "{live:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_set_point_of_the_grid_operator_holds_from_now_on_until_it_expires() {
+    let hub = hub();
+    let plans = vec![
+        ("A", Version::V16, Faults::default(), vec![(6, LONG)]),
+        ("B", Version::V201, Faults::default(), vec![(6, LONG)]),
+    ];
+    let site = Site::start(&hub, 60.0, plans).await;
+    site.until_floors(60.0).await;
+    let both_have = |amps: f64| {
+        move |flows: &Flows| flows.offered_by("A") >= amps && flows.offered_by("B") >= amps
+    };
+    site.until_flows("both charge with half of it", both_have(30.0))
+        .await;
+
+    let now = || SystemClock.now();
+    let expires_at = now().plus_ms(30_000);
+    let set_point = json!({"most_w": 16_560, "expires_at": expires_at});
+    let path = "/sites/depot/power/set-points/dso";
+    site.api.ok(Method::PUT, path, Some(set_point)).await;
+    let limit_a = 16_560.0 / 690.0;
+    site.until_flows("they are below it", |flows| flows.offered_a() <= limit_a)
+        .await;
+    assert!(now() < expires_at, "it still holds");
+    site.flows.most_a();
+    site.until("it is shown why", |view| {
+        let held_by = &of(view, "A")["session"]["held_by"];
+        held_by["reason"] == "limit" && held_by["part"] == "grid" && held_by["phase"].is_null()
+    })
+    .await;
+    // By the hub's own clock it is over no sooner than this.
+    while now() < expires_at {
+        assert!(site.flows.most_a() <= limit_a);
+        sleep(Duration::from_millis(100)).await;
+    }
+    site.until_flows("it expired", both_have(30.0)).await;
+    assert!(site.flows.most_a() <= 60.0);
+    let power = site.api.get("/sites/depot/power").await;
+    assert_eq!(power["set_points"], json!([]));
 }

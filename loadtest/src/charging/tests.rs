@@ -1,6 +1,8 @@
 //! Charging profiles against known answers.
 
 mod agreement;
+mod firmware;
+mod refused;
 
 use super::*;
 
@@ -36,12 +38,7 @@ impl Bench {
         running: Option<&Transaction<'_>>,
         now_ms: i64,
     ) -> Result<(), Refusal> {
-        let build = Build {
-            version: self.version,
-            evse: &self.evse,
-            evses: 2,
-            faults: &self.faults,
-        };
+        let build = build(self.version, &self.evse, &self.faults);
         let outcome = self.charging.set(build, evse, profile, running, now_ms);
         self.charging.settle(build, now_ms);
         outcome
@@ -53,12 +50,7 @@ impl Bench {
     }
 
     fn shared(&mut self, sharing: u32, after_s: i64) -> Option<f64> {
-        let build = Build {
-            version: self.version,
-            evse: &self.evse,
-            evses: 2,
-            faults: &self.faults,
-        };
+        let build = build(self.version, &self.evse, &self.faults);
         let now_ms = T + 1_000 * after_s;
         self.charging.settle(build, now_ms);
         let limit = self
@@ -68,13 +60,17 @@ impl Bench {
     }
 
     fn clear(&mut self, which: Clear) -> bool {
-        let build = Build {
-            version: self.version,
-            evse: &self.evse,
-            evses: 2,
-            faults: &self.faults,
-        };
+        let build = build(self.version, &self.evse, &self.faults);
         self.charging.clear(build, which, T)
+    }
+}
+
+fn build<'a>(version: Version, evse: &'a Evse, faults: &'a Faults) -> Build<'a> {
+    Build {
+        version,
+        evse,
+        evses: 2,
+        faults,
     }
 }
 
@@ -215,157 +211,6 @@ fn watts_are_shared_by_the_phases_in_use() {
 }
 
 #[test]
-fn sessions_share_what_the_station_may_take_but_for_the_fault_that_gives_it_to_each() {
-    for (faults, share) in [("", 8.0), ("each-connector", 16.0)] {
-        let mut bench = Bench::new(Version::V16, faults);
-        bench
-            .set(0, profile(1, Purpose::StationMax, 0, 16.0))
-            .expect("taken");
-        assert_eq!(bench.shared(2, 0), Some(share), "{faults}");
-    }
-}
-
-#[test]
-fn what_the_specification_forbids_is_refused() {
-    let wrong: [(&str, u32, ChargingProfile); 12] = [
-        ("InvalidProfile", 0, profile(1, Purpose::External, 0, 9.0)),
-        ("InvalidProfile", 1, profile(1, Purpose::StationMax, 0, 9.0)),
-        ("InvalidProfile", 0, profile(1, Purpose::Tx, 0, 9.0)),
-        (
-            "InvalidProfile",
-            0,
-            ChargingProfile {
-                kind: Kind::Relative,
-                start_ms: None,
-                ..profile(1, Purpose::StationMax, 0, 9.0)
-            },
-        ),
-        ("UnknownEVSE", 3, profile(1, Purpose::TxDefault, 0, 9.0)),
-        (
-            "InvalidStackLevel",
-            1,
-            profile(1, Purpose::TxDefault, 100, 9.0),
-        ),
-        (
-            "InvalidSchedule",
-            1,
-            ChargingProfile {
-                periods: periods(&[(5, 9.0)]),
-                ..profile(1, Purpose::TxDefault, 0, 0.0)
-            },
-        ),
-        (
-            "InvalidSchedule",
-            1,
-            ChargingProfile {
-                periods: Vec::new(),
-                ..profile(1, Purpose::TxDefault, 0, 0.0)
-            },
-        ),
-        (
-            "InvalidSchedule",
-            1,
-            ChargingProfile {
-                periods: periods(&[(0, 9.0), (0, 7.0)]),
-                ..profile(1, Purpose::TxDefault, 0, 0.0)
-            },
-        ),
-        (
-            "InvalidSchedule",
-            1,
-            ChargingProfile {
-                kind: Kind::Daily,
-                start_ms: None,
-                ..profile(1, Purpose::TxDefault, 0, 9.0)
-            },
-        ),
-        (
-            "InvalidSchedule",
-            1,
-            profile(1, Purpose::TxDefault, 0, -1.0),
-        ),
-        (
-            "TxNotFound",
-            1,
-            ChargingProfile {
-                transaction: Some("another".into()),
-                ..profile(1, Purpose::Tx, 0, 9.0)
-            },
-        ),
-    ];
-    for version in [Version::V16, Version::V201] {
-        for (reason, evse, profile) in &wrong {
-            let mut bench = Bench::new(version, "");
-            let outcome = bench.set(*evse, profile.clone());
-            assert_eq!(outcome, Err(Refusal(reason)), "{version} {profile:?}");
-            assert!(bench.charging.is_empty());
-        }
-        let mut bench = Bench::new(version, "");
-        let idle = bench.set_at(1, profile(1, Purpose::Tx, 0, 9.0), None, T);
-        assert_eq!(idle, Err(Refusal("TxNotFound")), "no transaction runs");
-    }
-}
-
-#[test]
-fn a_profile_of_the_same_place_is_replaced_in_1_6_and_refused_in_2_x() {
-    let mut bench = Bench::new(Version::V16, "");
-    bench
-        .set(1, profile(1, Purpose::TxDefault, 0, 9.0))
-        .expect("taken");
-    bench
-        .set(1, profile(2, Purpose::TxDefault, 0, 7.0))
-        .expect("replaces it");
-    assert_eq!(
-        (bench.amps(0), bench.charging.installed.len()),
-        (Some(7.0), 1)
-    );
-
-    let mut bench = Bench::new(Version::V201, "");
-    bench
-        .set(1, profile(1, Purpose::TxDefault, 0, 9.0))
-        .expect("taken");
-    let duplicate = Err(Refusal("DuplicateProfile"));
-    assert_eq!(
-        bench.set(1, profile(2, Purpose::TxDefault, 0, 7.0)),
-        duplicate
-    );
-    assert_eq!(
-        bench.set(0, profile(2, Purpose::TxDefault, 0, 7.0)),
-        duplicate
-    );
-    bench
-        .set(1, profile(1, Purpose::TxDefault, 0, 8.0))
-        .expect("the same id replaces");
-    bench
-        .set(2, profile(2, Purpose::TxDefault, 0, 7.0))
-        .expect("another EVSE");
-    assert_eq!(bench.amps(0), Some(8.0));
-    // Valid at another time, so never both at once.
-    let mut first = profile(3, Purpose::TxDefault, 4, 20.0);
-    first.valid_to_ms = Some(T + 10_000);
-    let mut second = profile(4, Purpose::TxDefault, 4, 18.0);
-    second.valid_from_ms = Some(T + 10_000);
-    bench.set(1, first).expect("taken");
-    bench.set(1, second).expect("taken");
-    assert_eq!((bench.amps(9), bench.amps(10)), (Some(20.0), Some(18.0)));
-}
-
-#[test]
-fn a_charger_keeps_so_many_profiles_and_no_more() {
-    let mut bench = Bench::new(Version::V16, "");
-    for level in 0..MOST_PROFILES as i64 {
-        bench
-            .set(1, profile(level, Purpose::TxDefault, level, 9.0))
-            .expect("taken");
-    }
-    let refused = bench.set(1, profile(90, Purpose::TxDefault, 90, 9.0));
-    assert_eq!(refused, Err(Refusal("TooManyProfiles")));
-    bench
-        .set(1, profile(91, Purpose::TxDefault, 5, 9.0))
-        .expect("takes another's place");
-}
-
-#[test]
 fn clearing_takes_what_it_means_and_says_whether_there_was_any() {
     let mut bench = Bench::new(Version::V201, "");
     bench
@@ -406,85 +251,4 @@ fn a_tx_profile_goes_with_its_session() {
     assert_eq!(bench.amps(0), Some(9.0), "another session's end");
     bench.charging.session_ended(7);
     assert!(bench.charging.is_empty());
-}
-
-#[test]
-fn firmware_that_is_slow_obeys_later_and_one_that_ignores_never() {
-    let mut bench = Bench::new(Version::V16, "delays-30s");
-    bench
-        .set(1, profile(1, Purpose::Tx, 0, 9.0))
-        .expect("taken");
-    assert_eq!((bench.amps(29), bench.amps(30)), (None, Some(9.0)));
-    bench
-        .set_at(
-            1,
-            profile(1, Purpose::Tx, 0, 20.0),
-            Some(&RUNNING),
-            T + 31_000,
-        )
-        .expect("taken");
-    assert_eq!((bench.amps(60), bench.amps(61)), (Some(9.0), Some(20.0)));
-
-    let mut bench = Bench::new(Version::V16, "ignores");
-    bench
-        .set(1, profile(1, Purpose::Tx, 0, 9.0))
-        .expect("says so");
-    assert_eq!(bench.amps(1_000), None);
-    let mut bench = Bench::new(Version::V16, "rejects");
-    assert!(bench.set(1, profile(1, Purpose::Tx, 0, 9.0)).is_err());
-}
-
-#[test]
-fn firmware_that_keeps_its_last_profile_offline_lets_no_grant_end_there() {
-    for (faults, offline) in [("keeps-offline", Some(20.0)), ("", Some(6.0))] {
-        let mut bench = Bench::new(Version::V16, faults);
-        let mut grant = profile(2, Purpose::Tx, 1, 20.0);
-        grant.valid_to_ms = Some(T + 45_000);
-        bench
-            .set(1, profile(1, Purpose::TxDefault, 0, 6.0))
-            .expect("a floor");
-        bench.set(1, grant).expect("a grant");
-        let (evse, kept) = (bench.evse, bench.faults);
-        let build = Build {
-            version: Version::V16,
-            evse: &evse,
-            evses: 2,
-            faults: &kept,
-        };
-        bench.charging.offline(build, T + 10_000);
-        assert_eq!(bench.amps(3_600), offline, "{faults}");
-        bench.charging.online();
-        assert_eq!(bench.amps(3_601), Some(6.0), "{faults}");
-    }
-}
-
-#[test]
-fn units_a_charger_does_not_take_are_refused() {
-    let watts = ChargingProfile {
-        unit: RateUnit::Watts,
-        ..profile(1, Purpose::TxDefault, 0, 5_000.0)
-    };
-    let amperes = profile(1, Purpose::TxDefault, 0, 9.0);
-    let refused = Err(Refusal("UnsupportedRateUnit"));
-    let mut bench = Bench::new(Version::V201, "only-amperes");
-    assert_eq!(bench.set(1, watts.clone()), refused);
-    assert_eq!(bench.set(1, amperes.clone()), Ok(()));
-    let mut bench = Bench::new(Version::V201, "only-watts");
-    assert_eq!(bench.set(1, amperes.clone()), refused);
-    assert_eq!(bench.set(1, watts.clone()), Ok(()));
-    let mut bench = Bench::new(Version::V201, "");
-    bench.evse.dc = true;
-    assert_eq!(bench.set(1, amperes), refused);
-    assert_eq!(bench.set(1, watts), Ok(()));
-}
-
-#[test]
-fn firmware_that_takes_any_tx_profile_gives_it_to_the_next_session() {
-    let mut bench = Bench::new(Version::V16, "takes-any-tx");
-    bench
-        .set_at(1, profile(1, Purpose::Tx, 0, 9.0), None, T)
-        .expect("taken");
-    assert_eq!(bench.amps(0), None);
-    bench.charging.session_began(1, 7);
-    assert_eq!(bench.amps(0), Some(9.0));
 }

@@ -72,7 +72,8 @@ fn differs(view: &SitePowerView, last: Option<&SitePowerView>) -> bool {
     })
 }
 
-async fn view(api: &Api, id: &SiteId) -> Result<SitePowerView, Problem> {
+/// The site's power as it now is.
+pub(super) async fn view(api: &Api, id: &SiteId) -> Result<SitePowerView, Problem> {
     if let Some(view) = api.actors.site_power_view(id).await {
         return Ok(view);
     }

@@ -4,6 +4,7 @@ mod live;
 mod meter;
 mod plan;
 mod preferences;
+mod schedule;
 mod set_points;
 
 use std::sync::Arc;
@@ -22,9 +23,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(preferences::show, preferences::put))
 }
 
-/// What streams for as long as somebody listens.
+/// What waits for a station, or streams for as long as somebody listens.
 pub(super) fn streaming_routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new().routes(routes!(live::watch))
+    OpenApiRouter::new()
+        .routes(routes!(live::watch))
+        .routes(routes!(schedule::compare))
 }
 
 /// What the site's power is managed by, or the problem that it is not.

@@ -208,3 +208,23 @@ async fn preferences_are_for_sessions_that_go_on_at_a_managed_site() {
     let unmanaged = put(json!({"energy_wh": 1_000})).await;
     assert!(unmanaged.detail(409).contains("not managed"));
 }
+
+#[tokio::test]
+async fn the_schedules_of_an_outlet_are_compared() {
+    let api = TestApi::with_plan().await;
+    api.live(|_| true).await;
+    let path = |station: &str, evse: u32| format!("{POWER}/outlets/{station}/{evse}/schedule");
+    let answer = api.post(&path("CP", 1), Value::Null).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let nothing = json!([{"until": null, "limit": null, "unit": "A"}]);
+    assert_eq!(answer.body["calculated"], nothing, "it has no profiles yet");
+    assert_eq!(answer.body["command"]["action"], "GetCompositeSchedule");
+    assert_eq!(answer.body["command"]["state"], "station_gone");
+    assert_eq!(answer.body["shown"], Value::Null);
+    for unknown in [path("CP", 2), path("OTHER", 1)] {
+        let nowhere = api.post(&unknown, Value::Null).await;
+        assert!(nowhere.detail(404).contains("no part of the site's tree"));
+    }
+    let viewer = api.ask("POST", &path("CP", 1), &api.viewer, None).await;
+    assert_eq!(viewer.status, 403);
+}
