@@ -98,6 +98,72 @@ async fn each_use_of_a_name_is_a_session(begun: [u32; 3]) {
     assert!(has_flag(&sessions[1], "transaction_reused"));
 }
 
+const ORDERS: [[usize; 3]; 6] = [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+];
+
+/// What each session is called and counted, and whether it is over.
+async fn told(api: &Api) -> Vec<(String, f64, bool)> {
+    let of = |session: &Value| {
+        let name = session["transaction"].as_str().unwrap().to_owned();
+        let is_over = session["state"] == "ended";
+        (name, session["energy_wh"].as_f64().unwrap(), is_over)
+    };
+    let mut told: Vec<_> = sessions(api).await.iter().map(of).collect();
+    told.sort_by(|one, other| one.0.cmp(&other.0));
+    told
+}
+
+#[tokio::test]
+async fn the_events_of_a_name_that_is_used_again_may_come_in_any_order() {
+    for begun in [20, 0] {
+        for order in ORDERS {
+            let hub = HubProcess::start(&[]);
+            let api = hub.api("viewer");
+            let mut charger = booted(&hub, Dialect::V201).await;
+            let of = |minute, card, wh| {
+                [
+                    event("Started", 0, minute, card, wh),
+                    event("Updated", 1, minute + 5, card, wh + 200),
+                    event("Ended", 2, minute + 10, card, wh + 500),
+                ]
+            };
+            let (first, second) = (of(0, "A", 0), of(begun, "B", 1000));
+            // All of the second is said again.
+            let all = first.iter().chain(order.map(|nth| &second[nth]));
+            for sent in all.chain(&second) {
+                charger.call("TransactionEvent", sent.clone()).await;
+            }
+            let uses = ["1", "1 again 2"].map(|name| (name.to_owned(), 500.0, true));
+            assert_eq!(told(&api).await, uses, "{begun} {order:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_card_may_end_a_transaction_whatever_order_its_events_come_in() {
+    for order in ORDERS {
+        let hub = HubProcess::start(&[]);
+        let api = hub.api("viewer");
+        let mut charger = booted(&hub, Dialect::V201).await;
+        let events = [
+            event("Started", 0, 0, "A", 0),
+            event("Updated", 1, 5, "B", 200),
+            event("Ended", 2, 10, "B", 500),
+        ];
+        for sent in order.map(|nth| &events[nth]).into_iter().chain(&events) {
+            charger.call("TransactionEvent", sent.clone()).await;
+        }
+        let once = [("1".to_owned(), 500.0, true)];
+        assert_eq!(told(&api).await, once, "{order:?}");
+    }
+}
+
 #[tokio::test]
 async fn events_that_are_missing_are_told_until_they_come() {
     let hub = HubProcess::start(&[]);

@@ -169,26 +169,23 @@ impl ChargerState {
         };
         let (at, _) = plausible(event.at, received_at);
         let newest = &open.transaction;
-        let is_other_card = again::is_other_card(open.token.as_ref(), event);
-        let is_older = open.began().is_some_and(|began| at < began);
-        let in_doubt = is_other_card || (is_older && again::name_used_again(newest).is_some());
-        if !in_doubt
-            || self
-                .holds(newest, event)
-                .await?
-                .is_some_and(|(_, holds)| holds)
-        {
+        let began = open.began().unwrap_or(at);
+        let is_older = at < began && again::name_used_again(newest).is_some();
+        if !starts && !is_older {
+            return Ok(Target::of(open, false));
+        }
+        let known = self.holds(newest, event).await?;
+        if known.as_ref().is_none_or(|(_, holds)| *holds) {
             return Ok(Target::of(open, false));
         }
         if let Some(previous) = again::previous(newest)
             && let Some((session, holds)) = self.holds(&previous, event).await?
+            && (holds || again::is_of_earlier(&session, began, event, at))
         {
-            let began = open.began().unwrap_or(at);
-            if holds || again::belongs_to_earlier(&session, began, event.seq, at) {
-                return Ok(Target::new(Origin::Read(Box::new(session)), false));
-            }
+            return Ok(Target::new(Origin::Read(Box::new(session)), false));
         }
-        Ok(match is_other_card {
+        let begins = known.is_some_and(|(session, _)| !again::may_be_of(&session, event));
+        Ok(match starts && begins {
             true => Target::new(Origin::Started(again::next(newest)), false),
             false => Target::of(open, false),
         })

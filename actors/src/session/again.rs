@@ -1,12 +1,12 @@
 //! OCPP 2.x transaction names that their station uses again: one that numbers its transactions anew after
 //! a reset. What begins then is another session, under a name of its own. Its messages have the names and
-//! sequence numbers of the first's, so they are told apart by what else they say: a start by not being the
-//! one that is known, the others by their time, or, where a clock was set, by whether they are missing.
+//! sequence numbers of the first's, so they are told apart by not being among those that the first misses, and
+//! by their time.
 
-use model::{
-    Flag, RetryKey, Session, Timestamp, TokenRef, TokenUid, TransactionEvent, TransactionPhase,
-};
+use model::{Flag, RetryKey, Session, Timestamp, TransactionEvent, TransactionPhase};
 use store::{ReadError, Store};
+
+use super::sequence;
 
 /// Between a station's name and how often it was used: identifiers of OCPP 2.x hold no blanks.
 const AGAIN: &str = " again ";
@@ -71,41 +71,42 @@ pub(crate) async fn holds(
     Ok(holder.is_some_and(|holder| holder.id == session.id))
 }
 
-/// Whether another card starts than the one the session is charged to.
-pub(crate) fn is_other_card(theirs: Option<&TokenUid>, event: &TransactionEvent) -> bool {
-    let started = event.phase == TransactionPhase::Started;
-    let other = |theirs: &TokenUid, token: &TokenRef| theirs.folded() != token.uid.folded();
-    let told = theirs.zip(event.token.as_ref());
-    started && told.is_some_and(|(theirs, token)| other(theirs, token))
+/// Whether an event that the session does not hold can be of it at all: its start, where that is missing;
+/// of the others one that is missing, or one behind the last, if of no other card. A number that is neither
+/// was counted anew.
+pub(crate) fn may_be_of(session: &Session, event: &TransactionEvent) -> bool {
+    if event.phase == TransactionPhase::Started {
+        return session.flags.contains(&Flag::StartMissing);
+    }
+    let (Some(seq), Some(last)) = (event.seq, session.last_seq) else {
+        return true;
+    };
+    sequence::is_missing(session, seq) || (seq > last && !is_of_other_card(session, event))
 }
 
-/// Whether a start begins another session than that one, which is over and does not hold it: unless it is
-/// the one that was missing.
-pub(super) fn begins_another(session: &Session, event: &TransactionEvent) -> bool {
-    let theirs = session.token.as_ref().map(|token| &token.uid);
-    event.phase == TransactionPhase::Started
-        && (!session.flags.contains(&Flag::StartMissing) || is_other_card(theirs, event))
+fn is_of_other_card(session: &Session, event: &TransactionEvent) -> bool {
+    let told = session.token.as_ref().zip(event.token.as_ref());
+    told.is_some_and(|(theirs, token)| theirs.uid.folded() != token.uid.folded())
 }
 
-/// Whether an event of that time, which neither holds, belongs to a session though the next use of its name
-/// had `begun`. By its time, unless that is in doubt, as the clock was set back within or between them;
-/// then it does if its number is missing there.
-pub(crate) fn belongs_to_earlier(
+/// Whether an event of that time, which it does not hold, belongs to a session that is over, though the next
+/// use of its name had `begun`: if it may be of it ([`may_be_of`]), by its time, unless that is in doubt, as
+/// the clock was set back within or between them; then by its number.
+pub(crate) fn is_of_earlier(
     session: &Session,
     begun: Timestamp,
-    seq: Option<i64>,
+    event: &TransactionEvent,
     at: Timestamp,
 ) -> bool {
     let clock_tells = session.ended_at.is_some_and(|ended| ended < begun)
         && !session.flags.contains(&Flag::ClockReplaced);
-    let is_missing = |seq: i64| {
-        let mut gaps = session.missing_seqs.iter();
-        gaps.any(|gap| (gap.first..=gap.last).contains(&seq))
-    };
-    match clock_tells {
-        true => at < begun,
-        false => seq.is_some_and(is_missing),
-    }
+    may_be_of(session, event)
+        && match clock_tells {
+            true => at < begun,
+            false => event
+                .seq
+                .is_some_and(|seq| sequence::is_missing(session, seq)),
+        }
 }
 
 #[cfg(test)]
@@ -131,17 +132,30 @@ mod tests {
     }
 
     #[test]
-    fn a_start_begins_another_session_unless_it_was_missing() {
-        let mut start = step(TransactionPhase::Started, None, 60_000);
+    fn an_event_may_be_of_a_session_that_misses_it() {
         let mut session = empty_session();
-        assert!(begins_another(&session, &start));
+        session.last_seq = Some(5);
+        session.missing_seqs = vec![SeqRange { first: 3, last: 4 }];
+        let mut event = step(TransactionPhase::Started, None, 60_000);
+        assert!(!may_be_of(&session, &event));
         session.flags.insert(Flag::StartMissing);
-        session.token.clone_from(&start.token);
-        assert!(!begins_another(&session, &start));
-        start.token.as_mut().unwrap().uid = TokenUid::new("B").unwrap();
-        assert!(begins_another(&session, &start), "of another card");
-        let ended = step(TransactionPhase::Ended, None, 60_000);
-        assert!(!begins_another(&session, &ended));
+        assert!(may_be_of(&session, &event));
+        event.phase = TransactionPhase::Updated;
+        for (seq, may_be) in [
+            (0, false),
+            (2, false),
+            (3, true),
+            (4, true),
+            (5, false),
+            (6, true),
+        ] {
+            event.seq = Some(seq);
+            assert_eq!(may_be_of(&session, &event), may_be, "{seq}");
+        }
+        session.token.clone_from(&event.token);
+        session.token.as_mut().unwrap().uid = model::TokenUid::new("B").unwrap();
+        event.seq = Some(6);
+        assert!(!may_be_of(&session, &event), "of another card");
     }
 
     #[test]
@@ -150,7 +164,9 @@ mod tests {
         session.missing_seqs = vec![SeqRange { first: 3, last: 4 }];
         session.ended_at = Some(Timestamp(1000));
         let belongs = |session: &Session, begun, seq, at| {
-            belongs_to_earlier(session, Timestamp(begun), Some(seq), Timestamp(at))
+            let mut event = step(TransactionPhase::Updated, None, 60_000);
+            event.seq = Some(seq);
+            is_of_earlier(session, Timestamp(begun), &event, Timestamp(at))
         };
         assert!(belongs(&session, 2000, 1, 1500));
         assert!(!belongs(&session, 2000, 1, 2500));

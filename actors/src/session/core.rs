@@ -108,7 +108,8 @@ fn on_transaction(
     }
     session.connector = session.connector.or(event.connector);
     session.remote_start_id = session.remote_start_id.or(event.remote_start_id);
-    let in_order = sequence::take(&mut session, event, before.is_none());
+    let told = sequence::take(&mut session, event, before.is_none());
+    let in_order = told == sequence::Told::Newer;
     if in_order && event.charging_state.is_some() {
         session.charging_state.clone_from(&event.charging_state);
     }
@@ -154,7 +155,8 @@ fn on_transaction(
             session.power_w = None;
         }
     }
-    let seq = event.seq;
+    // A number that was counted anew does not tell where its readings belong.
+    let seq = event.seq.filter(|_| told != sequence::Told::Anew);
     match (event.phase, event.meter_wh) {
         (TransactionPhase::Started, Some(wh)) => {
             energy::take_start_reading(&mut session, MeterPoint::new(wh, at, seq));

@@ -87,15 +87,14 @@ fn place_of(session: &Session, reading: &MeterPoint) -> Option<usize> {
         return Some(0);
     };
     let before_all = session.meter_start_wh.is_none() && session.energy_before_wh == 0.0;
-    // A number that falls while the time and the register rise was not counted on.
-    let plainly_later = reading.at > last.at && reading.wh >= last.wh;
-    if reading.seq.is_some() && !plainly_later {
+    if reading.seq.is_some() {
         let place =
             points.partition_point(|point| (point.seq, point.at) <= (reading.seq, reading.at));
         return (place > 0 || before_all).then_some(place);
     }
     if reading.at >= last.at {
-        return Some(points.len());
+        let is_late = is_covered(points, reading, limits(session));
+        return (!is_late).then_some(points.len());
     }
     let by_time = points.partition_point(|point| point.at <= reading.at);
     if by_time > 0 && fits(session, reading, by_time) {
@@ -107,6 +106,18 @@ fn place_of(session: &Session, reading: &MeterPoint) -> Option<usize> {
     // Taken before the last one. Without a start reading, it may tell better where counting began.
     let earlier = reading.at < first.at && reading.wh < first.wh;
     (before_all && earlier).then_some(0)
+}
+
+/// Whether the register has passed by the reading since it last fell: it is late, rather than that the
+/// register fell just there.
+fn is_covered(points: &[MeterPoint], reading: &MeterPoint, limits: Limits) -> bool {
+    let rose = points.windows(2).rev();
+    let rose = rose.take_while(|pair| matches!(limits.step(&pair[0], &pair[1]), Step::Rose(_)));
+    let since = rose.last().map(|pair| pair[0]);
+    let last = points.last();
+    since
+        .zip(last)
+        .is_some_and(|(since, last)| since.wh < reading.wh && reading.wh < last.wh)
 }
 
 /// Whether the register is no odder with the reading at that place, behind another, and no less counted.
@@ -136,11 +147,11 @@ fn fits(session: &Session, reading: &MeterPoint, place: usize) -> bool {
 fn insert(session: &mut Session, place: usize, mut reading: MeterPoint) {
     let points = &mut session.meter_points;
     if let Some(before) = place.checked_sub(1).map(|at| &points[at]) {
-        match reading.seq {
-            // The clock was set back.
-            None => reading.at = reading.at.max(before.at),
-            Some(_) => reading.seq = reading.seq.max(before.seq),
+        // The clock was set back, or the station counts anew.
+        if reading.seq.is_none() {
+            reading.at = reading.at.max(before.at);
         }
+        reading.seq = reading.seq.max(before.seq);
     }
     points.insert(place, reading);
     // One before all adds to them, and changes nothing of what became of them.

@@ -268,8 +268,8 @@ impl SessionState {
             let found = store.session_by_transaction(station, &name);
             let next = found.await.map_err(close_for_now)?.map(Box::new);
             let stays = match &next {
-                Some(next) => again::belongs_to_earlier(session, next.started_at, event.seq, at),
-                None => !again::begins_another(session, event),
+                Some(next) => again::is_of_earlier(session, next.started_at, event, at),
+                None => again::may_be_of(session, event),
             };
             if stays {
                 return Ok(());

@@ -8,18 +8,38 @@ use model::{Flag, SeqRange, Session, TransactionEvent, TransactionPhase};
 /// More gaps than this are told as one.
 const GAPS_MOST: usize = 32;
 
-/// Takes the event's number into account; `begins`: the session begins with it. Whether the event is
-/// newer than those before it.
-pub(super) fn take(session: &mut Session, event: &TransactionEvent, begins: bool) -> bool {
+/// What its number tells of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It is newer than those before it; or it has no number.
+    Newer,
+    /// It was missing.
+    Late,
+    /// Neither: the station counts anew.
+    Anew,
+}
+
+/// Whether the message of that number has not come yet though a later one has.
+pub(super) fn is_missing(session: &Session, seq: i64) -> bool {
+    let mut gaps = session.missing_seqs.iter();
+    gaps.any(|gap| (gap.first..=gap.last).contains(&seq))
+}
+
+/// Takes the event's number into account; `begins`: the session begins with it.
+pub(super) fn take(session: &mut Session, event: &TransactionEvent, begins: bool) -> Told {
     let Some(seq) = event.seq else {
-        return true;
+        return Told::Newer;
     };
     let expected = match session.last_seq {
         Some(last) => last.saturating_add(1),
         None if begins => 0,
         None => seq,
     };
-    let in_order = session.last_seq.is_none_or(|last| seq > last);
+    let told = match session.last_seq {
+        Some(last) if seq <= last && is_missing(session, seq) => Told::Late,
+        Some(last) if seq <= last => Told::Anew,
+        _ => Told::Newer,
+    };
     let gaps = &mut session.missing_seqs;
     if seq > expected {
         add(
@@ -40,7 +60,7 @@ pub(super) fn take(session: &mut Session, event: &TransactionEvent, begins: bool
         false => session.flags.insert(Flag::EventsMissing),
     };
     session.last_seq = session.last_seq.max(event.seq);
-    in_order
+    told
 }
 
 /// Gaps are found in rising order, and stay so.

@@ -108,9 +108,11 @@ impl Here {
     /// Replays a dead letter for another hub, which found its station here.
     async fn replay(&self, id: DeadLetterId) -> Result<(), ReplayError> {
         let letter = self.dead_letters.read(id).await?;
-        match self.actors.socket(&letter.station) {
-            Some(_) => self.dead_letters.replay(letter).await,
-            None => Err(ReplayError::Elsewhere("it has just gone".to_owned())),
+        let socket = self.actors.socket(&letter.station);
+        let placement = self.actors.placement();
+        match socket.is_some_and(|(_, epoch)| placement.has(&letter.station, epoch)) {
+            true => self.dead_letters.replay(letter).await,
+            false => Err(ReplayError::Elsewhere("it has just gone".to_owned())),
         }
     }
 

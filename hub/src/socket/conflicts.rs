@@ -177,7 +177,10 @@ pub(crate) fn ask_who(
     let (station, conflicts) = (station.clone(), Arc::clone(conflicts));
     let link = Arc::downgrade(link);
     tokio::spawn(async move {
-        tokio::time::sleep(SAYS_BY_ITSELF).await;
+        // Those that evict each other may not be there for long.
+        if conflicts.of(&station).is_some() {
+            tokio::time::sleep(SAYS_BY_ITSELF).await;
+        }
         let Some(link) = link.upgrade() else {
             return;
         };
