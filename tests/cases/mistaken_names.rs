@@ -107,61 +107,74 @@ const ORDERS: [[usize; 3]; 6] = [
     [2, 1, 0],
 ];
 
+/// An event of the transaction of that name.
+fn of(name: &str, mut event: Value) -> Value {
+    event["transactionInfo"]["transactionId"] = json!(name);
+    event
+}
+
 /// What each session is called and counted, and whether it is over.
 async fn told(api: &Api) -> Vec<(String, f64, bool)> {
-    let of = |session: &Value| {
+    let tells = |session: &Value| {
         let name = session["transaction"].as_str().unwrap().to_owned();
         let is_over = session["state"] == "ended";
         (name, session["energy_wh"].as_f64().unwrap(), is_over)
     };
-    let mut told: Vec<_> = sessions(api).await.iter().map(of).collect();
+    let mut told: Vec<_> = sessions(api).await.iter().map(tells).collect();
     told.sort_by(|one, other| one.0.cmp(&other.0));
     told
 }
 
 #[tokio::test]
 async fn the_events_of_a_name_that_is_used_again_may_come_in_any_order() {
+    let hub = HubProcess::start(&[]);
+    let api = hub.api("viewer");
+    let mut charger = booted(&hub, Dialect::V201).await;
+    let mut expected = Vec::new();
     for begun in [20, 0] {
         for order in ORDERS {
-            let hub = HubProcess::start(&[]);
-            let api = hub.api("viewer");
-            let mut charger = booted(&hub, Dialect::V201).await;
-            let of = |minute, card, wh| {
+            let name = format!("{begun} {order:?}");
+            let life = |minute, card, wh| {
                 [
                     event("Started", 0, minute, card, wh),
                     event("Updated", 1, minute + 5, card, wh + 200),
                     event("Ended", 2, minute + 10, card, wh + 500),
                 ]
             };
-            let (first, second) = (of(0, "A", 0), of(begun, "B", 1000));
+            let (first, second) = (life(0, "A", 0), life(begun, "B", 1000));
             // All of the second is said again.
             let all = first.iter().chain(order.map(|nth| &second[nth]));
             for sent in all.chain(&second) {
-                charger.call("TransactionEvent", sent.clone()).await;
+                let sent = of(&name, sent.clone());
+                charger.call("TransactionEvent", sent).await;
             }
-            let uses = ["1", "1 again 2"].map(|name| (name.to_owned(), 500.0, true));
-            assert_eq!(told(&api).await, uses, "{begun} {order:?}");
+            let uses = [name.clone(), format!("{name} again 2")];
+            expected.extend(uses.map(|name| (name, 500.0, true)));
         }
     }
+    expected.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(told(&api).await, expected);
 }
 
 #[tokio::test]
 async fn another_card_may_end_a_transaction_whatever_order_its_events_come_in() {
+    let hub = HubProcess::start(&[]);
+    let api = hub.api("viewer");
+    let mut charger = booted(&hub, Dialect::V201).await;
     for order in ORDERS {
-        let hub = HubProcess::start(&[]);
-        let api = hub.api("viewer");
-        let mut charger = booted(&hub, Dialect::V201).await;
         let events = [
             event("Started", 0, 0, "A", 0),
             event("Updated", 1, 5, "B", 200),
             event("Ended", 2, 10, "B", 500),
         ];
         for sent in order.map(|nth| &events[nth]).into_iter().chain(&events) {
-            charger.call("TransactionEvent", sent.clone()).await;
+            let sent = of(&format!("{order:?}"), sent.clone());
+            charger.call("TransactionEvent", sent).await;
         }
-        let once = [("1".to_owned(), 500.0, true)];
-        assert_eq!(told(&api).await, once, "{order:?}");
     }
+    let mut expected = ORDERS.map(|order| (format!("{order:?}"), 500.0, true));
+    expected.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(told(&api).await, expected);
 }
 
 #[tokio::test]
