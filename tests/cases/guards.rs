@@ -49,9 +49,13 @@ async fn closed(api: &Api, rule: &str, setting: &str, flag: &str) -> Value {
     assert_eq!(last["kind"], "closed_by_hub", "{events}");
     assert_eq!(last["trigger"], rule);
     assert!(last["raw"].as_str().unwrap().contains(setting), "{last}");
-    let (_, metrics) = api.page("/metrics").await;
+    // It counts a moment after what is written can be read.
     let counted = format!("switchyard_sessions_closed_by_hub_total{{reason=\"{rule}\"}} 1");
-    assert!(metrics.contains(&counted), "{metrics}");
+    until("it is counted", || async {
+        let (_, metrics) = api.page("/metrics").await;
+        metrics.contains(&counted).then_some(())
+    })
+    .await;
     session
 }
 
