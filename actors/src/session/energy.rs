@@ -15,6 +15,8 @@
 //!
 //! Example: 1000 Wh at the start, 1500, then a reset to 20, then 120: 500 + 100 = 600 Wh.
 
+use std::cmp::Ordering;
+
 use model::{Flag, MeterPoint, Session};
 
 /// No outlet delivers more: the Megawatt Charging System ends at 1250 V and 3000 A.
@@ -92,9 +94,14 @@ fn place_of(session: &Session, reading: &MeterPoint) -> Option<usize> {
             points.partition_point(|point| (point.seq, point.at) <= (reading.seq, reading.at));
         return (place > 0 || before_all).then_some(place);
     }
-    if reading.at >= last.at {
-        let is_late = is_covered(points, reading, limits(session));
-        return (!is_late).then_some(points.len());
+    match reading.at.cmp(&last.at) {
+        Ordering::Greater => return Some(points.len()),
+        // The clock stands still.
+        Ordering::Equal => {
+            let is_late = is_covered(points, reading, limits(session));
+            return (!is_late).then_some(points.len());
+        }
+        Ordering::Less => {}
     }
     let by_time = points.partition_point(|point| point.at <= reading.at);
     if by_time > 0 && fits(session, reading, by_time) {
@@ -129,38 +136,33 @@ fn fits(session: &Session, reading: &MeterPoint, place: usize) -> bool {
     let odd = [is_odd(before, reading), is_odd(reading, behind)];
     let no_odder = odd.into_iter().filter(|odd| *odd).count() <= is_odd(before, behind).into();
     limits.times_tell && no_odder && {
-        let behind = points[place..].iter().map(|point| MeterPoint {
-            settled: false,
-            ..*point
-        });
-        let with = points[..place]
-            .iter()
-            .copied()
-            .chain([*reading])
-            .chain(behind);
-        let with: Vec<_> = with.collect();
+        let with = with_reading(points, place, *reading);
         let energy_wh = energy_of(&Counted::of(&with, limits).points, limits);
         session.energy_before_wh + energy_wh >= session.energy_wh
     }
 }
 
-fn insert(session: &mut Session, place: usize, mut reading: MeterPoint) {
-    let points = &mut session.meter_points;
-    if let Some(before) = place.checked_sub(1).map(|at| &points[at]) {
+fn insert(session: &mut Session, place: usize, reading: MeterPoint) {
+    session.meter_points = with_reading(&session.meter_points, place, reading);
+    count(session);
+}
+
+/// The points with the reading among them at that place. What became of those behind it is open again; one
+/// before all adds to them and changes nothing of that.
+fn with_reading(points: &[MeterPoint], place: usize, mut reading: MeterPoint) -> Vec<MeterPoint> {
+    let mut points = points.to_vec();
+    if let Some(before) = place.checked_sub(1).map(|at| points[at]) {
         // The clock was set back, or the station counts anew.
         if reading.seq.is_none() {
             reading.at = reading.at.max(before.at);
         }
         reading.seq = reading.seq.max(before.seq);
-    }
-    points.insert(place, reading);
-    // One before all adds to them, and changes nothing of what became of them.
-    if place > 0 {
         for behind in &mut points[place..] {
             behind.settled = false;
         }
     }
-    count(session);
+    points.insert(place, reading);
+    points
 }
 
 /// Counts by the points there are, and keeps those that may still matter.

@@ -201,6 +201,22 @@ fn a_register_that_was_small_may_be_reset_and_rise_past_it() {
 }
 
 #[test]
+fn a_register_that_counts_each_session_may_be_reset_in_it() {
+    let readings = [(5000.0, 10), (100.0, 20), (3000.0, 30)];
+    let session = after(Some(0.0), &readings);
+    assert_eq!(session.energy_wh, 7900.0);
+    assert!(session.flags.contains(&Flag::MeterFellBack));
+}
+
+#[test]
+fn while_the_clock_stands_still_a_reading_that_was_passed_is_late() {
+    let readings = [(1500.0, 5), (1200.0, 5), (1400.0, 5), (1600.0, 5)];
+    assert_eq!(after(Some(1000.0), &readings).energy_wh, 600.0);
+    let reset = [(1500.0, 5), (20.0, 5), (120.0, 5)];
+    assert_eq!(after(Some(1000.0), &reset).energy_wh, 600.0);
+}
+
+#[test]
 fn around_a_reset_the_times_tell_in_which_order_readings_were_taken() {
     let taken = [(9500.0, 1), (10_000.0, 2), (100.0, 3), (600.0, 4)];
     for order in orders(taken.len()) {

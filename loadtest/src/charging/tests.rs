@@ -27,6 +27,11 @@ impl Bench {
         }
     }
 
+    /// It takes the profile, in the place of one of the same place or id.
+    fn takes(&mut self, evse: u32, profile: ChargingProfile) {
+        self.set(evse, profile).expect("it takes the profile");
+    }
+
     fn set(&mut self, evse: u32, profile: ChargingProfile) -> Result<(), Refusal> {
         self.set_at(evse, profile, Some(&RUNNING), T)
     }
@@ -117,10 +122,8 @@ fn a_grant_holds_until_it_ends_then_the_floor_does() {
             valid_to_ms: Some(T + 45_000),
             ..profile(2, Purpose::Tx, 1, 20.0)
         };
-        bench
-            .set(1, profile(1, Purpose::TxDefault, 0, 6.0))
-            .expect("a floor");
-        bench.set(1, grant).expect("a grant");
+        bench.takes(1, profile(1, Purpose::TxDefault, 0, 6.0));
+        bench.takes(1, grant);
         assert_eq!(bench.amps(44), Some(20.0), "{version}");
         assert_eq!(bench.amps(45), Some(6.0), "{version}");
         // And it never comes back.
@@ -136,26 +139,18 @@ fn the_highest_level_that_says_anything_now_holds_and_of_the_purposes_the_least(
         duration_s: Some(50),
         ..profile(2, Purpose::TxDefault, 5, 25.0)
     };
-    bench
-        .set(0, profile(1, Purpose::TxDefault, 1, 10.0))
-        .expect("taken");
-    bench.set(0, soon).expect("taken");
-    bench
-        .set(0, profile(3, Purpose::StationMax, 0, 16.0))
-        .expect("taken");
+    bench.takes(0, profile(1, Purpose::TxDefault, 1, 10.0));
+    bench.takes(0, soon);
+    bench.takes(0, profile(3, Purpose::StationMax, 0, 16.0));
     for (second, amps) in [(0, 10.0), (99, 10.0), (100, 16.0), (149, 16.0), (150, 10.0)] {
         assert_eq!(bench.amps(second), Some(amps), "at {second} s");
     }
     // A TxProfile stands in for the default, even if it allows more.
-    bench
-        .set(1, profile(4, Purpose::Tx, 0, 14.0))
-        .expect("taken");
+    bench.takes(1, profile(4, Purpose::Tx, 0, 14.0));
     assert_eq!(bench.amps(0), Some(14.0));
     // The default of an EVSE stands in for that of the station.
     bench.charging.session_ended(7);
-    bench
-        .set(1, profile(5, Purpose::TxDefault, 0, 7.0))
-        .expect("taken");
+    bench.takes(1, profile(5, Purpose::TxDefault, 0, 7.0));
     assert_eq!(bench.amps(120), Some(7.0));
 }
 
@@ -168,7 +163,7 @@ fn periods_of_relative_and_recurring_schedules_begin_with_the_transaction_and_ev
         periods: periods(&[(0, 32.0), (120, 8.0)]),
         ..profile(1, Purpose::TxDefault, 0, 0.0)
     };
-    bench.set(1, relative).expect("taken");
+    bench.takes(1, relative);
     // The transaction began a minute ago.
     assert_eq!((bench.amps(59), bench.amps(60)), (Some(32.0), Some(8.0)));
 
@@ -180,7 +175,7 @@ fn periods_of_relative_and_recurring_schedules_begin_with_the_transaction_and_ev
         periods: periods(&[(0, 20.0), (3_600, 12.0)]),
         ..profile(2, Purpose::TxDefault, 3, 0.0)
     };
-    bench.set(1, daily).expect("taken");
+    bench.takes(1, daily);
     for (second, amps) in [
         (-1, 20.0),
         (0, 12.0),
@@ -204,24 +199,18 @@ fn watts_are_shared_by_the_phases_in_use() {
         }],
         ..profile(1, Purpose::Tx, 0, 0.0)
     };
-    bench.set(1, watts(None)).expect("taken");
+    bench.takes(1, watts(None));
     assert_eq!(bench.amps(0), Some(10.0));
-    bench.set(1, watts(Some(1))).expect("taken");
+    bench.takes(1, watts(Some(1)));
     assert_eq!(bench.amps(0), Some(30.0));
 }
 
 #[test]
 fn clearing_takes_what_it_means_and_says_whether_there_was_any() {
     let mut bench = Bench::new(Version::V201, "");
-    bench
-        .set(1, profile(1, Purpose::TxDefault, 0, 9.0))
-        .expect("taken");
-    bench
-        .set(1, profile(2, Purpose::TxDefault, 1, 8.0))
-        .expect("taken");
-    bench
-        .set(1, profile(3, Purpose::Tx, 1, 7.0))
-        .expect("taken");
+    bench.takes(1, profile(1, Purpose::TxDefault, 0, 9.0));
+    bench.takes(1, profile(2, Purpose::TxDefault, 1, 8.0));
+    bench.takes(1, profile(3, Purpose::Tx, 1, 7.0));
     let by_id = |id| Clear {
         id: Some(id),
         ..Clear::default()
@@ -244,9 +233,7 @@ fn clearing_takes_what_it_means_and_says_whether_there_was_any() {
 #[test]
 fn a_tx_profile_goes_with_its_session() {
     let mut bench = Bench::new(Version::V201, "");
-    bench
-        .set(1, profile(1, Purpose::Tx, 0, 9.0))
-        .expect("taken");
+    bench.takes(1, profile(1, Purpose::Tx, 0, 9.0));
     bench.charging.session_ended(6);
     assert_eq!(bench.amps(0), Some(9.0), "another session's end");
     bench.charging.session_ended(7);

@@ -6,9 +6,7 @@ use super::*;
 fn sessions_share_what_the_station_may_take_but_for_the_fault_that_gives_it_to_each() {
     for (faults, share) in [("", 8.0), ("each-connector", 16.0)] {
         let mut bench = Bench::new(Version::V16, faults);
-        bench
-            .set(0, profile(1, Purpose::StationMax, 0, 16.0))
-            .expect("taken");
+        bench.takes(0, profile(1, Purpose::StationMax, 0, 16.0));
         assert_eq!(bench.shared(2, 0), Some(share), "{faults}");
     }
 }
@@ -16,9 +14,7 @@ fn sessions_share_what_the_station_may_take_but_for_the_fault_that_gives_it_to_e
 #[test]
 fn firmware_that_is_slow_obeys_later_and_one_that_ignores_never() {
     let mut bench = Bench::new(Version::V16, "delays-30s");
-    bench
-        .set(1, profile(1, Purpose::Tx, 0, 9.0))
-        .expect("taken");
+    bench.takes(1, profile(1, Purpose::Tx, 0, 9.0));
     assert_eq!((bench.amps(29), bench.amps(30)), (None, Some(9.0)));
     bench
         .set_at(
@@ -31,9 +27,7 @@ fn firmware_that_is_slow_obeys_later_and_one_that_ignores_never() {
     assert_eq!((bench.amps(60), bench.amps(61)), (Some(9.0), Some(20.0)));
 
     let mut bench = Bench::new(Version::V16, "ignores");
-    bench
-        .set(1, profile(1, Purpose::Tx, 0, 9.0))
-        .expect("says so");
+    bench.takes(1, profile(1, Purpose::Tx, 0, 9.0));
     assert_eq!(bench.amps(1_000), None);
     let mut bench = Bench::new(Version::V16, "rejects");
     assert!(bench.set(1, profile(1, Purpose::Tx, 0, 9.0)).is_err());
@@ -45,10 +39,8 @@ fn firmware_that_keeps_its_last_profile_offline_lets_no_grant_end_there() {
         let mut bench = Bench::new(Version::V16, faults);
         let mut grant = profile(2, Purpose::Tx, 1, 20.0);
         grant.valid_to_ms = Some(T + 45_000);
-        bench
-            .set(1, profile(1, Purpose::TxDefault, 0, 6.0))
-            .expect("a floor");
-        bench.set(1, grant).expect("a grant");
+        bench.takes(1, profile(1, Purpose::TxDefault, 0, 6.0));
+        bench.takes(1, grant);
         let (evse, kept) = (bench.evse, bench.faults);
         let build = build(Version::V16, &evse, &kept);
         bench.charging.offline(build, T + 10_000);

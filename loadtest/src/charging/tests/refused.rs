@@ -86,21 +86,15 @@ fn what_the_specification_forbids_is_refused() {
 #[test]
 fn a_profile_of_the_same_place_is_replaced_in_1_6_and_refused_in_2_x() {
     let mut bench = Bench::new(Version::V16, "");
-    bench
-        .set(1, profile(1, Purpose::TxDefault, 0, 9.0))
-        .expect("taken");
-    bench
-        .set(1, profile(2, Purpose::TxDefault, 0, 7.0))
-        .expect("replaces it");
+    bench.takes(1, profile(1, Purpose::TxDefault, 0, 9.0));
+    bench.takes(1, profile(2, Purpose::TxDefault, 0, 7.0));
     assert_eq!(
         (bench.amps(0), bench.charging.installed.len()),
         (Some(7.0), 1)
     );
 
     let mut bench = Bench::new(Version::V201, "");
-    bench
-        .set(1, profile(1, Purpose::TxDefault, 0, 9.0))
-        .expect("taken");
+    bench.takes(1, profile(1, Purpose::TxDefault, 0, 9.0));
     let duplicate = Err(Refusal("DuplicateProfile"));
     assert_eq!(
         bench.set(1, profile(2, Purpose::TxDefault, 0, 7.0)),
@@ -110,20 +104,16 @@ fn a_profile_of_the_same_place_is_replaced_in_1_6_and_refused_in_2_x() {
         bench.set(0, profile(2, Purpose::TxDefault, 0, 7.0)),
         duplicate
     );
-    bench
-        .set(1, profile(1, Purpose::TxDefault, 0, 8.0))
-        .expect("the same id replaces");
-    bench
-        .set(2, profile(2, Purpose::TxDefault, 0, 7.0))
-        .expect("another EVSE");
+    bench.takes(1, profile(1, Purpose::TxDefault, 0, 8.0));
+    bench.takes(2, profile(2, Purpose::TxDefault, 0, 7.0));
     assert_eq!(bench.amps(0), Some(8.0));
     // Valid at another time, so never both at once.
     let mut first = profile(3, Purpose::TxDefault, 4, 20.0);
     first.valid_to_ms = Some(T + 10_000);
     let mut second = profile(4, Purpose::TxDefault, 4, 18.0);
     second.valid_from_ms = Some(T + 10_000);
-    bench.set(1, first).expect("taken");
-    bench.set(1, second).expect("taken");
+    bench.takes(1, first);
+    bench.takes(1, second);
     assert_eq!((bench.amps(9), bench.amps(10)), (Some(20.0), Some(18.0)));
 }
 
@@ -131,15 +121,11 @@ fn a_profile_of_the_same_place_is_replaced_in_1_6_and_refused_in_2_x() {
 fn a_charger_keeps_so_many_profiles_and_no_more() {
     let mut bench = Bench::new(Version::V16, "");
     for level in 0..MOST_PROFILES as i64 {
-        bench
-            .set(1, profile(level, Purpose::TxDefault, level, 9.0))
-            .expect("taken");
+        bench.takes(1, profile(level, Purpose::TxDefault, level, 9.0));
     }
     let refused = bench.set(1, profile(90, Purpose::TxDefault, 90, 9.0));
     assert_eq!(refused, Err(Refusal("TooManyProfiles")));
-    bench
-        .set(1, profile(91, Purpose::TxDefault, 5, 9.0))
-        .expect("takes another's place");
+    bench.takes(1, profile(91, Purpose::TxDefault, 5, 9.0));
 }
 
 #[test]
