@@ -266,7 +266,12 @@ pub async fn after_a_wipe_claims_and_shards_are_written_down_again(bench: &dyn B
     obey(&**b);
     let mut events = a.events().expect("nobody else listens");
     spread(&[&**a, &**b]).await;
-    // Events may come after what they tell of is to be seen.
+    // Events come after what they tell of is to be seen.
+    until("all moves were told", async || {
+        let moves = a.view().happened;
+        moves.shards_gained == moves.shards_given + moves.shards_lost + held(&**a) as u64
+    })
+    .await;
     let moves = a.view().happened;
     for _ in 0..moves.shards_gained + moves.shards_given + moves.shards_lost {
         event(&mut events, "a shard moved", Break).await;
