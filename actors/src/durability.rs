@@ -6,6 +6,9 @@
 //!
 //! Behind a load balancer none comes while the hub is not ready, so the hub asks the store itself too: as
 //! often, it tries to note with the station that its message could not be kept, until that is written.
+//!
+//! A store that keeps some messages and others not, one that is all but full say, must not have all chargers come and
+//! go each second: the sooner trouble comes back, the longer until the next trial.
 
 use std::{
     sync::{
@@ -19,9 +22,12 @@ use model::{StationId, Timestamp};
 use store::{NoticeRecord, Store, WriteError};
 use tokio::sync::Notify;
 
-/// How often one socket is let in, and the store is asked, while nothing can be kept.
+/// How often one socket is let in, and the store is asked, while nothing can be kept: at first, and at most where
+/// trouble comes back again and again.
 const TRIAL_EVERY_MS: i64 = 1_000;
-const ASK_EVERY: Duration = Duration::from_secs(1);
+const TRIAL_EVERY_MOST_MS: i64 = 16_000;
+/// Trouble that comes back after this is new trouble.
+const CALM_MS: i64 = 60_000;
 const FINE: i64 = i64::MIN;
 
 /// Whether transaction messages can be made durable just now.
@@ -30,7 +36,16 @@ pub(crate) struct Durability {
     /// When the last trial began; [`FINE`] while everything is kept.
     trial_at_ms: AtomicI64,
     unkept: Mutex<Option<Unkept>>,
+    trials: Mutex<Trials>,
     troubled: Notify,
+}
+
+/// How often there is one.
+#[derive(Debug, Clone, Copy)]
+struct Trials {
+    every_ms: i64,
+    /// When trouble last began.
+    began: Option<Timestamp>,
 }
 
 /// A message that could not be kept: the first since all were.
@@ -46,6 +61,10 @@ impl Default for Durability {
         Self {
             trial_at_ms: AtomicI64::new(FINE),
             unkept: Mutex::default(),
+            trials: Mutex::new(Trials {
+                every_ms: TRIAL_EVERY_MS,
+                began: None,
+            }),
             troubled: Notify::new(),
         }
     }
@@ -93,7 +112,8 @@ impl Durability {
         loop {
             self.troubled.notified().await;
             while !self.is_fine() {
-                tokio::time::sleep(ASK_EVERY).await;
+                let pause = self.trials().every_ms.unsigned_abs();
+                tokio::time::sleep(Duration::from_millis(pause)).await;
                 self.ask(store).await;
             }
         }
@@ -128,11 +148,18 @@ impl Durability {
         let first =
             self.trial_at_ms
                 .compare_exchange(FINE, now.0, Ordering::Relaxed, Ordering::Relaxed);
+        if first.is_ok() {
+            self.trials().trouble_at(now);
+        }
         first.is_ok()
     }
 
     fn unkept(&self) -> std::sync::MutexGuard<'_, Option<Unkept>> {
         self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trials(&self) -> std::sync::MutexGuard<'_, Trials> {
+        self.trials.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a new socket may be taken in.
@@ -142,11 +169,25 @@ impl Durability {
             return true;
         }
         // A clock that was set back must not put the next trial off for ever.
-        let due = now.0 < trial || now.0 - trial >= TRIAL_EVERY_MS;
+        let due = now.0 < trial || now.0 - trial >= self.trials().every_ms;
         due && self
             .trial_at_ms
             .compare_exchange(trial, now.0, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
+    }
+}
+
+impl Trials {
+    fn trouble_at(&mut self, now: Timestamp) {
+        let back_soon = self.began.is_some_and(|began| {
+            // Nothing is known of a clock that was set back.
+            (0..CALM_MS).contains(&(now.0 - began.0))
+        });
+        self.every_ms = match back_soon {
+            true => (self.every_ms * 2).min(TRIAL_EVERY_MOST_MS),
+            false => TRIAL_EVERY_MS,
+        };
+        self.began = Some(now);
     }
 }
 
@@ -170,5 +211,26 @@ mod tests {
         durability.note(Ok(()), &station, Timestamp(1_500));
         assert_eq!(durability.trouble(), None);
         assert!(durability.admits(Timestamp(1_501)));
+    }
+
+    #[test]
+    fn trouble_that_comes_back_is_tried_less_often() {
+        let durability = Durability::default();
+        let station = StationId::new("CP").unwrap();
+        let error = WriteError::NotWritten("all but full".to_owned());
+        let mut now = 0;
+        let mut pause_after = |calm_ms| {
+            now += calm_ms;
+            durability.note(Err(&error), &station, Timestamp(now));
+            let began = now;
+            while !durability.admits(Timestamp(now)) {
+                now += 100;
+            }
+            durability.note(Ok(()), &station, Timestamp(now));
+            now - began
+        };
+        let pauses = [0, 10, 10, 10, 10, 10].map(&mut pause_after);
+        assert_eq!(pauses, [1_000, 2_000, 4_000, 8_000, 16_000, 16_000]);
+        assert_eq!(pause_after(CALM_MS), 1_000);
     }
 }

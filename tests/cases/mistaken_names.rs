@@ -157,6 +157,29 @@ async fn the_events_of_a_name_that_is_used_again_may_come_in_any_order() {
 }
 
 #[tokio::test]
+async fn a_station_that_knows_one_name_only_has_a_session_for_each_use_of_it() {
+    const USES: u32 = 40;
+    let hub = HubProcess::start(&[]);
+    let api = hub.api("viewer");
+    let mut charger = booted(&hub, Dialect::V201).await;
+    for life in 0..USES {
+        let events = [
+            event("Started", 0, life, "A", 1000 * life),
+            event("Ended", 1, life, "A", 1000 * life + 500),
+        ];
+        for sent in events {
+            charger.call("TransactionEvent", sent.clone()).await;
+            charger.call("TransactionEvent", sent).await;
+        }
+    }
+    let told = told(&api).await;
+    let each = told
+        .iter()
+        .filter(|(_, wh, is_over)| *wh == 500.0 && *is_over);
+    assert_eq!((each.count(), told.len()), (USES as usize, USES as usize));
+}
+
+#[tokio::test]
 async fn another_card_may_end_a_transaction_whatever_order_its_events_come_in() {
     let hub = HubProcess::start(&[]);
     let api = hub.api("viewer");

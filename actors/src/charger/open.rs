@@ -119,10 +119,11 @@ impl OpenSessions {
         Some(open)
     }
 
-    /// The only one with the token; the only one at all; of those with the token, or of all where none is
-    /// named, the only one whose register can have come to what is said.
+    /// Of those that had begun: the only one with the token; the only one at all; of those with the token, or of
+    /// all where none is named, the only one whose register can have come to what is said.
     fn by_what_is_said(&self, said: &Said<'_>) -> Option<usize> {
-        let all: Vec<usize> = (0..self.0.len()).collect();
+        let all = (0..self.0.len()).filter(|i| !said.is_before(&self.0[*i]));
+        let all: Vec<usize> = all.collect();
         let narrowed = |among: &[usize], is_meant: &dyn Fn(&Open) -> bool| -> Vec<usize> {
             let meant = among.iter().filter(|i| is_meant(&self.0[**i]));
             meant.copied().collect()
@@ -232,6 +233,16 @@ impl<'a> Said<'a> {
             && self.at.is_none_or(|at| at >= traits.started_at)
     }
 
+    /// Whether it is of a time before the session: by its clock, which may have been set back since, and by its
+    /// register, which may have stood still.
+    fn is_before(&self, open: &Open) -> bool {
+        let Some(traits) = open.traits else {
+            return false;
+        };
+        let began_later = self.at.is_some_and(|at| at < traits.started_at);
+        began_later && self.last_wh <= traits.meter_start_wh && self.last_wh.is_some()
+    }
+
     /// Whether the first reading is the one that the session began with.
     fn tells_start_of(&self, open: &Open) -> bool {
         let start_wh = open.traits.and_then(|traits| traits.meter_start_wh);
@@ -297,6 +308,16 @@ mod tests {
         sessions
     }
 
+    fn traits(started_ms: i64, start_wh: f64, last_wh: f64) -> Traits {
+        let station = StationId::new("CP").unwrap();
+        Traits {
+            id: SessionId::of_first(&station, &RetryKey("k".into()), Timestamp(0)),
+            started_at: Timestamp(started_ms),
+            meter_start_wh: Some(start_wh),
+            meter_last_wh: Some(last_wh),
+        }
+    }
+
     fn meant(
         sessions: &mut OpenSessions,
         alias: &str,
@@ -356,19 +377,9 @@ mod tests {
 
     #[test]
     fn a_stop_without_number_and_token_is_told_by_its_register() {
-        let at = |started_ms, start_wh, last_wh| Traits {
-            id: SessionId::of_first(
-                &StationId::new("CP").unwrap(),
-                &RetryKey("k".into()),
-                Timestamp(0),
-            ),
-            started_at: Timestamp(started_ms),
-            meter_start_wh: Some(start_wh),
-            meter_last_wh: Some(last_wh),
-        };
         let mut sessions = sessions(&[("11", 1, "A"), ("12", 2, "B")]);
-        sessions.0[0].traits = Some(at(1_000, 100.0, 500.0));
-        sessions.0[1].traits = Some(at(2_000, 9_000.0, 9_500.0));
+        sessions.0[0].traits = Some(traits(1_000, 100.0, 500.0));
+        sessions.0[1].traits = Some(traits(2_000, 9_000.0, 9_500.0));
         let meant = |first_wh, last_wh, at_ms| {
             let said = Said {
                 token: None,
@@ -401,6 +412,23 @@ mod tests {
             Some("11"),
             "the other had not begun"
         );
+    }
+
+    #[test]
+    fn a_stop_of_before_the_only_session_is_not_its() {
+        let mut sessions = sessions(&[("11", 1, "A")]);
+        sessions.0[0].traits = Some(traits(1_000, 100.0, 500.0));
+        let is_meant = |last_wh, at_ms| {
+            let said = Said {
+                at: Some(Timestamp(at_ms)),
+                last_wh: Some(last_wh),
+                ..Said::default()
+            };
+            sessions.by_what_is_said(&said).is_some()
+        };
+        assert!(!is_meant(100.0, 900));
+        assert!(is_meant(700.0, 900), "the clock was set back");
+        assert!(is_meant(100.0, 2_000), "the register stood still");
     }
 
     #[test]

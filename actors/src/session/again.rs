@@ -11,9 +11,16 @@ use super::sequence;
 /// Between a station's name and how often it was used: identifiers of OCPP 2.x hold no blanks.
 const AGAIN: &str = " again ";
 
-/// The name of the session for which the station used `name` the `use_no`th time (from 2).
+/// How many of the latest uses of a name an event is looked for in: a station that never has another one must not
+/// take longer with each.
+const LOOK_BACK: u32 = 16;
+
+/// The name of the session for which the station used `name` the `use_no`th time (from 1).
 fn nth(name: &str, use_no: u32) -> String {
-    format!("{name}{AGAIN}{use_no}")
+    match use_no {
+        1 => name.to_owned(),
+        _ => format!("{name}{AGAIN}{use_no}"),
+    }
 }
 
 /// What the station calls a session that is called so, and how often it had used the name.
@@ -49,11 +56,41 @@ pub(crate) fn use_no(transaction: &str, name: &str) -> Option<u32> {
 
 /// What the session is called for which the station used the name of this one before.
 pub(crate) fn previous(transaction: &str) -> Option<String> {
-    match parts(transaction) {
-        (_, 1) => None,
-        (name, 2) => Some(name.to_owned()),
-        (name, use_no) => Some(nth(name, use_no - 1)),
+    let (name, use_no) = parts(transaction);
+    (use_no > 1).then(|| nth(name, use_no - 1))
+}
+
+/// What the session is called with which the latest uses begin that an event is looked for in; none, if they
+/// begin with the one after this.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) async fn first_of_latest(
+    store: &dyn Store,
+    session: &Session,
+) -> Result<Option<String>, ReadError> {
+    let (name, use_no) = parts(&session.transaction);
+    let is_there = async |use_no| {
+        let name = nth(name, use_no);
+        let found = store.session_by_transaction(&session.station, &name);
+        found.await.map(|found| found.is_some())
+    };
+    // Uses are numbered without a gap, so the last is found by doubling and halving.
+    let (mut there, mut gone) = (use_no, use_no.saturating_add(LOOK_BACK + 1));
+    while is_there(gone).await? {
+        (there, gone) = (gone, gone.saturating_mul(2));
     }
+    if there == use_no {
+        return Ok(None);
+    }
+    while gone - there > 1 {
+        let middle = there.midpoint(gone);
+        match is_there(middle).await? {
+            true => there = middle,
+            false => gone = middle,
+        }
+    }
+    Ok(Some(nth(name, there - LOOK_BACK + 1)))
 }
 
 /// Whether a session's log holds the event already.

@@ -256,6 +256,7 @@ impl SessionState {
         received_at: Timestamp,
     ) -> Result<(), Refusal> {
         let (at, _) = plausible(event.at, received_at);
+        let mut is_first = true;
         while let Some(session) = &self.session
             && session.state == Phase::Ended
         {
@@ -264,10 +265,17 @@ impl SessionState {
             if holds.await.map_err(close_for_now)? {
                 return Ok(());
             }
-            let name = again::next(&session.transaction);
+            let later = match std::mem::take(&mut is_first) {
+                true => again::first_of_latest(&**store, session).await,
+                false => Ok(None),
+            };
+            let later = later.map_err(close_for_now)?;
+            let are_between = later.is_some();
+            let name = later.unwrap_or_else(|| again::next(&session.transaction));
             let found = store.session_by_transaction(station, &name);
             let next = found.await.map_err(close_for_now)?.map(Box::new);
             let stays = match &next {
+                Some(_) if are_between => false,
                 Some(next) => again::is_of_earlier(session, next.started_at, event, at),
                 None => again::may_be_of(session, event),
             };
