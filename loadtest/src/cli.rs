@@ -177,6 +177,9 @@ pub(crate) struct Kill {
     /// Write every acknowledged transaction message to this file, one JSON object a line
     #[arg(long)]
     acknowledged: Option<PathBuf>,
+    /// The command kills one of many processes behind the URL: only chargers that lose their socket have to come back
+    #[arg(long)]
+    one_of_many: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -307,6 +310,7 @@ impl Command {
                     within: it.within,
                     deadline: it.deadline,
                     acknowledged: it.acknowledged.clone(),
+                    one_of_many: it.one_of_many,
                 };
                 (scenario, &it.common, 500)
             }

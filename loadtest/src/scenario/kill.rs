@@ -19,23 +19,40 @@ use crate::tally::Tally;
 
 /// How long the hook command may take.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may take until those who were with the one of many that was killed hear of it. Less than they wait before
+/// they come back.
+const NEWS: Duration = Duration::from_secs(1);
 
-/// Runs the hook `kills` times, each at a random moment `within` this time after all are back.
-pub(super) async fn measure(
-    fleet: &Fleet,
-    command: &str,
-    kills: u64,
-    within: Duration,
-    deadline: Duration,
-) -> Result<(), ScenarioError> {
+/// What is killed, and how often.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kills<'a> {
+    /// The hook.
+    pub(super) command: &'a str,
+    pub(super) kills: u64,
+    /// Each comes at a random moment within this time after all are back.
+    pub(super) within: Duration,
+    /// How long that may take.
+    pub(super) deadline: Duration,
+    /// It kills one of many: only those who lose their socket have to come back.
+    pub(super) one_of_many: bool,
+}
+
+/// Runs the hook so often.
+pub(super) async fn measure(fleet: &Fleet, kills: Kills<'_>) -> Result<(), ScenarioError> {
     let mut rng = SmallRng::seed_from_u64(fleet.plan.traits.seed);
-    for _ in 0..kills {
-        tokio::time::sleep(within.mul_f64(rng.random_range(0.0..1.0))).await;
+    for _ in 0..kills.kills {
+        tokio::time::sleep(kills.within.mul_f64(rng.random_range(0.0..1.0))).await;
         let began = Instant::now();
         let (open, lost_before) = sockets(&fleet.recorder);
-        fleet.call_roll();
-        run(command).await?;
-        let back = fleet.recorder.wait_for_all(began + deadline).await;
+        match kills.one_of_many {
+            true => fleet.recorder.call_roll(std::iter::empty()),
+            false => fleet.call_roll(),
+        }
+        run(kills.command).await?;
+        if kills.one_of_many {
+            tokio::time::sleep(NEWS).await;
+        }
+        let back = fleet.recorder.wait_for_all(began + kills.deadline).await;
         let (_, lost) = sockets(&fleet.recorder);
         if open > 0 && lost == lost_before {
             return Err(ScenarioError::NothingKilled);

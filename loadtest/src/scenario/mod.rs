@@ -68,6 +68,8 @@ pub(crate) enum Scenario {
         within: Duration,
         deadline: Duration,
         acknowledged: Option<PathBuf>,
+        /// It kills one of many hubs: only chargers that lose their socket have to come back.
+        one_of_many: bool,
     },
     /// The yardstick: raw WebSocket echoes, no OCPP.
     Echo { active: u64, duration: Duration },
@@ -195,8 +197,18 @@ impl Scenario {
                 kills,
                 within,
                 deadline,
+                one_of_many,
                 ..
-            } => kill::measure(fleet, command, *kills, *within, *deadline).await?,
+            } => {
+                let kills = kill::Kills {
+                    command,
+                    kills: *kills,
+                    within: *within,
+                    deadline: *deadline,
+                    one_of_many: *one_of_many,
+                };
+                kill::measure(fleet, kills).await?;
+            }
             Self::Echo { .. } => unreachable!("the echo load has no fleet of chargers"),
         }
         Ok(())
