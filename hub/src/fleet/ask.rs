@@ -230,7 +230,10 @@ mod tests {
                     limit: 12.3,
                     phases: Some(3),
                 }],
-                ..sample_profile()
+                transaction: Some("1".to_owned()),
+                valid_to: Some(Timestamp(1_790_000_000_123)),
+                start: None,
+                duration_s: None,
             },
         });
         let ask = Ask::Charging {
