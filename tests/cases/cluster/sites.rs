@@ -19,7 +19,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::bench::Cluster;
+use super::bench::{Cluster, node};
 use crate::power::{
     FLOOR_A, Flows, LEASE_MS, LONG, MARGIN_MS, PATIENCE, charger, floors_are_kept, of, outlet,
 };
@@ -308,5 +308,78 @@ async fn stations_of_a_hub_that_is_killed_keep_their_floors_and_are_back_at_anot
         .sees(2, "it is back", |view| of(view, "A")["online"] == true)
         .await;
     spread.both_charge_with_half_of_it().await;
+    spread.is_within_its_limit();
+}
+
+#[tokio::test]
+async fn a_station_that_hops_from_hub_to_hub_is_in_the_plan_once_and_charges_on() {
+    let spread = Spread::start(2).await;
+    spread.both_charge_with_half_of_it().await;
+    for hop in 1..=6 {
+        // Also to the hub that acts for the site.
+        let hub = hop % 3;
+        spread.ways[0].leads_to(spread.cluster.chargers(hub));
+        let held = format!("hub-{hub}");
+        spread
+            .cluster
+            .sees(1, "the station is there", |view| {
+                node(view, &held)["chargers"] == if hub == 1 { 2 } else { 1 }
+            })
+            .await;
+        let view = spread
+            .sees((hub + 1) % 3, "both are there", |view| {
+                let outlets = view["outlets"].as_array().expect("a list");
+                floors_are_kept(view)
+                    && outlets.len() == 2
+                    && outlets.iter().all(|it| it["session"].is_object())
+            })
+            .await;
+        assert_eq!(view["unplanned_stations"], json!([]));
+        spread.both_charge_with_half_of_it().await;
+        let site = format!("/sites/{}", spread.site);
+        let live = spread.cluster.apis[hub].get(&site).await["live"].clone();
+        let counted = (&live["stations_connected"], &live["outlets_charging"]);
+        assert_eq!(counted, (&json!(2), &json!(2)), "{live:#}");
+    }
+    spread.is_within_its_limit();
+}
+
+/// With a store of its own the woken hub would go by what it remembers, not by what the others did meanwhile.
+#[cfg(feature = "cql")]
+#[tokio::test]
+async fn a_hub_that_was_frozen_commands_no_more_until_the_site_is_its_own_again() {
+    let spread = Spread::start(2).await;
+    spread.both_charge_with_half_of_it().await;
+    spread.cluster.hubs[2].signal("-STOP");
+    spread.moves(0).await;
+    spread
+        .sees(0, "the next hub knows both", floors_are_kept)
+        .await;
+    spread.both_charge_with_half_of_it().await;
+    spread.cluster.hubs[2].signal("-CONT");
+    let before = spread.grants(2).await;
+    spread
+        .cluster
+        .sees(2, "it knows that it was fenced", |view| {
+            view["happened"]["fenced"] == 1 && view["fenced"] == false
+        })
+        .await;
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let grants = spread.grants(2).await;
+        // Asked after that: if the site is not its own now, it was not then.
+        let hub = spread.hub(2).await;
+        if hub == "hub-2" {
+            break;
+        }
+        assert_eq!(grants, before, "{hub} acts for the site");
+        assert!(Instant::now() < end, "{hub} acts for the site for too long");
+        sleep(Duration::from_millis(20)).await;
+    }
+    spread
+        .sees(1, "it has the site again", floors_are_kept)
+        .await;
+    spread.both_charge_with_half_of_it().await;
+    assert!(spread.grants(2).await > before);
     spread.is_within_its_limit();
 }
