@@ -6,8 +6,8 @@ use placement::Placement;
 use store::Store;
 
 use crate::{
-    Clock, Language, Settings, Watchers, directory::Directory, durability::Durability, site::Sites,
-    tree::Tree,
+    Clock, Language, Settings, SiteLinks, Watchers, directory::Directory, durability::Durability,
+    site::Sites, tree::Tree,
 };
 
 /// What every actor is given.
@@ -25,6 +25,8 @@ pub(crate) struct Deps {
     pub(crate) fenced_writes: AtomicU64,
     /// What sites say to stations with; set once, before the first station connects.
     pub(crate) language: OnceLock<Arc<dyn Language>>,
+    /// The ways to other nodes' sites and stations; none where there are no other nodes.
+    pub(crate) links: OnceLock<Arc<dyn SiteLinks>>,
     /// Where actors are started; set once, before the first of them.
     pub(crate) tree: OnceLock<Arc<Tree>>,
 }

@@ -34,15 +34,17 @@ use model::{
     LiveEvent, Protocol, Refusal, SessionId, SessionPreferences, SiteId, SitePowerView,
     StationEvent, StationId, StationReply, Timestamp,
 };
-use placement::{Claim, Placement};
-pub use ports::{CallOutcome, CloseReason, Language, Link, OutgoingCall, Watchers};
+use placement::{Claim, NodeAddress, Placement};
+pub use ports::{
+    CallOutcome, CloseReason, Language, Link, OutgoingCall, SiteAsk, SiteLinks, Told, Watchers,
+};
 use serde::{Deserialize, Serialize};
 pub use session::{
     authorize::{UnknownTokens, UnreadableTokens},
     rebase::rebase,
 };
 pub use settings::Settings;
-pub use site::{SiteView, check_power, shown_schedule};
+pub use site::{Heard, SiteNews, SiteView, check_power, shown_schedule};
 use store::{Hydration, PageRequest, ReadError, Store};
 use tokio::sync::broadcast;
 
@@ -115,6 +117,7 @@ impl Actors {
             durability: Durability::default(),
             fenced_writes: AtomicU64::new(0),
             language: OnceLock::new(),
+            links: OnceLock::new(),
             tree: OnceLock::new(),
         });
         let tree = Tree::grow(&deps)
@@ -129,6 +132,32 @@ impl Actors {
     pub fn speak(&self, language: Arc<dyn Language>) {
         // Whoever sets it a second time is late: sites speak already.
         let _ = self.deps.language.set(language);
+    }
+
+    /// Brings sites together with their stations at other nodes, for as long as it is polled. Other nodes may
+    /// [tell](Self::hear) of theirs, and [ask](Self::ask_charging) those that are here, at any time.
+    pub async fn link_sites(&self, links: Arc<dyn SiteLinks>) {
+        // Whoever sets it a second time is late: the links are used already.
+        let _ = self.deps.links.set(Arc::clone(&links));
+        site::relay::run(Arc::clone(&self.deps), links).await;
+    }
+
+    /// Another node tells of its stations; what each site heard, in their order. None: this node does not act for it, or
+    /// not yet, and nothing was heard.
+    pub fn hear(&self, from: &NodeAddress, news: Vec<SiteNews>) -> Vec<Option<Heard>> {
+        let news = news.into_iter();
+        news.map(|news| self.deps.sites.hear(&self.deps, from, news))
+            .collect()
+    }
+
+    /// Asks a station whose socket is here what its site asks, unless another node is known to act for the site by now.
+    pub async fn ask_charging(&self, asked: SiteAsk) -> Told {
+        charger::charging::ask(&self.deps, asked).await
+    }
+
+    /// Completes when shards of sites have come to this node: their sites may have to be [woken](Self::wake_sites).
+    pub async fn sites_gained(&self) {
+        self.deps.sites.gain().await;
     }
 
     /// Starts the actors of all sites whose power is managed: they book their stations before those are back.

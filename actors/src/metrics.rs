@@ -30,6 +30,10 @@ pub(crate) const POWER_DECREASE_SECONDS: &str = "switchyard_power_decrease_secon
 pub(crate) const POWER_VIOLATIONS: &str = "switchyard_power_violations_total";
 /// Outlets of managed sites that cannot be limited, as far as is known.
 pub(crate) const POWER_UNLIMITED: &str = "switchyard_power_unlimited_outlets";
+/// Messages with news of stations, to nodes that act for their sites, by `outcome` (heard, unheard).
+pub(crate) const SITE_NEWS: &str = "switchyard_site_news_messages_total";
+/// Commands of sites that were refused, because the station stands elsewhere or another node acts for the site.
+pub(crate) const SITE_ASKS_REFUSED: &str = "switchyard_site_commands_refused_total";
 
 /// Tells the recorder what the metrics of this crate mean.
 pub fn describe() {
@@ -80,6 +84,16 @@ pub fn describe() {
         POWER_UNLIMITED,
         Unit::Count,
         "Outlets of managed sites that cannot be limited, as far as is known."
+    );
+    describe_counter!(
+        SITE_NEWS,
+        Unit::Count,
+        "Messages with news of stations, to the hubs that act for their sites, by outcome (heard, unheard: told anew)."
+    );
+    describe_counter!(
+        SITE_ASKS_REFUSED,
+        Unit::Count,
+        "Commands of sites that were refused, because the station stands elsewhere or another hub acts for the site by now."
     );
     describe_counter!(
         SOCKETS_REPLACED,

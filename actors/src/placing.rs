@@ -20,7 +20,7 @@ pub(crate) async fn follow(deps: &Arc<Deps>) {
     while let Some(event) = events.recv().await {
         match event {
             Event::Evicted { station, epoch } => evict(deps, &station, epoch),
-            Event::ShardGained { shard, .. } => deps.sites.gained(deps, shard),
+            Event::ShardGained { shard, epoch } => deps.sites.gained(deps, shard, epoch),
             Event::ShardLeaving { shard, hand_over } => {
                 let ended = deps.sites.lost(Some(shard));
                 // Others are waited for meanwhile.

@@ -1,10 +1,14 @@
-//! What actors ask of the outside: a charger's socket, its language, and those who watch.
+//! What actors ask of the outside: a charger's socket, its language, other nodes, and those who watch.
 
 use std::{sync::Arc, time::Duration};
 
-use model::{ChargingAnswer, ChargingAsk, LiveEvent, Protocol};
+use async_trait::async_trait;
+use model::{ChargingAnswer, ChargingAsk, LiveEvent, Protocol, SiteId, StationId};
+use placement::NodeAddress;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, oneshot};
+
+use crate::{Heard, SiteNews};
 
 /// A charger's socket, as its actor sees it. Nothing here waits.
 pub trait Link: Send + Sync + 'static {
@@ -91,6 +95,55 @@ pub trait Language: Send + Sync + 'static {
 
     /// What an answer, as JSON text, says. One that cannot be read says no.
     fn read(&self, protocol: Protocol, ask: &ChargingAsk, answer: &str) -> ChargingAnswer;
+}
+
+/// The ways between a site's actor and those of its stations that other nodes hold. Nothing is kept on the way: what is
+/// lost is told or asked again by those at its ends.
+#[async_trait]
+pub trait SiteLinks: Send + Sync + 'static {
+    /// Brings news to the node that acts for these sites; what it heard, site by site ([`Actors::hear`]).
+    ///
+    /// [`Actors::hear`]: crate::Actors::hear
+    ///
+    /// # Errors
+    /// Why that is not known: some of it may have been heard.
+    async fn tell(
+        &self,
+        owner: &NodeAddress,
+        news: Vec<SiteNews>,
+    ) -> Result<Vec<Option<Heard>>, String>;
+
+    /// Has a station asked that another node holds ([`Actors::ask_charging`]), at most once.
+    ///
+    /// [`Actors::ask_charging`]: crate::Actors::ask_charging
+    async fn ask(&self, holder: &NodeAddress, asked: SiteAsk) -> Told;
+}
+
+/// What a site asks of one of its stations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SiteAsk {
+    /// The site.
+    pub site: SiteId,
+    /// The epoch of the site's shard under which it asks: one that is lower than another that was obeyed is refused.
+    pub under: i64,
+    /// The station.
+    pub station: StationId,
+    /// What.
+    pub ask: ChargingAsk,
+    /// How long the answer may take.
+    pub patience: Duration,
+}
+
+/// What became of something that a site asked of a station.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// The station answered.
+    Answer(ChargingAnswer),
+    /// It answered with an error, or cannot be told so.
+    Failed(String),
+    /// It did not answer, is not there, or was not asked.
+    Silence,
 }
 
 /// Tells those who watch. Best effort; nothing is built when nobody listens.

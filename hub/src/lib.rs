@@ -192,6 +192,7 @@ impl Hub {
                     actors.watch_store(),
                     cluster::close_lost_commands(shared, &*placement),
                     fleet.follow(),
+                    link_sites(&actors, &fleet),
                     wake_sites(&actors),
                 );
             }
@@ -253,12 +254,27 @@ const NOT_ANSWERED: &str = "the hub stopped before the station answered";
 
 /// How long after a failed reading the sites are read again.
 const WAKE_AGAIN: Duration = Duration::from_secs(5);
+/// Shards come many at a time: the sites in them are read so long after the first.
+const GAINED_TOGETHER: Duration = Duration::from_millis(500);
 
-/// Wakes the sites whose power is managed, as soon as the store says which.
+/// Wakes the sites whose power is managed, as soon as the store says which, and again when sites came from other hubs:
+/// some may be managed only since this was last read.
 async fn wake_sites(actors: &Actors) {
-    while let Err(error) = actors.wake_sites().await {
-        tracing::warn!(%error, "the sites whose power is managed could not be read; they are read again");
-        tokio::time::sleep(WAKE_AGAIN).await;
+    loop {
+        while let Err(error) = actors.wake_sites().await {
+            tracing::warn!(%error, "the sites whose power is managed could not be read; they are read again");
+            tokio::time::sleep(WAKE_AGAIN).await;
+        }
+        actors.sites_gained().await;
+        tokio::time::sleep(GAINED_TOGETHER).await;
+    }
+}
+
+/// Brings sites together with their stations at other hubs, if there are any.
+async fn link_sites(actors: &Actors, fleet: &Fleet) {
+    match fleet.site_links() {
+        Some(links) => actors.link_sites(links).await,
+        None => std::future::pending().await,
     }
 }
 

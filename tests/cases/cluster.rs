@@ -13,3 +13,5 @@ mod servers;
 #[cfg(feature = "cql")]
 #[path = "cluster/sessions.rs"]
 mod sessions;
+#[path = "cluster/sites.rs"]
+mod sites;

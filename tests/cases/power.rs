@@ -17,13 +17,13 @@ use tests::{Api, HubProcess};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 /// How long a grant lasts, and how much later it may end, in ms.
-const LEASE_MS: u64 = 4_000;
-const MARGIN_MS: u64 = 2_000;
+pub(crate) const LEASE_MS: u64 = 4_000;
+pub(crate) const MARGIN_MS: u64 = 2_000;
 /// What an outlet falls back to, and the most it can draw, in A.
-const FLOOR_A: f64 = 6.0;
+pub(crate) const FLOOR_A: f64 = 6.0;
 const MOST_A: f64 = 32.0;
 /// How long anything may take on a machine that is slow and loaded.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 fn hub() -> HubProcess {
     HubProcess::start(&[
@@ -36,7 +36,7 @@ fn hub() -> HubProcess {
 
 /// What flows at the site's outlets, as its chargers tell.
 #[derive(Default)]
-struct Flows(Mutex<Seen>);
+pub(crate) struct Flows(Mutex<Seen>);
 
 #[derive(Default)]
 struct Seen {
@@ -68,13 +68,13 @@ impl Flows {
     }
 
     /// What all offer together, in A.
-    fn offered_a(&self) -> f64 {
+    pub(crate) fn offered_a(&self) -> f64 {
         let seen = self.seen();
         seen.now.values().map(|(offered_a, _)| offered_a).sum()
     }
 
     /// What one offers, in A.
-    fn offered_by(&self, charger: &str) -> f64 {
+    pub(crate) fn offered_by(&self, charger: &str) -> f64 {
         let seen = self.seen();
         seen.now
             .get(charger)
@@ -82,7 +82,7 @@ impl Flows {
     }
 
     /// The most that all offered together since this was last asked, in A.
-    fn most_a(&self) -> f64 {
+    pub(crate) fn most_a(&self) -> f64 {
         std::mem::take(&mut self.seen().most_a)
     }
 }
@@ -96,9 +96,9 @@ struct Site {
 }
 
 /// A charger: what it speaks, what is wrong with it, and when its car comes and leaves, in s.
-type Plan = (&'static str, Version, Faults, Vec<(u64, u64)>);
+pub(crate) type Plan = (&'static str, Version, Faults, Vec<(u64, u64)>);
 
-const LONG: u64 = 3_600;
+pub(crate) const LONG: u64 = 3_600;
 
 impl Site {
     /// A site behind so many A per phase, with one outlet for each charger. Cars come once every outlet has its floor, or
@@ -121,34 +121,9 @@ impl Site {
             orders: watch::Sender::default(),
             chargers: JoinSet::new(),
         };
-        for (number, (id, version, faults, visits)) in plans.into_iter().enumerate() {
-            let target = format!("ws://{}/ocpp/{{id}}", hub.chargers);
-            let target = Target::new(&target, None).expect("a target");
-            let profile = Profile {
-                faults,
-                tells_phases: true,
-                look_every: Some(Duration::from_millis(50)),
-                meter_interval: Duration::from_secs(1),
-                token: "DRIVER".into(),
-                seed: number as u64,
-                ..Profile::new(target, version)
-            };
-            let visits = visits.into_iter().map(|(arrives, leaves)| Visit {
-                connector: 1,
-                arrives: Duration::from_secs(arrives),
-                leaves: Duration::from_secs(leaves),
-                energy_wh: 100_000.0,
-                most_a: MOST_A,
-                phases: 3,
-            });
-            let charger = SimCharger::new(
-                Arc::new(profile),
-                id,
-                number as u64,
-                site.flows.clone(),
-                site.orders.subscribe(),
-            );
-            let charger = charger.with_visits(visits.collect());
+        for (number, plan) in plans.into_iter().enumerate() {
+            let orders = site.orders.subscribe();
+            let charger = charger(&hub.chargers, plan, number as u64, &site.flows, orders);
             site.chargers.spawn(charger.run());
         }
         site
@@ -195,14 +170,45 @@ impl Site {
     }
 }
 
-fn outlet(station: &str) -> Value {
+/// A charger that connects there, with one outlet.
+pub(crate) fn charger(
+    address: &str,
+    (id, version, faults, visits): Plan,
+    number: u64,
+    flows: &Arc<Flows>,
+    orders: watch::Receiver<Orders>,
+) -> SimCharger {
+    let target = format!("ws://{address}/ocpp/{{id}}");
+    let target = Target::new(&target, None).expect("a target");
+    let profile = Profile {
+        faults,
+        tells_phases: true,
+        look_every: Some(Duration::from_millis(50)),
+        meter_interval: Duration::from_secs(1),
+        token: "DRIVER".into(),
+        seed: number,
+        ..Profile::new(target, version)
+    };
+    let visits = visits.into_iter().map(|(arrives, leaves)| Visit {
+        connector: 1,
+        arrives: Duration::from_secs(arrives),
+        leaves: Duration::from_secs(leaves),
+        energy_wh: 100_000.0,
+        most_a: MOST_A,
+        phases: 3,
+    });
+    let charger = SimCharger::new(Arc::new(profile), id, number, flows.clone(), orders);
+    charger.with_visits(visits.collect())
+}
+
+pub(crate) fn outlet(station: &str) -> Value {
     json!({
         "station": station, "wiring": {"phases": ["L1", "L2", "L3"]},
         "most_a": MOST_A, "floor_a": FLOOR_A,
     })
 }
 
-fn alarms(view: &Value) -> Vec<(&str, &str)> {
+pub(crate) fn alarms(view: &Value) -> Vec<(&str, &str)> {
     let alarms = view["alarms"].as_array().expect("a list");
     let about = |alarm| (text(alarm, "kind"), text(alarm, "station"));
     alarms.iter().map(about).collect()
@@ -212,14 +218,14 @@ fn text<'a>(of: &'a Value, field: &str) -> &'a str {
     of[field].as_str().unwrap_or_default()
 }
 
-fn of<'a>(view: &'a Value, station: &str) -> &'a Value {
+pub(crate) fn of<'a>(view: &'a Value, station: &str) -> &'a Value {
     let outlets = view["outlets"].as_array().expect("a list");
     let of = |outlet: &&Value| outlet["station"] == station;
     outlets.iter().find(of).expect("it is planned")
 }
 
 /// Every station keeps its floor, as far as the hub knows.
-fn floors_are_kept(view: &Value) -> bool {
+pub(crate) fn floors_are_kept(view: &Value) -> bool {
     let outlets = view["outlets"].as_array().expect("a list");
     outlets.iter().all(|it| it["online"] == true) && alarms(view).is_empty()
 }

@@ -6,6 +6,7 @@
 //! through the [`Link`](crate::Link), and their outcome goes to whoever asked.
 
 pub(crate) mod ask;
+pub(crate) mod charging;
 mod number;
 mod open;
 mod session_actors;
@@ -522,7 +523,9 @@ impl ChargerState {
     fn stands_at(&mut self, site: Option<SiteId>) {
         let before = std::mem::replace(&mut self.site, site);
         if let Some(left) = before.filter(|before| self.site.as_ref() != Some(before)) {
-            self.deps.sites.leave(&left, &self.slot.station);
+            self.deps
+                .sites
+                .leave(&left, &self.slot.station, self.slot.epoch());
         }
         if let Some(site) = &self.site {
             self.deps.sites.join(&self.deps, site, &self.slot.station);
@@ -557,7 +560,10 @@ impl ChargerState {
 
     fn tell_site(&self, news: StationNews) {
         if let Some(site) = &self.site {
-            self.deps.sites.tell(site, &self.slot.station, news);
+            let slot = &self.slot;
+            self.deps
+                .sites
+                .tell(site, &slot.station, slot.epoch(), news);
         }
     }
 }

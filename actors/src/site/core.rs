@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::power::Draw;
 
 /// What one of a site's stations tells.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum StationNews {
     /// Its socket opened or closed.
     Connected(bool),
@@ -27,7 +28,7 @@ pub(crate) enum StationNews {
 }
 
 /// A session that goes on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SessionFacts {
     /// Which.
     pub(crate) id: SessionId,

@@ -3,226 +3,54 @@
 //! When a site actor starts, for the first time or after a crash, it has every member station announce itself. What it
 //! must not forget of its power (which stations keep their floors, what drivers want) it reads from the store.
 //!
-//! Among other nodes it runs at the one that holds the site's shard, and ends when the shard goes.
+//! Among other nodes it runs at the one that holds the site's shard, and ends when the shard goes. Its stations may be
+//! connected to any of them:
+//!
+//! ```text
+//! node of the stations                        node of the site
+//! charger ─> sites ─> outbox ─> relay ══════> sites ─> hearing ─> site's actor
+//! charger <─ charging (fence) <══════════════════════════════════ site's actor
+//! ```
+//!
+//! - **News** of stations go to the node that holds the shard ([`relay`]); what is lost is found out, and the stations
+//!   tell everything again ([`hearing`], [`outbox`]). From a node that falls silent the site has no stations any more:
+//!   they are offline, and booked as such. Which of two nodes is right about a station that hops, [`whereabouts`] knows.
+//! - **Commands** go to the node that told of the station last, under the epoch of the site's shard. A node that has
+//!   obeyed a higher one refuses it ([`Sites::obeys`]).
+//!
+//! A station of this node goes the same way, but for the wire.
 
 mod core;
+mod hearing;
+mod outbox;
 mod power;
 mod powered;
+pub(crate) mod relay;
+mod sites;
+mod whereabouts;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use dashmap::DashMap;
 use model::{SessionId, SessionPreferences, SiteId, SitePowerView, StationId, Timestamp};
-use placement::ShardId;
+use placement::NodeAddress;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::sync::oneshot;
 
 use self::{
-    core::Picture,
-    power::{About, Told},
-    powered::Powered,
+    core::Picture, outbox::StationSays, power::About, powered::Powered, whereabouts::Place,
 };
 pub use self::{
     core::SiteView,
+    hearing::Heard,
+    outbox::SiteNews,
     power::{plan::check_power, shown_schedule},
 };
 pub(crate) use self::{
     core::{SessionFacts, StationNews},
     power::Draw,
+    sites::Sites,
 };
-use crate::{charger::ChargerMsg, deps::Deps, supervisor::Child};
-
-/// How long a site may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The sites that stations here stand at, or whose power is managed here: who belongs to each, and its actor.
-#[derive(Default)]
-pub(crate) struct Sites(DashMap<SiteId, Entry>);
-
-#[derive(Default)]
-struct Entry {
-    members: HashSet<StationId>,
-    actor: Option<ActorRef<SiteMsg>>,
-    wanted: bool,
-    /// Its power is managed, as far as is known: it has an actor though no station is here.
-    managed: bool,
-}
-
-impl Sites {
-    /// The station stands here; the site's actor is started with its first, if the site is this node's.
-    pub(crate) fn join(&self, deps: &Arc<Deps>, site: &SiteId, station: &StationId) {
-        let mut entry = self.0.entry(site.clone()).or_default();
-        entry.members.insert(station.clone());
-        drop(entry);
-        self.want_if_ours(deps, site);
-    }
-
-    /// The site's power is managed, or is to be read again: its actor runs though no station is here.
-    pub(crate) fn wake(&self, deps: &Arc<Deps>, site: &SiteId) {
-        self.0.entry(site.clone()).or_default().managed = true;
-        self.want_if_ours(deps, site);
-    }
-
-    /// Asked after the site is known here: a shard that is gained meanwhile finds it.
-    fn want_if_ours(&self, deps: &Arc<Deps>, site: &SiteId) {
-        if deps.placement.site_epoch(site).is_some() {
-            self.want(deps, site);
-        }
-    }
-
-    /// The shard is this node's from now on: so are the sites in it.
-    pub(crate) fn gained(&self, deps: &Arc<Deps>, shard: ShardId) {
-        let here = self.0.iter();
-        let here = here.filter(|entry| entry.managed || !entry.members.is_empty());
-        let sites: Vec<SiteId> = here
-            .map(|entry| entry.key().clone())
-            .filter(|site| ShardId::of_site(site) == shard)
-            .collect();
-        for site in sites {
-            self.want(deps, &site);
-        }
-    }
-
-    /// The shard, or each where none is named, is not this node's any more. Returns what completes when no
-    /// actor of its sites runs any more.
-    pub(crate) fn lost(&self, shard: Option<ShardId>) -> impl Future<Output = ()> + use<> {
-        let mut actors = Vec::new();
-        for mut entry in self.0.iter_mut() {
-            if shard.is_none_or(|shard| ShardId::of_site(entry.key()) == shard) {
-                entry.wanted = false;
-                actors.extend(entry.actor.take());
-            }
-        }
-        async move {
-            for actor in actors {
-                // One that has ended by itself is as good.
-                let _ = actor.stop_and_wait(None, None).await;
-            }
-        }
-    }
-
-    fn want(&self, deps: &Arc<Deps>, site: &SiteId) {
-        let Some(mut entry) = self.0.get_mut(site) else {
-            return;
-        };
-        if std::mem::replace(&mut entry.wanted, true) {
-            return;
-        }
-        drop(entry);
-        if let Some(tree) = deps.tree.get() {
-            tree.start_site(deps, site.clone());
-        }
-    }
-
-    /// The station does not stand here any more.
-    pub(crate) fn leave(&self, site: &SiteId, station: &StationId) {
-        self.tell(site, station, StationNews::Left);
-        if let Some(mut entry) = self.0.get_mut(site) {
-            entry.members.remove(station);
-        }
-    }
-
-    /// Tells a site. A site whose actor is just being started hears it when the station announces itself.
-    pub(crate) fn tell(&self, site: &SiteId, station: &StationId, news: StationNews) {
-        if let Some(actor) = self.actor(site) {
-            let _ = actor.cast(SiteMsg::News(Box::new((station.clone(), news))));
-        }
-    }
-
-    /// The site's configuration changed.
-    pub(crate) fn changed(&self, site: &SiteId) {
-        if let Some(actor) = self.actor(site) {
-            let _ = actor.cast(SiteMsg::Configured);
-        }
-    }
-
-    /// The site as it now is, if it has an actor.
-    pub(crate) async fn view(&self, site: &SiteId) -> Option<SiteView> {
-        self.ask(site, SiteMsg::View).await
-    }
-
-    /// Its power as it now is, if it is managed here.
-    pub(crate) async fn power_view(&self, site: &SiteId) -> Option<SitePowerView> {
-        self.ask(site, SiteMsg::PowerView).await?
-    }
-
-    /// Its meter says something; none if its power is not managed here.
-    pub(crate) async fn metered(
-        &self,
-        site: &SiteId,
-        metered: Metered,
-    ) -> Option<Result<(), String>> {
-        let metered = Box::new(metered);
-        self.ask(site, |port| SiteMsg::Metered(metered, port))
-            .await?
-    }
-
-    /// A driver says something; `false` if the session does not charge here.
-    pub(crate) async fn prefer(&self, site: &SiteId, preferences: SessionPreferences) -> bool {
-        let preferences = Box::new(preferences);
-        let kept = self.ask(site, |port| SiteMsg::Prefer(preferences, port));
-        kept.await.unwrap_or(false)
-    }
-
-    /// What a driver said.
-    pub(crate) async fn preferences(
-        &self,
-        site: &SiteId,
-        session: SessionId,
-    ) -> Option<SessionPreferences> {
-        self.ask(site, |port| SiteMsg::Preferences(session, port))
-            .await?
-    }
-
-    /// The sites that should have an actor.
-    pub(crate) fn wanted(&self) -> Vec<SiteId> {
-        self.0
-            .iter()
-            .filter(|entry| entry.wanted)
-            .map(|entry| entry.key().clone())
-            .collect()
-    }
-
-    async fn ask<T>(
-        &self,
-        site: &SiteId,
-        message: impl FnOnce(oneshot::Sender<T>) -> SiteMsg,
-    ) -> Option<T> {
-        let (port, answer) = oneshot::channel();
-        self.actor(site)?.cast(message(port)).ok()?;
-        tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
-    }
-
-    fn actor(&self, site: &SiteId) -> Option<ActorRef<SiteMsg>> {
-        self.0.get(site)?.actor.clone()
-    }
-
-    /// `false` when the site is not wanted here any more, so that no actor of it should run.
-    fn actor_is(&self, site: &SiteId, actor: Option<ActorRef<SiteMsg>>) -> bool {
-        let Some(mut entry) = self.0.get_mut(site) else {
-            return false;
-        };
-        entry.actor = actor.filter(|_| entry.wanted);
-        entry.wanted
-    }
-
-    fn members(&self, site: &SiteId) -> Vec<StationId> {
-        self.0
-            .get(site)
-            .map(|entry| entry.members.iter().cloned().collect())
-            .unwrap_or_default()
-    }
-
-    /// Has every station that stands here, and is here, say all there is to say.
-    fn have_announced(&self, deps: &Deps, site: &SiteId) {
-        for station in self.members(site) {
-            let slot = deps.directory.find(&station);
-            if let Some(charger) = slot.and_then(|slot| slot.actor()) {
-                let _ = charger.cast(ChargerMsg::Announce);
-            }
-        }
-    }
-}
+use crate::{Told, deps::Deps, supervisor::Child};
 
 /// What a site's meter says.
 #[derive(Debug, Clone, PartialEq)]
@@ -273,7 +101,10 @@ impl Child for SiteChild {
 struct SiteActor;
 
 enum SiteMsg {
-    News(Box<(StationId, StationNews)>),
+    /// A station says something, at that node.
+    News(Place, Box<StationSays>),
+    /// Nothing is heard of that node any more.
+    Silent(Arc<NodeAddress>),
     /// Its configuration is to be read, anew.
     Configured,
     View(oneshot::Sender<SiteView>),
@@ -303,6 +134,13 @@ struct SiteState {
     powered: Powered,
 }
 
+impl SiteState {
+    fn hear(&mut self, station: &StationId, news: &StationNews) {
+        self.picture.take(station, news);
+        self.powered.hear(station, news);
+    }
+}
+
 impl Actor for SiteActor {
     type Msg = SiteMsg;
     type State = SiteState;
@@ -328,10 +166,21 @@ impl Actor for SiteActor {
         state: &mut SiteState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            SiteMsg::News(news) => {
-                let (station, news) = *news;
-                state.picture.take(&station, &news);
-                state.powered.hear(&station, &news);
+            SiteMsg::News(place, says) => {
+                let StationSays {
+                    station,
+                    epoch,
+                    news,
+                } = *says;
+                let whereabouts = &mut state.powered.whereabouts;
+                if whereabouts.hears(&station, (place, epoch), &news) {
+                    state.hear(&station, &news);
+                }
+            }
+            SiteMsg::Silent(node) => {
+                for station in state.powered.whereabouts.at(&node) {
+                    state.hear(&station, &StationNews::Connected(false));
+                }
             }
             SiteMsg::Configured => {
                 match state.deps.store.site(&state.site).await {

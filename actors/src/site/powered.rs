@@ -1,5 +1,5 @@
 //! How a managed site's decisions come into the world: its configuration and memory from the store, what it says to
-//! stations over their sockets, its rounds by events and by the clock.
+//! stations, here or at other nodes, its rounds by events and by the clock.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,13 +7,13 @@ use model::{
     LiveEvent, SessionId, SessionPreferences, SiteId, SitePower, SitePowerView, StationId,
 };
 use ractor::ActorRef;
-use tokio::sync::oneshot;
 
 use super::{
     Answered, Metered, SiteMsg, StationNews,
-    power::{Managed, Saying, Timing, Told},
+    power::{Managed, Saying, Timing},
+    whereabouts::{Place, Whereabouts},
 };
-use crate::{CallOutcome, OutgoingCall, charger::ChargerMsg, deps::Deps, metrics};
+use crate::{SiteAsk, Told, charger::charging, deps::Deps, metrics};
 
 /// Events that come together are one round: it begins so long after the first of them.
 const SOON: Duration = Duration::from_millis(20);
@@ -25,6 +25,8 @@ pub(super) struct Powered {
     myself: ActorRef<SiteMsg>,
     site: SiteId,
     deps: Arc<Deps>,
+    /// Where its stations are.
+    pub(super) whereabouts: Whereabouts,
     managed: Option<Box<Managed>>,
     /// The epoch of `managed`.
     life: i64,
@@ -42,6 +44,7 @@ impl Powered {
             myself,
             site,
             deps,
+            whereabouts: Whereabouts::default(),
             managed: None,
             life: 0,
             acts_under: 0,
@@ -291,7 +294,8 @@ impl Powered {
         self.unlimited = unlimited;
     }
 
-    /// Says something to a station. What becomes of it comes back as a message, always.
+    /// Says something to a station, if this node may act for the site at this instant. What becomes of it comes back as
+    /// a message, always. What is said at about the same time may overtake each other.
     fn say(&self, saying: Saying, patience_ms: i64) {
         let Saying {
             station,
@@ -308,45 +312,25 @@ impl Powered {
             };
             let _ = myself.cast(SiteMsg::Answered(Box::new(answered)));
         };
-        let slot = self.deps.directory.find(&station);
-        let (charger, attached) = match slot {
-            Some(slot) => (slot.actor(), slot.connection()),
-            None => (None, None),
+        let place = self.whereabouts.of(&station).filter(|_| self.may_act());
+        let asked = SiteAsk {
+            site: self.site.clone(),
+            under: self.acts_under,
+            station: station.clone(),
+            ask,
+            patience: Duration::from_millis(u64::try_from(patience_ms).unwrap_or_default()),
         };
-        let (Some(charger), Some(attached), Some(language)) =
-            (charger, attached, self.deps.language.get())
-        else {
-            return back(station, Told::Silence);
-        };
-        let (action, payload) = match language.say(attached.protocol, &ask) {
-            Ok(said) => said,
-            Err(words) => return back(station, Told::Failed(words)),
-        };
-        let (sent, _) = oneshot::channel();
-        let (outcome, told) = oneshot::channel();
-        let call = OutgoingCall {
-            action,
-            payload,
-            timeout: Duration::from_millis(u64::try_from(patience_ms).unwrap_or_default()),
-            sent,
-            outcome,
-        };
-        let _ = charger.cast(ChargerMsg::Call(Box::new(call)));
-        let language = Arc::clone(language);
-        tokio::spawn(async move {
-            // A port that is dropped belonged to a socket that went.
-            let told = match told.await.unwrap_or(CallOutcome::Gone) {
-                CallOutcome::Answered(answer) => {
-                    Told::Answer(language.read(attached.protocol, &ask, &answer))
-                }
-                CallOutcome::Failed { code, description } => {
-                    Told::Failed(format!("{code}: {description}"))
-                }
-                CallOutcome::NotAccepted => Told::Failed("the station is not accepted".to_owned()),
-                CallOutcome::TimedOut | CallOutcome::Gone | CallOutcome::Busy => Told::Silence,
-            };
-            back(station, told);
-        });
+        match (place, self.deps.links.get()) {
+            (Some(Place::Here), _) => {
+                let told = charging::ask(&self.deps, asked);
+                tokio::spawn(async move { back(station, told.await) });
+            }
+            (Some(Place::There(node)), Some(links)) => {
+                let (node, links) = (Arc::clone(node), Arc::clone(links));
+                tokio::spawn(async move { back(station, links.ask(&node, asked).await) });
+            }
+            (None, _) | (_, None) => back(station, Told::Silence),
+        }
     }
 }
 

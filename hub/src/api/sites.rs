@@ -9,6 +9,7 @@ use axum::{
     response::IntoResponse,
 };
 use model::{Site, SiteId};
+use placement::ShardId;
 use serde::{Deserialize, Deserializer, Serialize};
 use store::{Page, PageRequest, StationFilter};
 use utoipa::ToSchema;
@@ -38,6 +39,9 @@ struct SiteState {
     /// What its stations do now; null while none of them has been seen since the hub started.
     #[schema(required)]
     live: Option<SiteView>,
+    /// The hub that acts for it, and manages its power; null while it goes from one to another.
+    #[schema(required)]
+    hub: Option<String>,
     /// Hubs that did not answer in time: one of them may act for it, and a change may not have been heard of there.
     unanswered_hubs: Vec<String>,
 }
@@ -46,11 +50,14 @@ impl SiteState {
     async fn of(api: &Api, site: Site) -> Self {
         let (mut seen, unanswered) = api.fleet.look(Vec::new(), vec![site.id.clone()]).await;
         let live = seen.sites.remove(&site.id);
-        Self::new(site, live, &unanswered)
+        Self::new(api, site, live, &unanswered)
     }
 
-    fn new(site: Site, live: Option<SiteView>, unanswered: &[String]) -> Self {
+    fn new(api: &Api, site: Site, live: Option<SiteView>, unanswered: &[String]) -> Self {
+        let shard = ShardId::of_site(&site.id);
+        let hub = api.actors.placement().shard_node(shard);
         Self {
+            hub: hub.map(|hub| hub.name),
             unanswered_hubs: match live {
                 Some(_) => Vec::new(),
                 None => unanswered.to_vec(),
@@ -103,7 +110,7 @@ async fn list(
     let (mut seen, unanswered) = api.fleet.look(Vec::new(), ids).await;
     let items = page.items.into_iter().map(|site| {
         let live = seen.sites.remove(&site.id);
-        SiteState::new(site, live, &unanswered)
+        SiteState::new(&api, site, live, &unanswered)
     });
     let items = items.collect();
     let next = page.next;

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
-use actors::{ConnectionView, SiteView};
+use actors::{ConnectionView, SiteNews, SiteView};
 use bytes::Bytes;
-use model::{DeadLetterId, LiveEvent, Protocol, SiteId, StationId, Timestamp};
+use model::{
+    ChargingAsk, DeadLetterId, LiveEvent, Protocol, SessionId, SessionPreferences, SiteId,
+    StationId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Call;
@@ -50,6 +53,58 @@ pub(crate) enum Ask {
     SiteChanged {
         /// Which.
         site: SiteId,
+    },
+    /// Hear what stations say that are at the hub that asks, for sites of the one that is asked. Answered with a
+    /// `Vec<Option<Heard>>`, see [`actors::Heard`].
+    SiteNews {
+        /// What they say.
+        news: Vec<SiteNews>,
+    },
+    /// Ask the charger it is about something for its site. Answered with [`actors::Told`].
+    Charging {
+        /// The site.
+        site: SiteId,
+        /// The epoch of its shard.
+        under: i64,
+        /// What.
+        what: ChargingAsk,
+    },
+    /// See to the power of the site it is about.
+    Power {
+        /// How.
+        what: PowerAsk,
+    },
+}
+
+/// What is asked about a site's power, of the hub that acts for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PowerAsk {
+    /// Show it. Answered with an `Option<SitePowerView>`, see [`model::SitePowerView`].
+    Show,
+    /// What it is managed by was changed in the store. Answered with nothing.
+    Changed,
+    /// The site's meter says something. Answered with an `Option<Result<(), String>>`, see
+    /// [`actors::Actors::site_metered`].
+    Metered {
+        /// At which part of the site.
+        part: String,
+        /// Per phase, in A.
+        amps: [f64; 3],
+        /// What the outlets below draw is in it.
+        with_outlets: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// A driver says something. Answered with whether it is kept.
+    Prefer {
+        /// What.
+        preferences: SessionPreferences,
+    },
+    /// Tell what a driver said. Answered with an `Option<SessionPreferences>`.
+    Preferences {
+        /// Of which session.
+        session: SessionId,
     },
 }
 
@@ -158,6 +213,38 @@ mod tests {
             let mut both = seen(first);
             both.add(seen(second));
             assert_eq!(both.stations[&station], live(8, 2));
+        }
+    }
+
+    #[test]
+    fn what_a_site_asks_of_a_station_arrives_as_it_was() {
+        let what = ChargingAsk::Do(model::Command::SetChargingProfile {
+            evse: 1,
+            profile: model::ChargingProfile {
+                id: 7,
+                stack_level: 1,
+                purpose: model::ProfilePurpose::Tx,
+                unit: model::RateUnit::A,
+                periods: vec![model::ProfilePeriod {
+                    start_s: 0,
+                    limit: 12.3,
+                    phases: Some(3),
+                }],
+                transaction: Some("1".to_owned()),
+                valid_to: Some(Timestamp(1_790_000_000_123)),
+                start: None,
+                duration_s: None,
+            },
+        });
+        let ask = Ask::Charging {
+            site: SiteId::new("depot").unwrap(),
+            under: i64::MAX,
+            what,
+        };
+        assert_eq!(serde_json::from_slice::<Ask>(&ask.to_bytes()).unwrap(), ask);
+        for what in [PowerAsk::Show, PowerAsk::Changed] {
+            let ask = Ask::Power { what };
+            assert_eq!(serde_json::from_slice::<Ask>(&ask.to_bytes()).unwrap(), ask);
         }
     }
 

@@ -5,12 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actors::{Actors, CallOutcome, CloseReason, OutgoingCall};
+use actors::{Actors, CallOutcome, CloseReason, OutgoingCall, SiteAsk};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, future, stream::BoxStream};
 use model::{CommandId, DeadLetterId, SiteId, StationId};
 use peer::{Answer, Receive, Received, Target, UnderWay};
+use placement::NodeAddress;
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
@@ -100,7 +101,12 @@ impl Here {
                 self.actors.station_changed(station).await;
             }
             Ask::SiteChanged { site } => self.actors.site_changed(site).await,
-            Ask::Call { .. } | Ask::Look { .. } | Ask::Replay { .. } => return false,
+            Ask::Call { .. }
+            | Ask::Look { .. }
+            | Ask::Replay { .. }
+            | Ask::SiteNews { .. }
+            | Ask::Charging { .. }
+            | Ask::Power { .. } => return false,
         }
         true
     }
@@ -167,6 +173,18 @@ impl Here {
         let (outcome, ()) = tokio::join!(self.call(call, sent), noting);
         Answer::Ok(to_bytes(&outcome))
     }
+
+    /// The hub of that name that lives, the latest of its processes.
+    fn node(&self, name: &str) -> Option<NodeAddress> {
+        let nodes = self.actors.placement().view().nodes.into_iter();
+        let named = nodes.filter(|node| node.alive && node.name == name);
+        let latest = named.max_by_key(|node| node.incarnation)?;
+        Some(NodeAddress {
+            name: latest.name,
+            address: latest.address,
+            incarnation: latest.incarnation,
+        })
+    }
 }
 
 #[async_trait]
@@ -205,6 +223,21 @@ impl Receive for Here {
             (Ask::Replay { letter }, Target::Node) => {
                 Answer::Ok(to_bytes(&self.replay(letter).await))
             }
+            (Ask::SiteNews { news }, Target::Node) => match self.node(&message.from) {
+                Some(from) => Answer::Ok(to_bytes(&self.actors.hear(&from, news))),
+                None => Answer::Refused(format!("hub {} is not known here yet", message.from)),
+            },
+            (Ask::Charging { site, under, what }, Target::Charger(station)) => {
+                let asked = SiteAsk {
+                    site,
+                    under,
+                    station,
+                    ask: what,
+                    patience: message.deadline.saturating_duration_since(Instant::now()),
+                };
+                Answer::Ok(to_bytes(&self.actors.ask_charging(asked).await))
+            }
+            (Ask::Power { what }, Target::Site(site)) => self.power_for(&site, what).await,
             (change, Target::Node) => match self.heed(&change).await {
                 true => Answer::Ok(Bytes::new()),
                 false => Answer::Refused("that is asked of a charger, not of a hub".to_owned()),

@@ -5,12 +5,17 @@
 //! asked for ([`Fleet::look`]), and so is told that an operator changed something ([`Fleet::tell`]); whoever does not
 //! answer in time is named. A hub that is alone asks nobody.
 //!
+//! The power of a site is seen to by the hub that acts for it ([`sites`]), which speaks with the site's stations at other
+//! hubs ([`links`]).
+//!
 //! What hubs say to each other is in [`ask`], how they say it in crate `peer`, what a hub does when it is asked
 //! in [`here`], what happens at the others in [`elsewhere`].
 
 mod ask;
 mod elsewhere;
 mod here;
+mod links;
+mod sites;
 
 use std::{
     io,
@@ -18,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actors::{Actors, CallOutcome};
+use actors::{Actors, CallOutcome, SiteLinks};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use model::{CommandId, DeadLetterId, Protocol, SiteId, StationId};
@@ -26,11 +31,11 @@ use peer::{Answer, AskError, Message, Peers, Serving, Settings, Target, Uuid};
 use placement::{Location, NodeAddress};
 use tokio::{net::TcpListener, sync::oneshot};
 
-use self::here::Here;
 pub(crate) use self::{
-    ask::{Ask, Live, Seen},
+    ask::{Ask, Live, PowerAsk, Seen},
     elsewhere::{Elsewhere, Heard},
 };
+use self::{here::Here, links::Links};
 use crate::{
     HubError,
     config::Member,
@@ -56,7 +61,7 @@ struct Inner {
 
 /// The other hubs.
 struct Others {
-    peers: Peers,
+    peers: Arc<Peers>,
     elsewhere: Elsewhere,
 }
 
@@ -125,7 +130,7 @@ impl Fleet {
         let serving = peer::serve(listener, &member.security, &settings, receive)
             .map_err(|error| HubError::Cluster(format!("cluster.tls_certificate: {error}")))?;
         let others = Some(Others {
-            peers: Peers::new(settings, member.security.clone()),
+            peers: Arc::new(Peers::new(settings, member.security.clone())),
             elsewhere: Elsewhere::new(here.actors.settings().live_backlog),
         });
         Ok((Self(Arc::new(Inner { here, others })), serving))
@@ -137,6 +142,12 @@ impl Fleet {
             Some(others) => others.elsewhere.follow(self, &others.peers).await,
             None => std::future::pending().await,
         }
+    }
+
+    /// The ways of sites here to their stations at other hubs, and back; `None` where there are none.
+    pub(crate) fn site_links(&self) -> Option<Arc<dyn SiteLinks>> {
+        let others = self.0.others.as_ref()?;
+        Some(Arc::new(Links(Arc::clone(&others.peers))))
     }
 
     /// What happens at the other hubs; `None` where there are none.

@@ -71,7 +71,8 @@ pub struct ProfilePeriod {
 }
 
 /// What a station answered to a command about charging profiles.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ChargingAnswer {
     /// It says it will. To a question for its composite schedule: from when and with what limits, as far as told.
     Accepted(Vec<ScheduledLimit>),
@@ -82,7 +83,8 @@ pub enum ChargingAnswer {
 }
 
 /// What the hub asks a station about charging.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ChargingAsk {
     /// To carry this out.
     Do(crate::Command),
@@ -91,7 +93,7 @@ pub enum ChargingAsk {
 }
 
 /// What charging profiles a station takes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ChargingTraits {
     /// In which units; empty where not told.
     pub units: Vec<RateUnit>,
@@ -100,7 +102,7 @@ pub struct ChargingTraits {
 }
 
 /// A part of a composite schedule.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ScheduledLimit {
     /// When it begins, in s after the schedule.
     pub start_s: u32,

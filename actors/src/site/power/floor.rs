@@ -5,8 +5,9 @@ use model::{ChargingAnswer, ChargingAsk, StationId};
 use super::{
     Managed,
     lane::Floor,
-    say::{About, Saying, Told},
+    say::{About, Saying},
 };
+use crate::Told;
 
 /// When a station that did not answer is sent its floor again, in ms.
 const AGAIN_MS: i64 = 10_000;

@@ -6,9 +6,9 @@ use power::{Answer, Command, CommandId};
 use super::{
     Managed,
     lane::Lane,
-    say::{About, Saying, Told},
+    say::{About, Saying},
 };
-use crate::metrics;
+use crate::{Told, metrics};
 
 /// An outlet whose meter is silent is asked for its schedule so often, in ms.
 const LOOK_EVERY_MS: i64 = 60_000;

@@ -2,12 +2,13 @@
 
 use model::{MeterSample, SiteLine, Timestamp, Wiring};
 use power::Measure;
+use serde::{Deserialize, Serialize};
 
 use super::{Managed, lane::Lane};
 use crate::metrics;
 
 /// What a session was seen to draw.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Draw {
     /// When.
     pub(crate) at: Timestamp,

@@ -35,7 +35,7 @@ use model::{
 use power::{Controller, Settings};
 
 pub(crate) use self::meter::Draw;
-pub(super) use self::say::{About, Saying, Told};
+pub(super) use self::say::{About, Saying};
 pub use self::schedule::shown_schedule;
 use self::{
     lane::{Floor, Lane},
@@ -43,6 +43,7 @@ use self::{
     station::StationState,
 };
 use super::core::{SessionFacts, StationNews};
+use crate::Told;
 
 /// How often violations are counted, in ms.
 const COUNT_EVERY_MS: i64 = 1_000;

@@ -3,6 +3,8 @@
 use model::{ChargingAnswer, ChargingAsk, StationId};
 use power::CommandId;
 
+use crate::Told;
+
 /// Something to be said to a station.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::site) struct Saying {
@@ -31,17 +33,6 @@ pub(in crate::site) enum About {
     Look(usize, i64),
     /// A grant that is taken away.
     Forgotten,
-}
-
-/// What became of it.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::site) enum Told {
-    /// The station answered.
-    Answer(ChargingAnswer),
-    /// It answered with an error, or cannot be told so.
-    Failed(String),
-    /// It did not answer, or is not there.
-    Silence,
 }
 
 impl Told {

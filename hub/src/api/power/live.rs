@@ -56,7 +56,7 @@ pub(super) async fn watch(
             }
             tokio::time::sleep(LOOKS_EVERY).await;
             // A site that is being started again is shown when it is back.
-            next = api.actors.site_power_view(&id).await;
+            next = api.fleet.power_view(&id).await;
         }
     });
     Ok(Sse::new(views).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
@@ -74,7 +74,7 @@ fn differs(view: &SitePowerView, last: Option<&SitePowerView>) -> bool {
 
 /// The site's power as it now is.
 pub(super) async fn view(api: &Api, id: &SiteId) -> Result<SitePowerView, Problem> {
-    if let Some(view) = api.actors.site_power_view(id).await {
+    if let Some(view) = api.fleet.power_view(id).await {
         return Ok(view);
     }
     super::known(api, id).await?;

@@ -12,6 +12,7 @@ use super::super::{
     extract::{Json, Path},
     problem::Problem,
 };
+use crate::fleet::PowerAsk;
 
 /// More than any conductor carries, in A.
 const AMPS_MOST: f64 = 100_000.0;
@@ -61,10 +62,13 @@ pub(super) async fn put(
             "at is in the future; it is {now} now"
         )));
     }
-    let taken = api
-        .actors
-        .site_metered(&id, part, reading.amps, reading.with_outlets, at)
-        .await;
+    let metered = PowerAsk::Metered {
+        part,
+        amps: reading.amps,
+        with_outlets: reading.with_outlets,
+        at,
+    };
+    let taken = api.fleet.metered(&id, metered).await;
     match taken {
         Some(Ok(())) => Ok(StatusCode::NO_CONTENT),
         Some(Err(words)) => Err(Problem::not_found(words)),

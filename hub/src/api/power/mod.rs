@@ -47,13 +47,22 @@ async fn known(api: &Api, site: &SiteId) -> Result<SitePower, Problem> {
 async fn keep(api: &Api, site: &SiteId, power: SitePower) -> Result<(), Problem> {
     actors::check_power(&power).map_err(Problem::bad_request)?;
     api.store.put_site_power(site, Some(power)).await?;
-    api.actors.site_power_changed(site);
-    Ok(())
+    changed(api, site).await
+}
+
+/// Has it read anew by the hub that acts for the site.
+async fn changed(api: &Api, site: &SiteId) -> Result<(), Problem> {
+    match api.fleet.power_changed(site).await {
+        true => Ok(()),
+        false => Err(Problem::unavailable(format!(
+            "it is kept, and the hub that acts for site {site:?} did not hear of it in time; ask again"
+        ))),
+    }
 }
 
 /// The problem that the site's actor is not here, or has no time.
 fn not_here(site: &SiteId) -> Problem {
     Problem::unavailable(format!(
-        "the power of site {site:?} is not managed by this hub at the moment; try again"
+        "the hub that manages the power of site {site:?} does not answer at the moment; try again"
     ))
 }

@@ -101,7 +101,7 @@ pub(super) async fn delete(
     let _editing = api.editing.lock().await;
     super::known(&api, &id).await?;
     api.store.put_site_power(&id, None).await?;
-    api.actors.site_power_changed(&id);
+    super::changed(&api, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

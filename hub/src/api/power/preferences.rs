@@ -43,7 +43,7 @@ pub(super) async fn show(
 ) -> Result<axum::Json<SessionPreferences>, Problem> {
     let session = sessions::known(&api, id).await?;
     let told = match &session.site {
-        Some(site) => api.actors.preferences(site, id).await,
+        Some(site) => api.fleet.preferences(site, id).await,
         None => None,
     };
     told.map(axum::Json)
@@ -72,7 +72,7 @@ pub(super) async fn put(
         energy_wh: body.energy_wh,
         weight: body.weight,
     };
-    if !api.actors.prefer(&site, preferences).await {
+    if !api.fleet.prefer(&site, preferences).await {
         return Err(super::not_here(&site));
     }
     Ok(axum::Json(preferences))
