@@ -1,18 +1,23 @@
 //! The CQL server that `deploy/dev/cql up` started, and a keyspace in it for each hub.
 
 use std::{
+    error::Error,
     path::Path,
     process::{Command, Stdio},
-    sync::LazyLock,
+    sync::{LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
+use futures_util::future::try_join_all;
 use scylla::client::session_builder::SessionBuilder;
 use store_scylla::{Options, ScyllaStore};
 use tokio::runtime::Runtime;
 
 /// The connections of keyspaces outlive the runtime of a test.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// Keyspaces that a hub has left, emptied: to make their tables takes longer than most cases.
+static LEFT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// The nodes that `deploy/dev/cql up` started, numbered from 1.
 #[derive(Debug, Clone, Copy)]
@@ -64,14 +69,15 @@ fn contact_points() -> Vec<String> {
     points.split(',').map(str::to_owned).collect()
 }
 
-/// A keyspace for one hub, removed with it.
+/// A keyspace for one hub, for the next one after it. The server goes with what was made in it (`deploy/dev/cql down`).
 #[derive(Debug)]
 pub(crate) struct Keyspace(String);
 
 impl Keyspace {
-    /// A name that nobody uses; the hub makes the keyspace.
+    /// An empty one that nobody uses, or the name of one that the hub makes.
     pub(crate) fn new() -> Self {
-        Self(format!("hub_{}", uuid::Uuid::new_v4().simple()))
+        let left = LEFT.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Self(left.unwrap_or_else(|| format!("hub_{}", uuid::Uuid::new_v4().simple())))
     }
 
     /// What makes a hub remember there.
@@ -107,17 +113,40 @@ impl Keyspace {
 
 impl Drop for Keyspace {
     fn drop(&mut self) {
-        let statement = format!("DROP KEYSPACE IF EXISTS {}", self.0);
-        let dropping = async move {
-            let nodes = SessionBuilder::new().known_nodes(contact_points());
-            let session = nodes.build().await.map_err(|error| error.to_string())?;
-            let dropped = session.query_unpaged(statement, ()).await;
-            dropped.map_err(|error| error.to_string())
+        let name = std::mem::take(&mut self.0);
+        let emptying = async move {
+            match empty(&name).await {
+                Ok(()) => LEFT
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(name),
+                Err(error) => eprintln!("a keyspace is not used again: {error}"),
+            }
         };
         // From a thread that may wait: the one that drops may be a runtime's.
-        let done = std::thread::spawn(|| RUNTIME.block_on(dropping)).join();
-        if let Ok(Err(error)) = done {
-            eprintln!("a keyspace stays behind: {error}");
+        let _ = std::thread::spawn(|| RUNTIME.block_on(emptying)).join();
+    }
+}
+
+/// Removes all that a hub wrote, but for what it noted about the tables.
+async fn empty(keyspace: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let nodes = SessionBuilder::new().known_nodes(contact_points());
+    let session = nodes.build().await?;
+    let tables = session
+        .query_unpaged(
+            "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?",
+            (keyspace,),
+        )
+        .await?
+        .into_rows_result()?;
+    let mut truncations = Vec::new();
+    for table in tables.rows::<(String,)>()? {
+        let (table,) = table?;
+        if !table.starts_with("migration") {
+            let statement = format!("TRUNCATE {keyspace}.{table}");
+            truncations.push(session.query_unpaged(statement, ()));
         }
     }
+    try_join_all(truncations).await?;
+    Ok(())
 }
