@@ -11,13 +11,22 @@ use crate::{HubError, config::Member};
 /// What a hub that is alone is called.
 const ALONE: &str = "hub";
 
-/// Takes part in the cluster, or is alone. Waits for nobody: Redis may be away. `now`: ms since 1970.
+/// Takes part in the cluster, or is alone, but for others that may write to a store it `shares`. Waits for nobody: Redis
+/// may be away. `now`: ms since 1970.
 ///
 /// # Errors
 /// [`HubError::Cluster`]: a file for TLS cannot be used, or the servers cannot be addressed so.
-pub(crate) fn placement(member: Option<&Member>, now: i64) -> Result<Arc<dyn Placement>, HubError> {
+pub(crate) fn placement(
+    member: Option<&Member>,
+    shares: bool,
+    now: i64,
+) -> Result<Arc<dyn Placement>, HubError> {
     let Some(member) = member else {
-        return Ok(Arc::new(LocalPlacement::new(ALONE, now)));
+        let alone = LocalPlacement::new(ALONE, now);
+        return Ok(Arc::new(match shares {
+            true => alone.beside_strangers(),
+            false => alone,
+        }));
     };
     let backend = RedisBackend::new(&member.redis)
         .map_err(|error| HubError::Cluster(format!("cluster.redis: {error}")))?;

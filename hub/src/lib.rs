@@ -122,7 +122,8 @@ impl Hub {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         #[cfg(feature = "chaos")]
         let clock: Arc<dyn Clock> = Arc::new(chaos::JumpingClock::new());
-        let placement = cluster::placement(member.as_ref(), clock.now().0)?;
+        let shares = config.store.kind == StoreKind::Scylla;
+        let placement = cluster::placement(member.as_ref(), shares, clock.now().0)?;
         let actors = Actors::start(
             store.clone(),
             clock.clone(),
@@ -160,7 +161,7 @@ impl Hub {
             .local_addr()
             .map_err(listen_error("api.listen", config.api.listen))?;
         let ready = Arc::new(AtomicBool::new(true));
-        let shared = (config.store.kind == StoreKind::Scylla).then(|| store.clone());
+        let shared = shares.then(|| store.clone());
         let (fleet, asked) = match &member {
             Some(member) => {
                 let longest = config.chargers.max_message_bytes;

@@ -32,5 +32,7 @@ mod rpc;
 mod starting;
 #[cfg(feature = "cql")]
 mod store_copy;
+#[cfg(feature = "cql")]
+mod strangers;
 mod supervision;
 mod third_party;

@@ -22,6 +22,8 @@ pub struct LocalPlacement {
     /// The highest epoch that was released: one number for all chargers, since their epochs are times and may
     /// all be as late as the latest.
     released: AtomicI64,
+    /// What a claim is told to follow, where it follows one that this hub remembers.
+    follows: Follows,
     events: Mutex<Option<mpsc::Receiver<Event>>>,
 }
 
@@ -42,7 +44,18 @@ impl LocalPlacement {
             },
             claims: DashMap::new(),
             released: AtomicI64::new(0),
+            follows: Follows::Own,
             events: Mutex::new(Some(events)),
+        }
+    }
+
+    /// That of a hub that may not be alone, as others can write to its store: what it remembers of a charger that comes
+    /// again may not be the latest.
+    #[must_use]
+    pub fn beside_strangers(self) -> Self {
+        Self {
+            follows: Follows::Unknown,
+            ..self
         }
     }
 }
@@ -65,7 +78,7 @@ impl Placement for LocalPlacement {
         Claim {
             epoch,
             provisional: false,
-            follows: Follows::Own,
+            follows: self.follows,
         }
     }
 

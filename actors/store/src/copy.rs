@@ -7,6 +7,7 @@
 use std::{
     cell::{Cell, RefCell},
     fmt,
+    time::Duration,
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -21,6 +22,8 @@ use crate::{
 const PAGE: u32 = 500;
 /// Stations or sessions that are copied side by side.
 const ABREAST: usize = 32;
+/// How many s to wait before a write is tried again that got no answer, or none in time.
+const TRY_AGAIN_S: [u64; 5] = [1, 2, 4, 8, 16];
 
 /// How much a store remembers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -96,13 +99,16 @@ pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Inventory, CopyErr
         async |page| from.sites(page).await,
         async |site| {
             let what = || format!("site {}", site.id);
-            written(to.put_site(site.clone()).await, what)?;
+            kept(what, async || to.put_site(site.clone()).await).await?;
             if let Some(power) = from.site_power(&site.id).await? {
-                let put = to.put_site_power(&site.id, Some(power));
-                written(put.await, what)?;
+                let put = async || to.put_site_power(&site.id, Some(power.clone())).await;
+                kept(what, put).await?;
             }
             if let Some(memory) = from.site_memory(&site.id).await? {
-                written(to.put_site_memory(&site.id, memory).await, what)?;
+                kept(what, async || {
+                    to.put_site_memory(&site.id, memory.clone()).await
+                })
+                .await?;
             }
             Ok(())
         },
@@ -120,7 +126,9 @@ pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Inventory, CopyErr
         async |page| from.tokens(page).await,
         async |token| {
             let what = || format!("token {}", token.uid);
-            written(to.put_token(token.clone()).await, what)
+            kept(what, async || to.put_token(token.clone()).await)
+                .await
+                .map(drop)
         },
     )
     .await?;
@@ -136,13 +144,15 @@ pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Inventory, CopyErr
         async |page| from.dead_letters(page).await,
         async |letter| {
             let what = || format!("dead letter {}", letter.id);
-            written(to.record_dead_letter(letter.clone()).await, what).map(drop)
+            kept(what, async || to.record_dead_letter(letter.clone()).await)
+                .await
+                .map(drop)
         },
     )
     .await?;
     for key in from.api_keys().await? {
         let what = || format!("API key {}", key.prefix);
-        written(to.create_api_key(key.clone()).await, what)?;
+        kept(what, async || to.create_api_key(key.clone()).await).await?;
     }
     let (old, new) = (Inventory::take(from).await?, Inventory::take(to).await?);
     if old != new {
@@ -158,16 +168,18 @@ pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Inventory, CopyErr
 async fn copy_station(from: &dyn Store, to: &dyn Store, station: Station) -> Result<(), CopyError> {
     let id = &station.id;
     let what = || format!("station {id}");
-    written(to.create_station(station.clone()).await, what)?;
+    kept(what, async || to.create_station(station.clone()).await).await?;
     for connector in from.connectors(id).await? {
-        written(to.put_connector(id, connector).await, what)?;
+        kept(what, async || to.put_connector(id, connector.clone()).await).await?;
     }
     each(
         1,
         async |page| from.readings(id, page).await,
         async |reading| {
             let what = || format!("a reading of station {id}");
-            written(to.record_reading(id, reading).await, what)
+            kept(what, async || to.record_reading(id, reading.clone()).await)
+                .await
+                .map(drop)
         },
     )
     .await?;
@@ -176,7 +188,9 @@ async fn copy_station(from: &dyn Store, to: &dyn Store, station: Station) -> Res
         async |page| from.notices(id, None, page).await,
         async |notice| {
             let what = || format!("a notice of station {id}");
-            written(to.record_notice(id, notice).await, what)
+            kept(what, async || to.record_notice(id, notice.clone()).await)
+                .await
+                .map(drop)
         },
     )
     .await?;
@@ -185,7 +199,9 @@ async fn copy_station(from: &dyn Store, to: &dyn Store, station: Station) -> Res
         async |page| from.commands(id, page).await,
         async |command| {
             let what = || format!("command {}", command.id);
-            written(to.put_command(command.clone()).await, what)
+            kept(what, async || to.put_command(command.clone()).await)
+                .await
+                .map(drop)
         },
     )
     .await?;
@@ -195,7 +211,9 @@ async fn copy_station(from: &dyn Store, to: &dyn Store, station: Station) -> Res
         async |page| from.messages(id, every(), page).await,
         async |entry| {
             let what = || format!("the message log of station {id}");
-            written(to.append_messages(vec![entry]).await, what)
+            kept(what, async || to.append_messages(vec![entry.clone()]).await)
+                .await
+                .map(drop)
         },
     )
     .await
@@ -217,13 +235,21 @@ async fn copy_session(from: &dyn Store, to: &dyn Store, session: Session) -> Res
                 event,
                 epoch,
             };
-            let committed = written(to.commit_session(commit).await, || format!("session {id}"))?;
-            if committed != Committed::Written {
+            let what = || format!("session {id}");
+            let committed = kept(what, async || to.commit_session(commit.clone()).await).await?;
+            let is_there = match committed {
+                None | Some(Committed::Written) => true,
+                // An attempt before arrived.
+                Some(Committed::Repeat(there)) => there.id == id,
+                Some(Committed::Taken(_)) => false,
+            };
+            if !is_there {
                 let error = WriteError::Refused(
                     "another session of its station has its name, or one of its messages"
                         .to_owned(),
                 );
-                return written(Err(error), || format!("session {id}"));
+                let what = what();
+                return Err(CopyError::Write { what, error });
             }
         }
         match next {
@@ -233,11 +259,28 @@ async fn copy_session(from: &dyn Store, to: &dyn Store, session: Session) -> Res
     }
 }
 
-fn written<T>(outcome: Result<T, WriteError>, what: impl Fn() -> String) -> Result<T, CopyError> {
-    outcome.map_err(|error| CopyError::Write {
-        what: what(),
-        error,
-    })
+/// Writes, and tries again what is not certain to be done. `None`: refused then, as an attempt before had arrived after
+/// all (or the counts at the end will differ).
+async fn kept<T>(
+    what: impl Fn() -> String,
+    write: impl AsyncFn() -> Result<T, WriteError>,
+) -> Result<Option<T>, CopyError> {
+    let mut pauses = TRY_AGAIN_S.into_iter();
+    let mut perhaps_there = false;
+    loop {
+        let error = match write().await {
+            Ok(done) => return Ok(Some(done)),
+            Err(WriteError::Refused(_)) if perhaps_there => return Ok(None),
+            Err(error) => error,
+        };
+        let again = matches!(error, WriteError::NotWritten(_) | WriteError::Unknown(_));
+        let Some(pause) = pauses.next().filter(|_| again) else {
+            let what = what();
+            return Err(CopyError::Write { what, error });
+        };
+        perhaps_there |= matches!(error, WriteError::Unknown(_));
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+    }
 }
 
 /// Does something with each item of a list, so many `abreast`. Lists show the newest first: those of a page
@@ -357,6 +400,23 @@ impl fmt::Display for Inventory {
 mod tests {
     use super::*;
     use crate::{MemoryStore, StationStore, contract::sample};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_certain_to_be_written_is_written_again() {
+        let unknown = || Err(WriteError::Unknown("no answer".to_owned()));
+        let refused = || Err(WriteError::Refused("it is there".to_owned()));
+        let outcome = async |answers: Vec<Result<(), WriteError>>| {
+            let answers = RefCell::new(answers.into_iter());
+            let write = async || answers.borrow_mut().next().expect("not asked too often");
+            let kept = kept(|| "a card".to_owned(), write).await;
+            kept.map_err(|error| error.to_string())
+        };
+        assert_eq!(outcome(vec![unknown(), Ok(())]).await, Ok(Some(())));
+        assert_eq!(outcome(vec![unknown(), refused()]).await, Ok(None));
+        let never = outcome(vec![unknown(); TRY_AGAIN_S.len() + 1]).await;
+        assert!(never.unwrap_err().contains("a card cannot be copied"));
+        assert!(outcome(vec![refused()]).await.is_err());
+    }
 
     #[tokio::test]
     async fn all_of_a_store_arrives_in_another() {

@@ -71,11 +71,15 @@ impl Default for StoreConfig {
 
 impl StoreConfig {
     /// What no single value shows: whether a rule is broken, and its words.
-    pub(super) fn rules(&self) -> [(bool, &'static str); 6] {
+    pub(super) fn rules(&self) -> [(bool, &'static str); 7] {
         [
             (
                 self.kind == StoreKind::Scylla && self.contact_points.is_empty(),
                 "store.contact_points must name a node, as in [\"10.0.0.1:9042\"]",
+            ),
+            (
+                self.create_with_replicas == Some(0),
+                "store.create_with_replicas must be at least 1, and no more than there are nodes",
             ),
             (
                 self.password.is_some() && self.password_file.is_some(),
