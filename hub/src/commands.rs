@@ -11,15 +11,20 @@ use std::{
 };
 
 use actors::{Actors, CallOutcome, Clock};
-use model::{Command, CommandId, CommandRecord, CommandState, LiveEvent, Protocol, StationId};
+use model::{
+    Command, CommandId, CommandRecord, CommandState, LiveEvent, Protocol, SiteId, StationId,
+};
 use serde_json::{Value, json};
-use store::Store;
+use store::{ReadError, Store};
 use tokio::sync::oneshot;
 
 use crate::{
     fleet::{Call, Fleet, Reached},
     metrics,
 };
+
+/// OCPP actions that set or remove a station's charging profiles.
+const PROFILE_ACTIONS: [&str; 2] = ["SetChargingProfile", "ClearChargingProfile"];
 
 /// Sends commands; cheap to clone.
 #[derive(Clone)]
@@ -54,6 +59,17 @@ pub enum CommandRefused {
     /// The action or its payload is wrong; the text says where and what to do.
     #[error("{0}")]
     Invalid(String),
+    /// What it sets is the site's: a station that its site's plan limits gets its charging profiles from there alone.
+    #[error(
+        "station {station} gets its charging profiles from the power plan of site {site}, which would no longer hold; \
+         change the plan, a set-point (PUT /api/v1/sites/{site}/power/set-points/…) or the session's preferences instead"
+    )]
+    OfItsSite {
+        /// The station.
+        station: StationId,
+        /// Its site.
+        site: SiteId,
+    },
     /// The store could not be asked or did not take the record.
     #[error("the command could not be recorded: {0}; try again")]
     Store(String),
@@ -78,6 +94,9 @@ impl Commands {
     pub async fn issue(&self, ask: CommandAsk) -> Result<CommandRecord, CommandRefused> {
         let protocol = self.protocol_of(&ask.station).await?;
         let (action, payload) = in_version(protocol, &ask.action, ask.payload)?;
+        if PROFILE_ACTIONS.contains(&action.as_str()) {
+            self.is_free_to_be_limited(&ask.station).await?;
+        }
         let now = self.clock.now();
         let timeout_ms = i64::try_from(ask.timeout.as_millis()).unwrap_or(i64::MAX);
         let record = CommandRecord {
@@ -114,6 +133,24 @@ impl Commands {
         let known = known.ok_or_else(|| CommandRefused::UnknownStation(station.clone()))?;
         // A station that never connected is told "gone" whatever the action; 1.6 is as good as any.
         Ok(known.protocol.unwrap_or(Protocol::Ocpp16))
+    }
+
+    /// Whether no plan of its site limits the station.
+    async fn is_free_to_be_limited(&self, station: &StationId) -> Result<(), CommandRefused> {
+        let unread = |error: ReadError| CommandRefused::Store(error.to_string());
+        let known = self.store.station(station).await.map_err(unread)?;
+        let Some(site) = known.and_then(|known| known.site) else {
+            return Ok(());
+        };
+        let power = self.store.site_power(&site).await.map_err(unread)?;
+        let outlets = power.iter().flat_map(|power| power.plan.outlets());
+        match outlets.into_iter().any(|outlet| outlet.station == *station) {
+            true => Err(CommandRefused::OfItsSite {
+                station: station.clone(),
+                site,
+            }),
+            false => Ok(()),
+        }
     }
 
     async fn run(

@@ -293,6 +293,28 @@ async fn a_station_that_does_not_obey_is_booked_at_all_it_can_draw_and_the_other
 }
 
 #[tokio::test]
+async fn nobody_takes_the_limits_of_a_planned_station_away_by_a_command() {
+    let hub = hub();
+    let plans = vec![("A", Version::V16, Faults::default(), vec![])];
+    let site = Site::start(&hub, 40.0, plans).await;
+    site.until_floors(40.0).await;
+    let command = json!({"action": "ClearChargingProfile"});
+    let sent = async || {
+        let command = Some(command.clone());
+        let path = "/stations/A/commands";
+        site.api.ask(Method::POST, path, command).await
+    };
+    let (status, refused) = sent().await;
+    assert_eq!(status, 409, "{refused}");
+    assert!(text(&refused, "detail").contains("power plan of site depot"));
+    site.api
+        .ok(Method::DELETE, "/sites/depot/power", None)
+        .await;
+    let (status, done) = sent().await;
+    assert_eq!((status, text(&done, "state")), (200, "answered"), "{done}");
+}
+
+#[tokio::test]
 async fn a_station_that_counts_in_watts_is_limited_in_watts() {
     let hub = hub();
     let watts = Faults {

@@ -174,6 +174,59 @@ fn who_draws_more_than_it_may_is_booked_at_all_it_can_draw() {
 }
 
 #[test]
+fn who_was_seen_to_draw_more_is_trusted_again_only_when_its_meter_shows_for_a_lease_that_it_does_not()
+ {
+    let lasts_ms = Settings::default().lasts_ms();
+    let suspected = || {
+        let (mut controller, now_ms) = controller(0.0);
+        controller.wish(0, wish(1), now_ms);
+        controller.wish(1, wish(2), now_ms);
+        let granted = controller.reconcile(now_ms).commands;
+        accept(&mut controller, &granted, now_ms);
+        controller.measured(0, 30.0, now_ms, now_ms);
+        (controller, now_ms)
+    };
+    let (mut ignores, begun_ms) = suspected();
+    for second in (0..600).step_by(10) {
+        let now_ms = begun_ms + second * SECOND_MS;
+        ignores.measured(0, 30.0, now_ms, now_ms);
+        let alarms = ignores.reconcile(now_ms).alarms;
+        assert_eq!(ignores.booked_a(0), 32.0, "after {second} s");
+        assert!(alarms.contains(&Alarm::Overdrawn(0)));
+    }
+    ignores.wish(0, None, begun_ms + 600 * SECOND_MS);
+    ignores.reconcile(begun_ms + 600 * SECOND_MS);
+    assert_eq!(ignores.booked_a(0), 0.0, "its session is over");
+
+    let (mut vanishes, begun_ms) = suspected();
+    vanishes.online(0, false);
+    vanishes.reconcile(begun_ms + 10 * lasts_ms);
+    assert_eq!(vanishes.booked_a(0), 32.0);
+
+    let (mut obeys, begun_ms) = suspected();
+    obeys.reconcile(begun_ms + 2 * lasts_ms);
+    for (after_ms, booked_a) in [(0, 32.0), (lasts_ms - 1, 32.0), (lasts_ms, 0.0)] {
+        let now_ms = begun_ms + 2 * lasts_ms + after_ms;
+        obeys.measured(0, 0.0, now_ms, now_ms);
+        assert_eq!(obeys.booked_a(0), booked_a, "{after_ms} ms");
+    }
+}
+
+#[test]
+fn what_draws_more_than_its_floor_when_the_learning_ends_is_not_granted_on_trust() {
+    let (mut controller, learnt_ms) = controller(0.0);
+    controller.wish(0, wish(1), 0);
+    controller.wish(1, wish(2), 0);
+    controller.measured(0, 30.0, learnt_ms - SECOND_MS, learnt_ms - SECOND_MS);
+    let plan = controller.reconcile(learnt_ms);
+    assert!(plan.commands.is_empty(), "{:?}", plan.commands);
+    assert!(plan.alarms.contains(&Alarm::Overdrawn(0)));
+    controller.measured(0, 0.0, learnt_ms + SECOND_MS, learnt_ms + SECOND_MS);
+    let plan = controller.reconcile(learnt_ms + SECOND_MS);
+    assert_eq!(sent(&plan.commands), [(0, 15.0), (1, 15.0)]);
+}
+
+#[test]
 fn an_outlet_without_its_floor_is_booked_at_all_it_can_draw_and_told_nothing() {
     let (mut controller, now_ms) = controller(0.0);
     controller.floor(0, false);

@@ -60,7 +60,10 @@ struct NewCommand {
     security(("api_key" = ["operator"])),
     params(("identity" = StationId, Path, description = "The station's identity, percent-encoded.")),
     request_body = NewCommand,
-    responses((status = 200, description = "What became of it.", body = CommandRecord)))]
+    responses(
+        (status = 200, description = "What became of it.", body = CommandRecord),
+        Conflict,
+    ))]
 async fn send(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
@@ -146,6 +149,7 @@ impl From<CommandRefused> for Problem {
         match &refused {
             CommandRefused::UnknownStation(_) => Self::not_found(refused.to_string()),
             CommandRefused::Invalid(_) => Self::bad_request(refused.to_string()),
+            CommandRefused::OfItsSite { .. } => Self::conflict(refused.to_string()),
             CommandRefused::Store(error) => {
                 tracing::error!(%error, "a command could not be recorded");
                 Self::unavailable(

@@ -38,6 +38,19 @@ pub struct PowerPlan {
     pub grid: Fuse,
 }
 
+impl PowerPlan {
+    /// All outlets: those of a part before those of the parts that it feeds.
+    pub fn outlets(&self) -> Vec<&PlannedOutlet> {
+        fn gather<'a>(fuse: &'a Fuse, into: &mut Vec<&'a PlannedOutlet>) {
+            into.extend(&fuse.outlets);
+            fuse.parts.iter().for_each(|part| gather(part, into));
+        }
+        let mut all = Vec::new();
+        gather(&self.grid, &mut all);
+        all
+    }
+}
+
 fn usual_volts() -> f64 {
     230.0
 }

@@ -24,8 +24,17 @@ pub(crate) struct Book {
     recalled: Option<(f64, i64)>,
     /// When the outlet was last booked less.
     lowered_ms: Option<i64>,
-    /// Until when it is booked at the most it can draw, since it drew more than it may.
-    suspect_until_ms: Option<i64>,
+    /// It drew more than it may, and so is booked at the most it can draw.
+    suspicion: Option<Suspicion>,
+}
+
+/// An outlet that was seen to draw more than it may.
+#[derive(Debug, Clone, Copy)]
+struct Suspicion {
+    /// That may have been a predecessor's grant: one reading that shows it no more is enough.
+    is_weak: bool,
+    /// Since when readings have shown no more than it may draw.
+    obeys_since_ms: Option<i64>,
 }
 
 impl Book {
@@ -43,7 +52,6 @@ impl Book {
         if self.most_a() < before_a {
             self.lowered_ms = Some(now_ms);
         }
-        self.suspect_until_ms = self.suspect_until_ms.filter(|until| *until > now_ms);
     }
 
     /// What the outlet may draw beyond its floor, in A.
@@ -71,11 +79,34 @@ impl Book {
             .is_some_and(|lowered| at_ms < lowered + shortly_ms)
     }
 
-    pub(crate) fn suspect(&mut self, until_ms: i64) {
-        self.suspect_until_ms = Some(until_ms);
+    /// It was seen to draw more than it may; `is_weak`: perhaps by a predecessor's grant.
+    pub(crate) fn suspect(&mut self, is_weak: bool) {
+        let was_weak = self.suspicion.is_none_or(|suspicion| suspicion.is_weak);
+        self.suspicion = Some(Suspicion {
+            is_weak: is_weak && was_weak,
+            obeys_since_ms: None,
+        });
+    }
+
+    /// It was seen at that time to draw no more than it may. Only that ends a suspicion, once it has been so for
+    /// `long_ms`: not that nothing is heard of it.
+    pub(crate) fn obeys(&mut self, at_ms: i64, long_ms: i64) {
+        self.suspicion = self.suspicion.and_then(|suspicion| {
+            let since_ms = suspicion.obeys_since_ms.unwrap_or(at_ms);
+            let is_over = suspicion.is_weak || at_ms - since_ms >= long_ms;
+            (!is_over).then_some(Suspicion {
+                obeys_since_ms: Some(since_ms),
+                ..suspicion
+            })
+        });
+    }
+
+    /// The session is over in which it was suspected.
+    pub(crate) fn trust(&mut self) {
+        self.suspicion = None;
     }
 
     pub(crate) fn is_suspect(&self) -> bool {
-        self.suspect_until_ms.is_some()
+        self.suspicion.is_some()
     }
 }

@@ -14,8 +14,9 @@
 //! 5. **A new controller learns before it grants**: for one lease it sends nothing, since grants of its predecessor that
 //!    it knows nothing of may be under way; after that all have ended. It grants at once if it is told them all
 //!    ([`Controller::recall`]): if what they allow, and until when, was remembered before any of them was sent.
-//! 6. **Accepted is not applied.** An outlet that is seen to draw more than is booked is booked at the most it can draw
-//!    until it has behaved for a whole lease: the others make room, and an alarm is raised.
+//! 6. **Accepted is not applied.** An outlet that is seen to draw more than it may is booked at the most it can draw
+//!    until its meter has shown for a whole lease that it does no more, or its session is over: the others make room,
+//!    and an alarm is raised. That nothing is heard of it proves nothing.
 
 mod book;
 mod settings;
@@ -186,6 +187,9 @@ impl Controller {
     pub fn wish(&mut self, outlet: usize, wish: Option<Wish>, now_ms: i64) {
         let state = &mut self.outlets[outlet];
         if state.wish.map(|it| it.session) != wish.map(|it| it.session) {
+            if state.wish.is_some() {
+                state.book.trust();
+            }
             state.since_ms = now_ms;
             state.charging = false;
             state.refused_until_ms = None;
@@ -206,14 +210,15 @@ impl Controller {
 
     /// What the outlet draws, the greatest of its phases in A, read at that time.
     pub fn measured(&mut self, outlet: usize, amps: f64, at_ms: i64, now_ms: i64) {
-        let allowed = self.booked_a(outlet) + self.settings.tolerance_a;
+        let allowed = self.allowed_a(outlet) + self.settings.tolerance_a;
         let lasts_ms = self.settings.lasts_ms();
         let learning = now_ms < self.learns_until_ms;
         let state = &mut self.outlets[outlet];
         state.measured_a = Some((amps, at_ms));
-        let of_before = state.book.was_more_at(at_ms, self.settings.margin_ms);
-        if !learning && amps > allowed && !of_before {
-            state.book.suspect(now_ms + lasts_ms);
+        if amps <= allowed {
+            state.book.obeys(at_ms, lasts_ms);
+        } else if !state.book.was_more_at(at_ms, self.settings.margin_ms) {
+            state.book.suspect(learning);
         }
     }
 
@@ -417,11 +422,19 @@ impl Controller {
 
     /// What the outlet may draw, in A.
     pub fn booked_a(&self, outlet: usize) -> f64 {
-        let (it, state) = (&self.site.outlets()[outlet], &self.outlets[outlet]);
-        if it.unlimitable || !state.has_floor || state.book.is_suspect() {
-            return it.most_a;
+        match self.outlets[outlet].book.is_suspect() {
+            true => self.site.outlets()[outlet].most_a,
+            false => self.allowed_a(outlet),
         }
-        self.leased_a(outlet)
+    }
+
+    /// What the outlet may draw if its station does as it is told, in A.
+    fn allowed_a(&self, outlet: usize) -> f64 {
+        let (it, state) = (&self.site.outlets()[outlet], &self.outlets[outlet]);
+        match it.unlimitable || !state.has_floor {
+            true => it.most_a,
+            false => self.leased_a(outlet),
+        }
     }
 }
 

@@ -113,7 +113,7 @@ impl Managed {
         now_ms: i64,
     ) -> Result<Self, String> {
         let compiled = plan::site(&power)?;
-        let planned = plan::outlets(&power.plan);
+        let planned: Vec<_> = power.plan.outlets().into_iter().cloned().collect();
         let memory = Memory::recall(memory, epoch);
         let settings = Settings {
             lease_ms: timing.lease_ms,

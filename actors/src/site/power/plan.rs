@@ -94,17 +94,6 @@ pub(super) fn method(sharing: Sharing) -> Method {
     }
 }
 
-/// The outlets as they are configured, in the order of the site's.
-pub(super) fn outlets(plan: &PowerPlan) -> Vec<PlannedOutlet> {
-    fn gather(fuse: &Fuse, into: &mut Vec<PlannedOutlet>) {
-        into.extend(fuse.outlets.iter().cloned());
-        fuse.parts.iter().for_each(|part| gather(part, into));
-    }
-    let mut all = Vec::new();
-    gather(&plan.grid, &mut all);
-    all
-}
-
 /// The unit a station takes by what is configured, else by how its outlet is wired.
 pub(super) fn usual_unit(outlet: &PlannedOutlet) -> RateUnit {
     outlet.unit.unwrap_or(match outlet.wiring {
@@ -259,7 +248,7 @@ mod tests {
             Feed::Phases(vec![Phase::L2, Phase::L3, Phase::L1])
         );
         assert_eq!(outlet.steps, Steps::Only(vec![6.0, 16.0, 32.0]));
-        assert_eq!(outlets(&power.plan)[0].station.as_str(), outlet.station);
+        assert_eq!(power.plan.outlets()[0].station.as_str(), outlet.station);
         let at = |at_ms| {
             let budget = site.budget(at_ms, at_ms, &Default::default());
             budget.iter().next().expect("L1 of the grid").most

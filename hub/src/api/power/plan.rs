@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{extract::State, http::StatusCode};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use model::{Fuse, PowerPlan, SetPoint, SiteId, SitePower, StationId};
+use model::{PowerPlan, SetPoint, SiteId, SitePower, StationId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -107,12 +107,9 @@ pub(super) async fn delete(
 
 /// A station that stands elsewhere would be booked here and heard there.
 async fn stand_here(api: &Api, site: &SiteId, plan: &PowerPlan) -> Result<(), Problem> {
-    fn gather(fuse: &Fuse, into: &mut BTreeSet<StationId>) {
-        into.extend(fuse.outlets.iter().map(|outlet| outlet.station.clone()));
-        fuse.parts.iter().for_each(|part| gather(part, into));
-    }
-    let mut stations = BTreeSet::new();
-    gather(&plan.grid, &mut stations);
+    let stations: BTreeSet<StationId> = (plan.outlets().iter())
+        .map(|outlet| outlet.station.clone())
+        .collect();
     stream::iter(stations)
         .map(|station| async move {
             let known = api.store.station(&station).await?;
