@@ -35,17 +35,9 @@ const FINE: i64 = i64::MIN;
 pub(crate) struct Durability {
     /// When the last trial began; [`FINE`] while everything is kept.
     trial_at_ms: AtomicI64,
+    /// What trouble began with: that of now, or the last.
     unkept: Mutex<Option<Unkept>>,
-    trials: Mutex<Trials>,
     troubled: Notify,
-}
-
-/// How often there is one.
-#[derive(Debug, Clone, Copy)]
-struct Trials {
-    every_ms: i64,
-    /// When trouble last began.
-    began: Option<Timestamp>,
 }
 
 /// A message that could not be kept: the first since all were.
@@ -54,6 +46,8 @@ struct Unkept {
     station: StationId,
     received_at: Timestamp,
     why: String,
+    /// How often there is a trial until all are kept again.
+    trial_every_ms: i64,
 }
 
 impl Default for Durability {
@@ -61,10 +55,6 @@ impl Default for Durability {
         Self {
             trial_at_ms: AtomicI64::new(FINE),
             unkept: Mutex::default(),
-            trials: Mutex::new(Trials {
-                every_ms: TRIAL_EVERY_MS,
-                began: None,
-            }),
             troubled: Notify::new(),
         }
     }
@@ -85,11 +75,15 @@ impl Durability {
             why,
             "transaction messages cannot be kept: sockets close and new ones are refused until the store writes again"
         );
-        *self.unkept() = Some(Unkept {
+        let mut unkept = self.unkept();
+        let trial_every_ms = trial_every_ms(unkept.as_ref(), now);
+        *unkept = Some(Unkept {
             station: station.clone(),
             received_at: now,
             why,
+            trial_every_ms,
         });
+        drop(unkept);
         self.troubled.notify_one();
     }
 
@@ -112,7 +106,7 @@ impl Durability {
         loop {
             self.troubled.notified().await;
             while !self.is_fine() {
-                let pause = self.trials().every_ms.unsigned_abs();
+                let pause = self.trial_every_ms().unsigned_abs();
                 tokio::time::sleep(Duration::from_millis(pause)).await;
                 self.ask(store).await;
             }
@@ -148,9 +142,6 @@ impl Durability {
         let first =
             self.trial_at_ms
                 .compare_exchange(FINE, now.0, Ordering::Relaxed, Ordering::Relaxed);
-        if first.is_ok() {
-            self.trials().trouble_at(now);
-        }
         first.is_ok()
     }
 
@@ -158,8 +149,11 @@ impl Durability {
         self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn trials(&self) -> std::sync::MutexGuard<'_, Trials> {
-        self.trials.lock().unwrap_or_else(PoisonError::into_inner)
+    fn trial_every_ms(&self) -> i64 {
+        let unkept = self.unkept();
+        unkept
+            .as_ref()
+            .map_or(TRIAL_EVERY_MS, |unkept| unkept.trial_every_ms)
     }
 
     /// Whether a new socket may be taken in.
@@ -169,7 +163,7 @@ impl Durability {
             return true;
         }
         // A clock that was set back must not put the next trial off for ever.
-        let due = now.0 < trial || now.0 - trial >= self.trials().every_ms;
+        let due = now.0 < trial || now.0 - trial >= self.trial_every_ms();
         due && self
             .trial_at_ms
             .compare_exchange(trial, now.0, Ordering::Relaxed, Ordering::Relaxed)
@@ -177,18 +171,13 @@ impl Durability {
     }
 }
 
-impl Trials {
-    fn trouble_at(&mut self, now: Timestamp) {
-        let back_soon = self.began.is_some_and(|began| {
-            // Nothing is known of a clock that was set back.
-            (0..CALM_MS).contains(&(now.0 - began.0))
-        });
-        self.every_ms = match back_soon {
-            true => (self.every_ms * 2).min(TRIAL_EVERY_MOST_MS),
-            false => TRIAL_EVERY_MS,
-        };
-        self.began = Some(now);
-    }
+/// How often there is a trial in trouble that begins now, after that of `last`.
+fn trial_every_ms(last: Option<&Unkept>, now: Timestamp) -> i64 {
+    // Nothing is known of a clock that was set back.
+    let back_soon = last.filter(|last| (0..CALM_MS).contains(&(now.0 - last.received_at.0)));
+    back_soon.map_or(TRIAL_EVERY_MS, |last| {
+        (last.trial_every_ms * 2).min(TRIAL_EVERY_MOST_MS)
+    })
 }
 
 #[cfg(test)]

@@ -143,8 +143,11 @@ impl Commands {
             return Ok(());
         };
         let power = self.store.site_power(&site).await.map_err(unread)?;
-        let outlets = power.iter().flat_map(|power| power.plan.outlets());
-        match outlets.into_iter().any(|outlet| outlet.station == *station) {
+        let is_planned = power.is_some_and(|power| {
+            let mut outlets = power.plan.outlets().into_iter();
+            outlets.any(|outlet| outlet.station == *station)
+        });
+        match is_planned {
             true => Err(CommandRefused::OfItsSite {
                 station: station.clone(),
                 site,

@@ -3,6 +3,8 @@
 //! The fence of power: whoever asks does so under the epoch of the site's shard, and one who has been succeeded is not
 //! obeyed, however late it finds out.
 
+use std::sync::Arc;
+
 use model::{ChargingAsk, Protocol};
 use tokio::sync::oneshot;
 
@@ -12,12 +14,10 @@ use crate::{CallOutcome, Language, OutgoingCall, SiteAsk, Told, deps::Deps, metr
 /// Asks the station now; what becomes of it comes with the future, which need not be polled for that.
 pub(crate) fn ask(deps: &Deps, asked: SiteAsk) -> impl Future<Output = Told> + Send + use<> {
     let called = call(deps, &asked);
-    let (ask, language) = (asked.ask, deps.language.get().cloned());
     async move {
-        match (called, language) {
-            (Ok(called), Some(language)) => called.told(&ask, &*language).await,
-            (Ok(_), None) => Told::Silence,
-            (Err(told), _) => told,
+        match called {
+            Ok(called) => called.told(&asked.ask).await,
+            Err(told) => told,
         }
     }
 }
@@ -25,6 +25,7 @@ pub(crate) fn ask(deps: &Deps, asked: SiteAsk) -> impl Future<Output = Told> + S
 /// A CALL under way.
 struct Called {
     protocol: Protocol,
+    language: Arc<dyn Language>,
     outcome: oneshot::Receiver<CallOutcome>,
 }
 
@@ -59,16 +60,17 @@ fn call(deps: &Deps, asked: &SiteAsk) -> Result<Called, Told> {
     let _ = charger.cast(ChargerMsg::Call(Box::new(call)));
     Ok(Called {
         protocol: attached.protocol,
+        language: Arc::clone(language),
         outcome: told,
     })
 }
 
 impl Called {
-    async fn told(self, ask: &ChargingAsk, language: &dyn Language) -> Told {
+    async fn told(self, ask: &ChargingAsk) -> Told {
         // A port that is dropped belonged to a socket that went.
         match self.outcome.await.unwrap_or(CallOutcome::Gone) {
             CallOutcome::Answered(answer) => {
-                Told::Answer(language.read(self.protocol, ask, &answer))
+                Told::Answer(self.language.read(self.protocol, ask, &answer))
             }
             CallOutcome::Failed { code, description } => {
                 Told::Failed(format!("{code}: {description}"))
