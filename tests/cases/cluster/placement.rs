@@ -152,21 +152,18 @@ async fn a_hub_that_was_frozen_acts_for_no_site_and_lets_its_chargers_go() {
     cluster.hubs[0].signal("-CONT");
     let goodbye = charger.closed().await.expect("a close frame");
     assert_eq!(goodbye.code, CloseCode::Policy);
-    let view = cluster
+    cluster
         .sees(
             0,
-            "it knows that it was fenced, and has its share again",
+            "it knows that it was fenced, and has its share again, under higher epochs",
             |view| {
                 view["happened"]["fenced"] == 1
                     && living(view).all(|node| node["shards"] != 0)
                     && living(view).count() == 3
+                    && view["shard_epoch_max"].as_i64() > epochs.as_i64()
             },
         )
         .await;
-    assert!(
-        view["shard_epoch_max"].as_i64() > epochs.as_i64(),
-        "under higher epochs"
-    );
     back.call("Heartbeat", serde_json::json!({})).await;
 }
 
@@ -249,16 +246,18 @@ async fn a_sentinel_fail_over_moves_no_charger() {
     );
 }
 
-#[tokio::test]
+// Several threads: the charger reads while the second hub starts. One that does not may find its socket reset.
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_hubs_with_one_name_the_first_one_ends() {
     let mut cluster = Cluster::start(1, "single", &[]);
     cluster
         .sees(0, "it has joined", |view| view["incarnation"].is_number())
         .await;
     let mut charger = cluster.booted(0, "CP").await;
+    let goodbye = tokio::spawn(async move { charger.closed().await });
     cluster.add(&[("CLUSTER__NAME", "hub-0")]);
     assert_eq!(cluster.hubs[0].ended().await, Some(1));
-    let goodbye = charger.closed().await.expect("a close frame");
+    let goodbye = goodbye.await.expect("it reads").expect("a close frame");
     assert_eq!(goodbye.code, CloseCode::Restart, "it was drained");
     let mut back = Charger::connect(cluster.chargers(1), "CP", Dialect::V16).await;
     back.boot(Dialect::V16).await;
