@@ -87,6 +87,7 @@ fn ask(outlet: usize, random: &mut StdRng) -> Ask {
             ah: random.random_range(5.0..200.0),
             hours: random.random_range(0.5..9.0),
         }),
+        served: false,
         now_a: if random.random_bool(0.5) { 16.0 } else { 0.0 },
         since_h: random.random_range(0.0..3.0),
     }

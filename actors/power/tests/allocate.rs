@@ -27,8 +27,9 @@ fn steps() -> impl Strategy<Value = Steps> {
 fn ask(outlet: usize) -> impl Strategy<Value = Ask> {
     let need = proptest::option::of((0.0..200.0, -2.0..12.0));
     let now = prop_oneof![Just(0.0), 6.0..32.0];
-    (1.0..32.0, steps(), 0.5..3.0, need, now, 0.0..3.0).prop_map(
-        move |(most_a, steps, weight, need, now_a, since_h)| Ask {
+    let served = proptest::bool::weighted(0.2);
+    (1.0..32.0, steps(), 0.5..3.0, need, served, now, 0.0..3.0).prop_map(
+        move |(most_a, steps, weight, need, served, now_a, since_h)| Ask {
             outlet,
             least_a: 0.0,
             most_a,
@@ -36,6 +37,7 @@ fn ask(outlet: usize) -> impl Strategy<Value = Ask> {
             steps,
             weight,
             need: need.map(|(ah, hours)| Need { ah, hours }),
+            served,
             since_h,
         },
     )
@@ -137,6 +139,7 @@ fn car(outlet: usize, most_a: f64) -> Ask {
         steps: Steps::From(6.0),
         weight: 1.0,
         need: None,
+        served: false,
         now_a: 0.0,
         since_h: 0.0,
     }
@@ -220,10 +223,43 @@ fn who_must_leave_goes_first() {
         hours: 1.0,
     });
     assert_eq!(amps(&one_limit(2, 32.0), &asks), [0.0, 32.0]);
-    asks[1].need = None;
-    assert_eq!(
-        amps(&one_limit(2, 32.0), &asks),
-        [16.0, 16.0],
-        "who said nothing gets a fair share"
-    );
+}
+
+#[test]
+fn beside_one_who_said_nothing_who_must_leave_gets_up_to_twice_as_much() {
+    let mut asks = [car(0, 32.0), car(1, 32.0)];
+    let need = |hours| Some(Need { ah: 32.0, hours });
+    asks[0].need = need(1.0);
+    assert_eq!(amps(&one_limit(2, 36.0), &asks), [24.0, 12.0]);
+    asks[0].need = need(1_000.0);
+    let shares = amps(&one_limit(2, 36.0), &asks);
+    assert!((shares[0] - 18.0).abs() < 0.1, "{shares:?}");
+}
+
+#[test]
+fn who_has_what_was_wanted_gets_what_nobody_else_wants() {
+    for method in [Method::Urgent, Method::Fair] {
+        let rules = Rules {
+            method,
+            ..Rules::default()
+        };
+        let served = Ask {
+            now_a: 32.0,
+            need: Some(Need {
+                ah: 0.0,
+                hours: 0.1,
+            }),
+            served: true,
+            ..car(0, 32.0)
+        };
+        let shares = |most, others: &[Ask]| {
+            let asks = [std::slice::from_ref(&served), others].concat();
+            let limits = one_limit(2, most);
+            let grants = allocate(&limits, &[0.0; 2], &asks, &rules);
+            grants.iter().map(|it| it.amps.round()).collect::<Vec<_>>()
+        };
+        assert_eq!(shares(32.0, &[car(1, 32.0)]), [0.0, 32.0], "{method:?}");
+        assert_eq!(shares(48.0, &[car(1, 32.0)]), [16.0, 32.0], "{method:?}");
+        assert_eq!(shares(32.0, &[]), [32.0], "{method:?}");
+    }
 }

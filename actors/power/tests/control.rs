@@ -48,6 +48,7 @@ fn wish(session: u64) -> Option<Wish> {
         most_a: 32.0,
         weight: 1.0,
         need: None,
+        served: false,
     })
 }
 

@@ -109,6 +109,8 @@ fn ours(site: &Site, cars: &[Car], period_h: f64, method: power::Method) -> Vec<
                     ah: car.amp_periods * period_h,
                     hours: periods as f64 * period_h,
                 }),
+                // Cars that have their energy are not among them.
+                served: false,
                 now_a: car.now_a,
                 since_h: car.since as f64 * period_h,
             }

@@ -55,10 +55,11 @@ pub struct KnownLease {
 pub struct SessionPreferences {
     /// The session.
     pub session: SessionId,
-    /// When the car leaves.
+    /// When the car leaves. Among sessions that told nothing it gets up to twice their share, the sooner it leaves (or,
+    /// where its energy is told too, must begin to charge) the more.
     #[serde(default)]
     pub departure_at: Option<Timestamp>,
-    /// How much it shall be given in all, in Wh.
+    /// How much it shall be given in all, in Wh; from then on it gets what nobody else wants.
     #[serde(default)]
     pub energy_wh: Option<f64>,
     /// What it weighs; 1 is usual, 2 gets twice the share.

@@ -55,7 +55,8 @@ fn usual_volts() -> f64 {
     230.0
 }
 
-/// How current is shared.
+/// How current is shared. Where it is not enough for all to charge at once, they take turns of an hour. Last comes,
+/// either way, a session that has the energy that its driver wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]

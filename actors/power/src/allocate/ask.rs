@@ -18,6 +18,8 @@ pub struct Ask {
     pub weight: f64,
     /// How much it needs and by when, if that is known.
     pub need: Option<Need>,
+    /// It has the energy that its driver wanted: it gets what nobody else wants.
+    pub served: bool,
     /// What it is set to now, in A; 0 while it is paused or new.
     pub now_a: f64,
     /// For how long it has been charging, or waiting, without a break, in hours.

@@ -2,7 +2,8 @@
 //!
 //! A car whose need is unknown gets its fair share ([`fill`]). Cars whose energy and departure are known trade their
 //! shares among themselves by urgency ([`linear`]). Then each current becomes one that its outlet can be set to, what is
-//! left over goes to whoever is first in line, and small changes are left out.
+//! left over goes to whoever is first in line, and small changes are left out. Last in line is who has the energy that
+//! its driver wanted.
 
 mod ask;
 mod fill;
@@ -15,6 +16,7 @@ pub use ask::{Ask, Need, Steps};
 pub use priority::Priority;
 use serde::{Deserialize, Serialize};
 
+use self::fill::Share;
 use crate::limits::{Limits, Loading};
 
 /// How currents are shared.
@@ -74,11 +76,13 @@ pub fn allocate(limits: &Limits, base: &[f64], asks: &[Ask], rules: &Rules) -> V
     for ask in asks {
         floor.set(ask.outlet, ask.least_a);
     }
-    let (known, unknown): (Vec<&Ask>, Vec<&Ask>) =
-        (asks.iter()).partition(|ask| rules.method == Method::Urgent && ask.need.is_some());
+    let (known, unknown): (Vec<&Ask>, Vec<&Ask>) = (asks.iter().filter(|ask| !ask.served))
+        .partition(|ask| rules.method == Method::Urgent && ask.need.is_some());
     let mut loading = floor.clone();
-    let mut sharing = settle::admit(&mut loading, &unknown, rules);
-    sharing.extend(&known);
+    let admitted = settle::admit(&mut loading, &unknown, rules);
+    let sharing: Vec<Share> = (admitted.into_iter().map(Share::of_unknown))
+        .chain(known.iter().copied().map(Share::of_known))
+        .collect();
     fill::fill(&mut loading, &sharing);
     if let Some(amps) = linear::solve(&loading, &known) {
         for (ask, amps) in known.iter().zip(amps) {

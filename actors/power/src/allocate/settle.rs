@@ -59,7 +59,7 @@ pub(crate) fn settle(floor: Loading<'_>, ideal: &[f64], asks: &[Ask], rules: &Ru
         .collect()
 }
 
-/// Who gets what is left over first.
+/// Who gets what is left over first; who is served, last.
 fn in_line<'a>(asks: &'a [Ask], rules: &Rules) -> Vec<&'a Ask> {
     let mut line: Vec<&Ask> = asks.iter().collect();
     match rules.method {
@@ -68,6 +68,7 @@ fn in_line<'a>(asks: &'a [Ask], rules: &Rules) -> Vec<&'a Ask> {
         }
         Method::Fair => line.sort_by(|a, b| place(a, rules).total_cmp(&place(b, rules))),
     }
+    line.sort_by_key(|ask| ask.served);
     line
 }
 
@@ -94,7 +95,7 @@ fn stay(loading: &mut Loading<'_>, asks: &[Ask], rules: &Rules) {
 }
 
 /// Gives what rounding left over to those first in line: by urgency all that the first can take, in fair shares a step
-/// each to whoever has least.
+/// each to whoever has least, of those who are served after the others.
 fn hand_out(loading: &mut Loading<'_>, line: &[&Ask], rules: &Rules) {
     match rules.method {
         Method::Urgent => {
@@ -103,15 +104,22 @@ fn hand_out(loading: &mut Loading<'_>, line: &[&Ask], rules: &Rules) {
             }
         }
         Method::Fair => {
-            let mut open = line.to_vec();
-            while let Some(next) = (0..open.len()).min_by(|a, b| {
-                let share = |i: usize| loading.amps()[open[i].outlet] / open[i].weight.max(SAME_A);
-                share(*a).total_cmp(&share(*b))
-            }) {
-                if !raise(loading, open[next], rules) {
-                    open.remove(next);
-                }
+            let (served, wanting): (Vec<&Ask>, Vec<&Ask>) = line.iter().partition(|it| it.served);
+            for open in [wanting, served] {
+                raise_in_turn(loading, open, rules);
             }
+        }
+    }
+}
+
+/// A step each to whoever has least for its weight, as far as there is room.
+fn raise_in_turn(loading: &mut Loading<'_>, mut open: Vec<&Ask>, rules: &Rules) {
+    while let Some(next) = (0..open.len()).min_by(|a, b| {
+        let share = |i: usize| loading.amps()[open[i].outlet] / open[i].weight.max(SAME_A);
+        share(*a).total_cmp(&share(*b))
+    }) {
+        if !raise(loading, open[next], rules) {
+            open.remove(next);
         }
     }
 }

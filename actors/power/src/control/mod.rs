@@ -79,6 +79,8 @@ pub struct Wish {
     pub weight: f64,
     /// How much it needs and by when, if known: Ah of a phase, and the time it leaves in ms since 1970.
     pub need: Option<(f64, i64)>,
+    /// It has the energy that its driver wanted: it gets what nobody else wants.
+    pub served: bool,
 }
 
 /// What is to be done now.
@@ -319,6 +321,7 @@ impl Controller {
                 ah,
                 hours: hours(leaves_ms - now_ms),
             }),
+            served: wish.served,
             now_a,
             since_h: hours(now_ms - state.since_ms),
         })

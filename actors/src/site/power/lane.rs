@@ -307,15 +307,18 @@ impl Lane {
                 most_a: 0.0,
                 weight: 1.0,
                 need: None,
+                served: false,
             });
         };
         let leaves = charging.preferences.and_then(|it| it.departure_at);
-        let need = self.wanted_wh().zip(leaves);
+        let wanted_wh = self.wanted_wh();
+        let need = wanted_wh.zip(leaves);
         Some(Wish {
             session: self.number,
             most_a: self.outlet.most_a,
             weight: self.weight(now_ms),
             need: need.map(|(wh, leaves)| (wh / self.watts(1.0), leaves.0)),
+            served: wanted_wh == Some(0.0),
         })
     }
 

@@ -480,6 +480,28 @@ fn drivers_and_groups_weigh_and_what_they_told_is_over_with_the_session() {
 }
 
 #[test]
+fn a_session_that_has_what_its_driver_wanted_makes_room() {
+    let mut world = World::set_up(power(), Nature::default());
+    let session = world.begins("A", "one");
+    world.begins("B", "two");
+    world.pass(61);
+    assert_eq!(world.outlet("A").granted_a, 20.0);
+    let preferences = |energy_wh| SessionPreferences {
+        session,
+        departure_at: None,
+        energy_wh: Some(energy_wh),
+        weight: None,
+    };
+    assert!(world.managed.prefer(preferences(500.0)));
+    world.pass(61);
+    assert_eq!(world.outlet("A").granted_a, 8.0, "what B leaves");
+    assert_eq!(world.outlet("B").granted_a, 32.0);
+    assert!(world.managed.prefer(preferences(90_000.0)));
+    world.pass(61);
+    assert_eq!(world.outlet("A").granted_a, 20.0);
+}
+
+#[test]
 fn a_later_life_remembers_which_stations_keep_their_floor() {
     let mut world = World::set_up(power(), Nature::default());
     let memory = world

@@ -41,6 +41,7 @@ impl World {
                             most_a,
                             weight: 1.0,
                             need: Some((40.0, now_ms + 3_600_000)),
+                            served: false,
                         });
                         self.tell_wish(outlet);
                     }
