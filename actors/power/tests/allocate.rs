@@ -226,14 +226,15 @@ fn who_must_leave_goes_first() {
 }
 
 #[test]
-fn beside_one_who_said_nothing_who_must_leave_gets_up_to_twice_as_much() {
+fn who_can_wait_two_hours_shares_with_who_said_nothing_as_equals() {
     let mut asks = [car(0, 32.0), car(1, 32.0)];
     let need = |hours| Some(Need { ah: 32.0, hours });
     asks[0].need = need(1.0);
     assert_eq!(amps(&one_limit(2, 36.0), &asks), [24.0, 12.0]);
-    asks[0].need = need(1_000.0);
-    let shares = amps(&one_limit(2, 36.0), &asks);
-    assert!((shares[0] - 18.0).abs() < 0.1, "{shares:?}");
+    asks[0].need = need(3.0);
+    assert_eq!(amps(&one_limit(2, 36.0), &asks), [18.0, 18.0]);
+    asks[0].need = need(7.0);
+    assert_eq!(amps(&one_limit(2, 36.0), &asks), [12.0, 24.0]);
 }
 
 #[test]

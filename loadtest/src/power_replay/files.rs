@@ -1,12 +1,13 @@
 //! The file formats: a network of outlets and limits, and the sessions of a site.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
 use power::{Limits, Term};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 /// A site's outlets and limits.
 #[derive(Debug, Clone, Deserialize)]
@@ -24,6 +25,8 @@ pub(crate) struct Outlet {
     pub(crate) phase_angle_deg: f64,
     /// Anything between the least and the greatest of `allowable_a`, or only those.
     pub(crate) continuous: bool,
+    /// Ascending.
+    #[serde(deserialize_with = "ascending")]
     pub(crate) allowable_a: Vec<f64>,
 }
 
@@ -73,7 +76,20 @@ pub(crate) struct Site {
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
     let text = fs::read_to_string(path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+    // Some editors begin a file with a mark of its encoding.
+    let text = text.trim_start_matches('\u{feff}');
+    serde_json::from_str(text).map_err(|error| said_of(path, &error))
+}
+
+/// What is wrong with a file.
+pub(crate) fn said_of(path: &Path, why: &impl Display) -> String {
+    format!("{}: {why}", path.display())
+}
+
+fn ascending<'a, D: Deserializer<'a>>(file: D) -> Result<Vec<f64>, D::Error> {
+    let mut amps = Vec::<f64>::deserialize(file)?;
+    amps.sort_by(f64::total_cmp);
+    Ok(amps)
 }
 
 impl Network {

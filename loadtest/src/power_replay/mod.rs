@@ -4,6 +4,7 @@
 //! all charge until the next. The same sessions, network and semantics for every method, so that the rows compare.
 
 mod baseline;
+mod check;
 mod files;
 mod method;
 mod replay;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use files::{Network, Sessions};
+use files::{Network, Sessions, said_of};
 use method::Method;
 use replay::{Ordering, Way, replay};
 use report::Report;
@@ -60,7 +61,9 @@ impl PowerReplay {
     /// a limit.
     pub(crate) async fn run(&self) -> Result<bool, Box<dyn Error>> {
         let network: Network = files::read(&self.network)?;
+        check::network(&network).map_err(|why| said_of(&self.network, &why))?;
         let sessions: Sessions = files::read(&self.sessions)?;
+        check::sessions(&sessions, &network).map_err(|why| said_of(&self.sessions, &why))?;
         let report = if self.hub.sockets {
             self.beside_a_hub(&network, &sessions).await?
         } else {

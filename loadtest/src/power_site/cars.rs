@@ -34,7 +34,7 @@ pub(crate) fn grid(build: Build, name: impl Fn(usize) -> String, rng: &mut Small
             most_a: 32.0,
             floor_a: build.floor_a,
             steps_a: Vec::new(),
-            circuit: index / ON_A_CIRCUIT,
+            circuit: Some(index / ON_A_CIRCUIT),
         })
         .collect();
     let circuits = build.evses.div_ceil(ON_A_CIRCUIT);
@@ -47,6 +47,7 @@ pub(crate) fn grid(build: Build, name: impl Fn(usize) -> String, rng: &mut Small
                 name: format!("circuit {index}"),
                 // Half as much again as its share: a circuit can be full while the site is not.
                 most_a: (1.5 * share_a).max(32.0),
+                within: None,
             })
             .collect(),
         outlets,

@@ -33,8 +33,8 @@ pub(crate) struct Outlet {
     pub(crate) floor_a: f64,
     /// What it can be set to beside 0, in A; empty for any current from 6 A on.
     pub(crate) steps_a: Vec<f64>,
-    /// The circuit it hangs on.
-    pub(crate) circuit: usize,
+    /// The circuit it hangs on; none: the grid connection itself.
+    pub(crate) circuit: Option<usize>,
 }
 
 /// A circuit below the grid connection.
@@ -43,6 +43,8 @@ pub(crate) struct Circuit {
     pub(crate) name: String,
     /// What each phase may carry, in A.
     pub(crate) most_a: f64,
+    /// The circuit that feeds it; none: the grid connection.
+    pub(crate) within: Option<usize>,
 }
 
 /// A site: a grid connection, circuits, and EVSEs on them.
@@ -84,9 +86,16 @@ impl Grid {
         let all = |_: &Outlet| true;
         let mut conductors = self.of(CONNECTION, self.most_a, all);
         for (index, circuit) in self.circuits.iter().enumerate() {
-            conductors.extend(self.of(&circuit.name, circuit.most_a, |it| it.circuit == index));
+            let is_on = |it: &Outlet| self.feeds(index, it.circuit);
+            conductors.extend(self.of(&circuit.name, circuit.most_a, is_on));
         }
         conductors
+    }
+
+    /// Whether what hangs on the one circuit hangs on the other as well.
+    fn feeds(&self, circuit: usize, on: Option<usize>) -> bool {
+        let up = |it: &usize| self.circuits[*it].within;
+        std::iter::successors(on, up).any(|it| it == circuit)
     }
 
     fn of(&self, name: &str, most_a: f64, which: impl Fn(&Outlet) -> bool) -> Vec<Conductor> {
@@ -112,26 +121,25 @@ impl Grid {
 
     /// What the central system is told: `PUT /api/v1/sites/{id}/power`.
     pub(crate) fn plan(&self, sharing: &str) -> Value {
-        let parts: Vec<Value> = (self.circuits.iter().enumerate())
-            .map(|(index, circuit)| {
-                let outlets: Vec<Value> = (self.outlets.iter())
-                    .filter(|outlet| outlet.circuit == index)
-                    .map(Outlet::planned)
-                    .collect();
-                json!({ "name": circuit.name, "breaker_a": lines(circuit.most_a), "outlets": outlets })
-            })
-            .collect();
         json!({
             "phase_v": self.phase_v,
             "sharing": sharing,
-            "grid": { "name": CONNECTION, "breaker_a": lines(self.most_a), "parts": parts },
+            "grid": self.part(CONNECTION, self.most_a, None),
         })
     }
-}
 
-/// The same in each phase.
-fn lines(amps: f64) -> [f64; 3] {
-    [amps; 3]
+    fn part(&self, name: &str, most_a: f64, circuit: Option<usize>) -> Value {
+        let parts: Vec<Value> = (self.circuits.iter().enumerate())
+            .filter(|(_, it)| it.within == circuit)
+            .map(|(index, it)| self.part(&it.name, it.most_a, Some(index)))
+            .collect();
+        let outlets: Vec<Value> = (self.outlets.iter())
+            .filter(|outlet| outlet.circuit == circuit)
+            .map(Outlet::planned)
+            .collect();
+        let lines = [most_a; 3];
+        json!({ "name": name, "breaker_a": lines, "parts": parts, "outlets": outlets })
+    }
 }
 
 impl Outlet {
@@ -214,6 +222,7 @@ mod tests {
             circuits: vec![Circuit {
                 name: "circuit".into(),
                 most_a: 100.0,
+                within: None,
             }],
             outlets: (wirings.iter().enumerate())
                 .map(|(number, wiring)| Outlet {
@@ -222,7 +231,7 @@ mod tests {
                     most_a: 32.0,
                     floor_a: 6.0,
                     steps_a: Vec::new(),
-                    circuit: 0,
+                    circuit: Some(0),
                 })
                 .collect(),
         }

@@ -55,8 +55,8 @@ pub struct KnownLease {
 pub struct SessionPreferences {
     /// The session.
     pub session: SessionId,
-    /// When the car leaves. Among sessions that told nothing it gets up to twice their share, the sooner it leaves (or,
-    /// where its energy is told too, must begin to charge) the more.
+    /// When the car leaves. Beside sessions that told nothing it gets up to twice their share, the sooner it leaves the
+    /// more; where its energy is told too, less than they while it can wait for more than two hours.
     #[serde(default)]
     pub departure_at: Option<Timestamp>,
     /// How much it shall be given in all, in Wh; from then on it gets what nobody else wants.

@@ -4,7 +4,7 @@
 use crate::limits::Loading;
 
 use super::ask::{Ask, SAME_A};
-use super::priority;
+use super::urgency;
 
 /// An ask with what its share weighs.
 #[derive(Clone, Copy)]
@@ -19,11 +19,9 @@ impl<'a> Share<'a> {
         Self::weighing(ask, ask.weight)
     }
 
-    /// Of one whose need is known: the less time it can wait, the more, as for one that told its departure alone. What
-    /// several of these have they share anew.
+    /// Of one whose need is known: the less time it can wait, the more. What several of these have they trade.
     pub(crate) fn of_known(ask: &'a Ask) -> Self {
-        let laxity_h = ask.laxity_h().unwrap_or(f64::INFINITY);
-        Self::weighing(ask, ask.weight * priority::leaving(laxity_h))
+        Self::weighing(ask, urgency::share(ask))
     }
 
     fn weighing(ask: &'a Ask, weight: f64) -> Self {

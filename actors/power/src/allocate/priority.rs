@@ -23,18 +23,15 @@ const LEAVING: f64 = 1.0;
 /// The range of weights, so that no product of settings starves anybody.
 const RANGE: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
-/// What speaks for one that must leave, or begin to charge, in so many hours.
-pub(crate) fn leaving(hours: f64) -> f64 {
-    1.0 + LEAVING / (1.0 + hours.max(0.0))
-}
-
 impl Priority {
     /// Its weight.
     pub fn weight(&self) -> f64 {
         let battery = self.battery_pct.map_or(1.0, |pct| {
             1.0 + EMPTY * (1.0 - pct.clamp(0.0, 100.0) / 100.0)
         });
-        let leaving = self.stays_h.map_or(1.0, leaving);
+        let leaving = self
+            .stays_h
+            .map_or(1.0, |hours| 1.0 + LEAVING / (1.0 + hours.max(0.0)));
         let weight = self.station * self.group * battery * leaving;
         if weight.is_nan() {
             return 1.0;

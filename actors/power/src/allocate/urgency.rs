@@ -11,6 +11,17 @@ const HALF_AT_H: f64 = 1.0;
 /// turn a pause for one of them and a message to both.
 const CHARGING: f64 = 1.1;
 
+/// The share, beside a car that told nothing, of one that must charge from now on.
+const URGENT_SHARE: f64 = 2.0;
+/// The laxity, in hours, at which half of that is left: who told nothing is taken for one that can wait so long.
+const EQUAL_AT_H: f64 = 2.0;
+
+/// What an ask with a known need weighs among those that told nothing.
+pub(crate) fn share(ask: &Ask) -> f64 {
+    let laxity_h = ask.laxity_h().unwrap_or(EQUAL_AT_H).max(0.0);
+    ask.weight * URGENT_SHARE / (1.0 + laxity_h / EQUAL_AT_H)
+}
+
 /// The weight of an ask with a known need. One that has outstayed its word counts like one that must charge from now
 /// on: it may leave at any time.
 pub(crate) fn weight(ask: &Ask) -> f64 {
