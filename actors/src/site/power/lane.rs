@@ -38,7 +38,7 @@ pub(super) struct Lane {
     pub(super) charging: Option<Charging>,
     /// Under which number the controller knows its session.
     pub(super) number: u64,
-    /// Until then a grant may have effect that does not end with its session, in ms.
+    /// Until then a grant may have effect that did not end with its session, or whose session is out of sight, in ms.
     pub(super) persists_until_ms: i64,
     pub(super) draw: Option<Draw>,
     /// A decrease that no meter has shown yet: to how much, and when it was sent.

@@ -192,6 +192,7 @@ impl Managed {
                     let goes_on = sessions.iter().any(|(at, _)| *at == evse);
                     let here = self.lanes[index].charging.as_ref().map(|it| it.facts.id);
                     if let (false, Some(session)) = (goes_on, here) {
+                        self.stays_booked(index, now_ms);
                         self.is_over(station, evse, session);
                     }
                 }
@@ -349,6 +350,16 @@ impl Managed {
         }
         if let Some(draw) = facts.draw {
             self.is_measured(index, draw, now_ms);
+        }
+    }
+
+    /// Nobody says that the session is over: its station may have come to a hub that does not know of it yet, and still
+    /// do as it was told.
+    fn stays_booked(&mut self, index: usize, now_ms: i64) {
+        if self.controller.leased_a(index) > self.lanes[index].planned.floor_a {
+            let until_ms = now_ms + self.settings.lasts_ms();
+            let persists = &mut self.lanes[index].persists_until_ms;
+            *persists = until_ms.max(*persists);
         }
     }
 

@@ -480,6 +480,25 @@ fn drivers_and_groups_weigh_and_what_they_told_is_over_with_the_session() {
 }
 
 #[test]
+fn a_session_that_is_out_of_sight_stays_booked_while_its_grant_may_last() {
+    let mut world = World::set_up(power(), Nature::default());
+    world.begins("A", "one");
+    world.begins("B", "two");
+    world.pass(61);
+    assert_eq!(world.outlet("B").granted_a, 20.0);
+    world.hear("A", StationNews::Sessions(Vec::new()));
+    let mut passed_s = 0;
+    while world.outlet("B").granted_a <= 20.0 {
+        assert_eq!(world.outlet("A").session, None);
+        world.pass(1);
+        passed_s += 1;
+    }
+    // From its last renewal on, a lease and the margin.
+    assert!((45..=60).contains(&passed_s), "{passed_s} s");
+    assert_eq!(world.outlet("B").granted_a, 32.0);
+}
+
+#[test]
 fn a_session_that_has_what_its_driver_wanted_makes_room() {
     let mut world = World::set_up(power(), Nature::default());
     let session = world.begins("A", "one");
