@@ -6,6 +6,8 @@
 mod bench;
 #[path = "cluster/commands.rs"]
 mod commands;
+#[path = "cluster/partitions.rs"]
+mod partitions;
 #[path = "cluster/placement.rs"]
 mod placement;
 #[path = "../../actors/placement-redis/tests/common/servers.rs"]
@@ -15,3 +17,5 @@ mod servers;
 mod sessions;
 #[path = "cluster/sites.rs"]
 mod sites;
+#[path = "cluster/way.rs"]
+mod way;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tests::{Api, Charger, Dialect, HubProcess};
 
-use super::servers::Servers;
+use super::{servers::Servers, way::Way};
 
 /// How long anything may take: a lease of ten seconds, and as long a quiet time, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -15,6 +15,16 @@ pub(crate) struct Cluster {
     pub(crate) hubs: Vec<HubProcess>,
     pub(crate) apis: Vec<Api>,
     pub(crate) redis: Servers,
+    /// Of each hub, where it is [apart](Self::apart) from the others.
+    pub(crate) lines: Vec<Lines>,
+}
+
+/// What a hub is in touch with others by.
+pub(crate) struct Lines {
+    /// From it to Redis.
+    pub(crate) redis: Way,
+    /// From the other hubs to it.
+    pub(crate) peers: Way,
 }
 
 impl Cluster {
@@ -25,9 +35,34 @@ impl Cluster {
             hubs: Vec::new(),
             apis: Vec::new(),
             redis: Servers::up(redis),
+            lines: Vec::new(),
         };
         for _ in 0..hubs {
             cluster.add(settings);
+        }
+        cluster
+    }
+
+    /// So many hubs whose lines can be cut. Wants a runtime of several threads: hubs start while the lines of the others
+    /// carry what they say.
+    pub(crate) fn apart(hubs: usize, settings: &[(&str, &str)]) -> Self {
+        let mut cluster = Self::start(0, "single", &[]);
+        for _ in 0..hubs {
+            let (redis, listen) = (cluster.redis.url(), free_address());
+            let (_, address) = redis.rsplit_once("//").expect("a URL");
+            let lines = Lines {
+                redis: Way::to(address),
+                peers: Way::to(&listen),
+            };
+            let redis = redis.replace(address, &lines.redis.address);
+            let mut all = vec![
+                ("CLUSTER__REDIS", &*redis),
+                ("CLUSTER__LISTEN", &listen),
+                ("CLUSTER__ADDRESS", &lines.peers.address),
+            ];
+            all.extend(settings);
+            cluster.add(&all);
+            cluster.lines.push(lines);
         }
         cluster
     }

@@ -11,17 +11,11 @@ use std::{
 use loadtest::{Faults, Orders, Version};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinSet,
-    time::sleep,
-};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
 
-use super::bench::Cluster;
 #[cfg(feature = "cql")]
 use super::bench::node;
+use super::{bench::Cluster, way::Way};
 use crate::power::{
     FLOOR_A, Flows, LEASE_MS, LONG, MARGIN_MS, PATIENCE, charger, floors_are_kept, of, outlet,
 };
@@ -32,20 +26,25 @@ const LIMIT_A: f64 = 40.0;
 const CARS_COME: u64 = 15;
 
 /// Three hubs, and a site of two stations: `A` at the first hub, `B` at the second.
-struct Spread {
-    cluster: Cluster,
+pub(crate) struct Spread {
+    pub(crate) cluster: Cluster,
     site: String,
     /// The hub that acts for the site.
     owner: usize,
-    flows: Arc<Flows>,
+    pub(crate) flows: Arc<Flows>,
     ways: [Way; 2],
     _orders: watch::Sender<Orders>,
     _chargers: JoinSet<()>,
 }
 
 impl Spread {
-    /// Cars come once every station has its floor. The hub of this number acts for the site.
+    /// The hub of this number acts for the site.
     async fn start(owner: usize) -> Self {
+        Self::over(owner, |settings| Cluster::start(3, "single", settings)).await
+    }
+
+    /// As [`Self::start`], over hubs that are started so. Cars come once every station has its floor.
+    pub(crate) async fn over(owner: usize, start: impl FnOnce(&[(&str, &str)]) -> Cluster) -> Self {
         let (lease, margin) = (LEASE_MS.to_string(), MARGIN_MS.to_string());
         let settings = [
             ("CHARGERS__ADMISSION", "accept"),
@@ -54,7 +53,7 @@ impl Spread {
             ("CHARGING__POWER_LEASE_MS", &*lease),
             ("CHARGING__POWER_MARGIN_MS", &*margin),
         ];
-        let cluster = Cluster::start(3, "single", &settings);
+        let cluster = start(&settings);
         cluster.shares_sites().await;
         let site = site_of(&cluster, owner).await;
         let grid = json!({"name": "grid", "breaker_a": [LIMIT_A, LIMIT_A, LIMIT_A], "outlets": [outlet("A"), outlet("B")]});
@@ -71,10 +70,7 @@ impl Spread {
             let path = format!("/sites/{site}/power");
             api.ok(Method::PUT, &path, Some(plan.clone())).await;
         }
-        let ways = [
-            Way::to(cluster.chargers(0)).await,
-            Way::to(cluster.chargers(1)).await,
-        ];
+        let ways = [Way::to(cluster.chargers(0)), Way::to(cluster.chargers(1))];
         let orders = watch::Sender::default();
         let flows = Arc::<Flows>::default();
         let mut chargers = JoinSet::new();
@@ -105,7 +101,7 @@ impl Spread {
     }
 
     /// Waits until the site's power is so, as that hub shows it.
-    async fn sees(&self, hub: usize, what: &str, so: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn sees(&self, hub: usize, what: &str, so: impl Fn(&Value) -> bool) -> Value {
         let (path, end) = (
             format!("/sites/{}/power/live", self.site),
             Instant::now() + PATIENCE,
@@ -121,7 +117,7 @@ impl Spread {
     }
 
     /// Waits until what flows is so. At no time do the stations offer more than the limit.
-    async fn flow(&self, what: &str, so: impl Fn(&Flows) -> bool) {
+    pub(crate) async fn flow(&self, what: &str, so: impl Fn(&Flows) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !so(&self.flows) {
             let now = ["A", "B"].map(|station| self.flows.offered_by(station));
@@ -130,7 +126,7 @@ impl Spread {
         }
     }
 
-    async fn both_charge_with_half_of_it(&self) {
+    pub(crate) async fn both_charge_with_half_of_it(&self) {
         let half = LIMIT_A / 2.0;
         self.flow("both charge with half of it", |flows| {
             flows.offered_by("A") == half && flows.offered_by("B") == half
@@ -138,13 +134,13 @@ impl Spread {
         .await;
     }
 
-    fn is_within_its_limit(&self) {
+    pub(crate) fn is_within_its_limit(&self) {
         let most_a = self.flows.most_a();
         assert!(most_a <= LIMIT_A, "{most_a} A were offered");
     }
 
     /// The hub that acts for the site, as that hub knows it.
-    async fn hub(&self, asked: usize) -> Value {
+    pub(crate) async fn hub(&self, asked: usize) -> Value {
         self.cluster.apis[asked]
             .get(&format!("/sites/{}", self.site))
             .await["hub"]
@@ -152,7 +148,7 @@ impl Spread {
     }
 
     /// Waits until another hub acts for the site, as that hub knows it.
-    async fn moves(&self, asked: usize) {
+    pub(crate) async fn moves(&self, asked: usize) {
         let (owner, end) = (format!("hub-{}", self.owner), Instant::now() + PATIENCE);
         loop {
             let hub = self.hub(asked).await;
@@ -165,7 +161,7 @@ impl Spread {
     }
 
     /// How many grants that hub has sent.
-    async fn grants(&self, hub: usize) -> u64 {
+    pub(crate) async fn grants(&self, hub: usize) -> u64 {
         let (_, metrics) = self.cluster.apis[hub].page("/metrics").await;
         let lines = metrics.lines();
         let of = lines.filter(|line| line.starts_with("switchyard_power_grants_total{"));
@@ -186,43 +182,6 @@ async fn site_of(cluster: &Cluster, hub: usize) -> String {
         }
     }
     panic!("{name} acts for none of a thousand sites");
-}
-
-/// A charger's way to a hub, which may be made to lead to another.
-struct Way {
-    address: String,
-    to: watch::Sender<String>,
-}
-
-impl Way {
-    async fn to(hub: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("it has one").to_string();
-        let (to, leads) = watch::channel(hub.to_owned());
-        tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                tokio::spawn(go(near, leads.clone()));
-            }
-        });
-        Self { address, to }
-    }
-
-    /// From now on it leads to that hub; who is under way on it falls off.
-    fn leads_to(&self, hub: &str) {
-        self.to.send_replace(hub.to_owned());
-    }
-}
-
-async fn go(mut near: TcpStream, mut leads: watch::Receiver<String>) {
-    let hub = leads.borrow_and_update().clone();
-    let Ok(mut far) = TcpStream::connect(hub).await else {
-        return;
-    };
-    tokio::select! {
-        _ = copy_bidirectional(&mut near, &mut far) => {}
-        // Whoever held the other end is gone with the test.
-        _ = leads.changed() => {}
-    }
 }
 
 #[tokio::test]
