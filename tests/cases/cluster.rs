@@ -6,6 +6,9 @@
 mod bench;
 #[path = "cluster/commands.rs"]
 mod commands;
+#[cfg(feature = "cql")]
+#[path = "cluster/histories.rs"]
+mod histories;
 #[path = "cluster/partitions.rs"]
 mod partitions;
 #[path = "cluster/placement.rs"]

@@ -4,6 +4,8 @@
 //!   `cargo run --release -p tests --bin histories -- --count 10000 --seed 1`
 //! - of the real binary, over sockets, with kill -9:
 //!   `cargo run --release -p tests --bin histories -- --count 10 --seed 1 --real`
+//! - of several real hubs that act as one: built with `--features cql,redis`, a CQL server up (`deploy/dev/cql up`), add
+//!   `--hubs 3`.
 //! - 500 chargers that charge while the hub is killed 100 times: add `--chargers 500 --kills 100` to one of these.
 
 #![expect(clippy::print_stdout, reason = "what it prints is what it is for")]
@@ -39,7 +41,10 @@ struct Arguments {
     /// How many chargers charge; 20 to 50, by the seed, if not given.
     #[arg(long, requires = "real", value_parser = clap::value_parser!(u32).range(1..))]
     chargers: Option<u32>,
-    /// How often the hub is killed; 3 to 8 times, by the seed, if not given.
+    /// How many hubs act as one (build with `--features cql,redis`, start a CQL server with `deploy/dev/cql up`).
+    #[arg(long, requires = "real", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=9))]
+    hubs: u32,
+    /// How often a hub is killed; 3 to 8 times, by the seed, if not given.
     #[arg(long, requires = "real")]
     kills: Option<u32>,
     /// How often the hub's CQL server is killed (build with `--features cql`, start it with `deploy/dev/cql up`).
@@ -57,10 +62,17 @@ fn main() -> ExitCode {
         real,
         hub,
         chargers,
+        hubs,
         kills,
         outages,
         outage_s,
     } = Arguments::parse();
+    if hubs > 1 && cfg!(not(all(feature = "cql", feature = "redis"))) {
+        eprintln!(
+            "several hubs share a CQL server and a Redis; build this with --features cql,redis"
+        );
+        return ExitCode::FAILURE;
+    }
     if outages > 0 && cfg!(not(feature = "cql")) {
         eprintln!("there is no CQL server to kill; build this with --features cql");
         return ExitCode::FAILURE;
@@ -77,6 +89,7 @@ fn main() -> ExitCode {
         let history = RealHistory {
             hub,
             chargers,
+            hubs,
             kills,
             outages,
             outage: outage_s.map(Duration::from_secs),

@@ -1,40 +1,50 @@
 //! The real hub, as a station reaches it: OCPP-J over a WebSocket.
 
+use std::time::Duration;
+
 use model::{Protocol, RetryKey, StationId};
-use rand::rngs::StdRng;
+use rand::{rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::super::message::{Answer, Line, Message, Reachable, Step};
 use crate::{Charger, Dialect};
 
-/// A hub that listens, or will again.
-pub(super) struct RealHub {
+/// How long a station waits for an answer before it takes its hub for dead.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Hubs that listen, or will again. A station takes any of them each time it connects.
+pub(super) struct RealHubs {
     /// Where chargers connect, as `host:port`.
-    pub(super) address: String,
+    pub(super) addresses: Vec<String>,
 }
 
 /// A station's open socket.
 pub(super) struct SocketLine(Charger);
 
-impl Reachable for RealHub {
+impl Reachable for RealHubs {
     type Line = SocketLine;
 
     async fn connect(
         &self,
         station: &StationId,
         protocol: Protocol,
-        _chance: &mut StdRng,
+        chance: &mut StdRng,
     ) -> Option<SocketLine> {
+        let address = self.addresses.choose(chance)?;
         let dialect = match protocol {
             Protocol::Ocpp16 => Dialect::V16,
             Protocol::Ocpp201 => Dialect::V201,
         };
         let offer = Some(dialect.subprotocol());
-        let connected = Charger::try_connect(&self.address, station.as_str(), offer).await;
-        let (mut charger, _) = connected.ok()?;
         let boot = dialect.boot().to_string();
-        charger.try_ask("BootNotification", &boot).await?;
-        Some(SocketLine(charger))
+        let booted = async {
+            let connected = Charger::try_connect(address, station.as_str(), offer).await;
+            let (mut charger, _) = connected.ok()?;
+            charger.try_ask("BootNotification", &boot).await?;
+            Some(SocketLine(charger))
+        };
+        timeout(PATIENCE, booted).await.ok()?
     }
 }
 
@@ -42,7 +52,8 @@ impl Line for SocketLine {
     async fn say(&mut self, message: &Message) -> Option<Answer> {
         let (action, payload) = written(message);
         let payload = payload.to_string();
-        let answer = self.0.try_ask(action, &payload).await?;
+        let asked = timeout(PATIENCE, self.0.try_ask(action, &payload)).await;
+        let answer = asked.ok()??;
         if answer[0] != 3 {
             return Some(Answer::Refused(answer.to_string()));
         }

@@ -6,10 +6,13 @@
 //! checker reads the file it left.
 //!
 //! With a hub that remembers in a CQL server (feature `cql`) that is killed, too, for a while: charging and
-//! acknowledging have to go on.
+//! acknowledging have to go on. Several hubs that share it act as one (feature `redis`): stations come back at
+//! any of them, and besides kills it befalls them that one is frozen, that Redis is away, or forgets everything.
 //!
 //! The moments are seeded; what the hub is doing at such a moment is up to the machine.
 
+#[cfg(all(feature = "cql", feature = "redis"))]
+mod cluster;
 mod line;
 #[cfg(feature = "cql")]
 mod outage;
@@ -28,7 +31,7 @@ use model::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use tokio::task::JoinSet;
 
-use self::line::RealHub;
+use self::line::RealHubs;
 use super::{
     Findings, checker,
     station::{Conditions, SimStation},
@@ -47,7 +50,9 @@ pub struct RealHistory {
     pub hub: Option<PathBuf>,
     /// How many chargers; absent: by the seed, 20 to 50.
     pub chargers: Option<u32>,
-    /// How often the hub is killed; absent: by the seed, 3 to 8 times.
+    /// How many hubs act as one; 0 is one, without Redis. Several want features `cql` and `redis`.
+    pub hubs: u32,
+    /// How often a hub is killed; absent: by the seed, 3 to 8 times.
     pub kills: Option<u32>,
     /// How often its CQL server is killed, if it has one.
     pub outages: u32,
@@ -95,7 +100,7 @@ impl RealHistory {
         let mut chance = StdRng::seed_from_u64(seed);
         let chargers = self.chargers.unwrap_or(chance.random_range(20..=50));
         let kills = self.kills.unwrap_or(chance.random_range(3..=8));
-        let hub = self.start();
+        let hubs = self.start();
         let conditions = Arc::new(Conditions {
             calm: AtomicBool::new(false),
             charges_on: true,
@@ -104,7 +109,7 @@ impl RealHistory {
             before_reconnect_ms: 20..400,
             acknowledged: AtomicUsize::new(0),
         });
-        let living = bring_to_life(chargers, &hub, &conditions, &mut chance);
+        let living = bring_to_life(chargers, &hubs, &conditions, &mut chance);
 
         let ordeal = Ordeal {
             history: self,
@@ -113,18 +118,21 @@ impl RealHistory {
             longest_restart: Duration::ZERO,
             acknowledged_in_outages: 0,
         };
-        let (mut hub, ordeal) = ordeal.befall(hub, &mut chance).await;
+        let (mut hubs, ordeal) = ordeal.befall(hubs, &mut chance).await;
         let (longest_restart, acknowledged_in_outages) =
             (ordeal.longest_restart, ordeal.acknowledged_in_outages);
         conditions.calm.store(true, Ordering::Relaxed);
         let mut findings = Findings::default();
         let stations = settle(living, &mut findings).await;
-        #[cfg(feature = "cql")]
-        if !outage::is_over(&hub).await {
-            findings.mismatch("the spool did not get empty in time");
+        for hub in &mut hubs.processes {
+            #[cfg(feature = "cql")]
+            if !outage::is_over(hub).await {
+                findings.mismatch("the spool did not get empty in time");
+            }
+            hub.kill();
         }
-        hub.kill();
-        judge(&stations, &hub, &mut findings).await;
+        // What the others remember is in its keyspace.
+        judge(&stations, &hubs.processes[0], &mut findings).await;
         Played {
             chargers: stations.len(),
             kills,
@@ -136,18 +144,39 @@ impl RealHistory {
         }
     }
 
-    fn start(&self) -> HubProcess {
+    fn start(&self) -> Hubs {
+        #[cfg(all(feature = "cql", feature = "redis"))]
+        if self.hubs > 1 {
+            return Hubs::as_one(self);
+        }
+        assert!(self.hubs < 2, "several hubs want features cql and redis");
+        Hubs {
+            processes: vec![self.start_one(&[])],
+            #[cfg(all(feature = "cql", feature = "redis"))]
+            redis: None,
+        }
+    }
+
+    fn start_one(&self, more: &[(&str, &str)]) -> HubProcess {
         let [chargers, api] = [free_address(), free_address()];
         let settings = [
             ("CHARGERS__LISTEN", chargers.as_str()),
             ("API__LISTEN", api.as_str()),
             ("CHARGING__UNKNOWN_TOKENS", "accept"),
         ];
+        let settings = [&settings, more].concat();
         match &self.hub {
             Some(hub) => HubProcess::start_binary(hub, &settings),
             None => HubProcess::start(&settings),
         }
     }
+}
+
+/// The hubs of a history: one, or several that act as one.
+struct Hubs {
+    processes: Vec<HubProcess>,
+    #[cfg(all(feature = "cql", feature = "redis"))]
+    redis: Option<cluster::Servers>,
 }
 
 /// What befalls the hub of a history.
@@ -167,30 +196,44 @@ enum Blow {
     Kill,
     #[cfg(feature = "cql")]
     Outage,
+    #[cfg(all(feature = "cql", feature = "redis"))]
+    OfCluster(cluster::Blow),
 }
 
 impl Ordeal<'_> {
-    /// Lets all befall the hub, in a seeded order; returns it alive.
-    async fn befall(mut self, mut hub: HubProcess, chance: &mut StdRng) -> (HubProcess, Self) {
+    /// Lets all befall the hubs, in a seeded order; returns them alive.
+    async fn befall(mut self, mut hubs: Hubs, chance: &mut StdRng) -> (Hubs, Self) {
         let mut blows: Vec<Blow> = (0..self.kills).map(|_| Blow::Kill).collect();
         #[cfg(feature = "cql")]
         blows.extend((0..self.history.outages).map(|_| Blow::Outage));
+        #[cfg(all(feature = "cql", feature = "redis"))]
+        if hubs.redis.is_some() {
+            blows.extend(cluster::blows(self.kills).map(Blow::OfCluster));
+        }
         blows.shuffle(chance);
         let first_state = tempfile::tempdir().expect("a temporary directory");
         let mut kill = 0;
         for blow in blows {
             let moment = Duration::from_millis(chance.random_range(50..1_500));
             tokio::time::sleep(moment).await;
-            hub = match blow {
+            let which = chance.random_range(0..hubs.processes.len());
+            let hub = hubs.processes.remove(which);
+            let hub = match blow {
                 Blow::Kill => {
                     kill += 1;
                     self.kill(hub, kill, first_state.path(), chance).await
                 }
                 #[cfg(feature = "cql")]
                 Blow::Outage => self.outage(hub, chance).await,
+                #[cfg(all(feature = "cql", feature = "redis"))]
+                Blow::OfCluster(blow) => {
+                    cluster::strike(blow, &hub, hubs.redis.as_ref(), chance).await;
+                    hub
+                }
             };
+            hubs.processes.insert(which, hub);
         }
-        (hub, self)
+        (hubs, self)
     }
 
     async fn kill(
@@ -252,12 +295,13 @@ fn free_address() -> String {
 
 fn bring_to_life(
     chargers: u32,
-    hub: &HubProcess,
+    hubs: &Hubs,
     conditions: &Arc<Conditions>,
     chance: &mut StdRng,
 ) -> JoinSet<SimStation> {
-    let hub = Arc::new(RealHub {
-        address: hub.chargers.clone(),
+    let addresses = hubs.processes.iter().map(|hub| hub.chargers.clone());
+    let hubs = Arc::new(RealHubs {
+        addresses: addresses.collect(),
     });
     let begin = SystemTime::now() - STATIONS_BEGIN_AGO;
     let begin = begin
@@ -268,9 +312,9 @@ fn bring_to_life(
     for number in 0..chargers {
         let mut station = SimStation::new(number, begin, chance);
         let chance = StdRng::seed_from_u64(chance.random());
-        let (hub, conditions) = (Arc::clone(&hub), Arc::clone(conditions));
+        let (hubs, conditions) = (Arc::clone(&hubs), Arc::clone(conditions));
         living.spawn(async move {
-            station.live(&*hub, chance, &conditions).await;
+            station.live(&*hubs, chance, &conditions).await;
             station
         });
     }
