@@ -87,7 +87,8 @@ pub(crate) enum Attach {
     Overtaken,
     /// The station rests.
     Quarantined(Timestamp),
-    /// An actor would have to be started, and nobody read what it needs to know.
+    /// An actor would have to be started, or another node held the station since, and nobody read what is to be
+    /// known.
     Unread,
 }
 
@@ -172,7 +173,11 @@ impl Slot {
             return Attach::Unread;
         }
         let knows = claim.continues(inside.claimed);
-        // While the store is away there is nothing better to go by.
+        // What somebody else did with it is in the store, which could not be read.
+        if !start && hydration.is_none() && claim.follows_another(inside.claimed) {
+            return Attach::Unread;
+        }
+        // While nobody else is known to have held it there is nothing better to go by.
         if !start && !knows && hydration.is_some() {
             inside.retired = true;
             return Attach::Outdated {

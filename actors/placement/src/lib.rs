@@ -144,6 +144,11 @@ impl Claim {
             Follows::Unknown => last == 0,
         }
     }
+
+    /// Whether somebody else is known to have held it since.
+    pub fn follows_another(&self, last: i64) -> bool {
+        matches!(self.follows, Follows::Epoch(epoch) if epoch != last)
+    }
 }
 
 /// Which claim another follows.

@@ -157,8 +157,13 @@ impl Child for ChargerChild {
 
 struct ChargerActor;
 
+/// How long an actor waits that could not read what it has to know, before it tries again.
+const READ_AGAIN: Duration = Duration::from_millis(500);
+
 /// A charger's state; boxed, since ractor holds it inside each task.
 struct ChargerState {
+    /// It knows what the store holds of its station.
+    is_read: bool,
     slot: Arc<Slot>,
     deps: Arc<Deps>,
     admission: Admission,
@@ -181,6 +186,7 @@ impl Actor for ChargerActor {
         (slot, deps): Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         Ok(Box::new(ChargerState {
+            is_read: false,
             slot,
             deps,
             admission: Admission::Pending,
@@ -199,7 +205,8 @@ impl Actor for ChargerActor {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         // Boxed: the state machine of a message is kept only while there is one.
-        Box::pin(state.handle(&myself, message)).await
+        Box::pin(state.handle(&myself, message)).await;
+        Ok(())
     }
 
     async fn handle_supervisor_evt(
@@ -225,13 +232,13 @@ impl Actor for ChargerActor {
 }
 
 impl ChargerState {
-    async fn handle(
-        &mut self,
-        myself: &ActorRef<ChargerMsg>,
-        message: ChargerMsg,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn handle(&mut self, myself: &ActorRef<ChargerMsg>, message: ChargerMsg) {
+        if !self.is_read {
+            return self.handle_unread(myself, message).await;
+        }
         match message {
-            ChargerMsg::Hydrate => self.hydrate(myself).await?,
+            // It was read already.
+            ChargerMsg::Hydrate => {}
             ChargerMsg::Event(envelope) => self.on_event(myself, *envelope).await,
             ChargerMsg::Connected => self.on_connected().await,
             ChargerMsg::Disconnected(epoch) => self.on_disconnected(myself, epoch).await,
@@ -247,14 +254,49 @@ impl ChargerState {
             ChargerMsg::Configured => self.on_configured().await,
             ChargerMsg::Announce => self.announce().await,
         }
-        Ok(())
     }
 
-    async fn hydrate(&mut self, myself: &ActorRef<ChargerMsg>) -> Result<(), ActorProcessingErr> {
+    /// Before the store was read nothing can be said. A station that has to be answered comes back.
+    async fn handle_unread(&mut self, myself: &ActorRef<ChargerMsg>, message: ChargerMsg) {
+        match message {
+            ChargerMsg::Hydrate => {
+                if let Err(error) = self.hydrate(myself).await {
+                    tracing::debug!(station = %self.slot.station, %error, "what the store holds of the station could not be read; it is tried again");
+                    myself.send_after(READ_AGAIN, || ChargerMsg::Hydrate);
+                }
+            }
+            ChargerMsg::Event(envelope) => {
+                let refusal = match envelope.event.is_transactional() {
+                    true => Refusal::Close,
+                    false => Refusal::Internal,
+                };
+                // The link may have gone with the station.
+                let _ = envelope.reply.send(Err(refusal));
+            }
+            ChargerMsg::Disconnected(epoch) => {
+                if self.slot.detach(epoch) {
+                    self.retire_later(myself);
+                }
+            }
+            ChargerMsg::Retire => self.retire(myself).await,
+            ChargerMsg::Call(call) => self.call(*call),
+            // What is read says it all.
+            ChargerMsg::Connected
+            | ChargerMsg::Configured
+            | ChargerMsg::Announce
+            | ChargerMsg::Session(_)
+            // The guard looks again, and who wants a number is told that there is none.
+            | ChargerMsg::Close(_)
+            | ChargerMsg::SpareNumber(_) => {}
+        }
+    }
+
+    async fn hydrate(&mut self, myself: &ActorRef<ChargerMsg>) -> Result<(), ReadError> {
         let hydration = match self.slot.take_hydration() {
             Some(read_at_handshake) => *read_at_handshake,
             None => self.deps.store.hydrate(&self.slot.station).await?,
         };
+        self.is_read = true;
         if let Some(station) = hydration.station {
             self.is_admitted(station.admission);
             self.stands_at(station.site);
