@@ -58,6 +58,11 @@ enum Lost {
 }
 
 impl SimCharger {
+    /// Now, by its own clock.
+    fn now(&self) -> Now {
+        Now::read(self.station.desk.profile.faults.clock_behind)
+    }
+
     /// A charger that will connect as `identity`. `number` tells it from its fleet: with the profile's seed it decides
     /// what its cars do, and it fills `{n}` in the token template.
     #[must_use]
@@ -165,7 +170,7 @@ impl SimCharger {
             let mut out = Output::default();
             tokio::select! {
                 done = &mut event => return Some(done),
-                () = until(self.station.deadline()) => self.station.tick(Now::read(), &mut out),
+                () = until(self.station.deadline()) => self.station.tick(self.now(), &mut out),
                 changed = self.orders.changed() => {
                     let orders = *self.orders.borrow_and_update();
                     if changed.is_err() {
@@ -200,14 +205,14 @@ impl SimCharger {
             }
         }
         if !matches!(lost, Lost::Stop) {
-            self.station.disconnected(Now::read());
+            self.station.disconnected(self.now());
         }
         lost
     }
 
     async fn exchange(&mut self, socket: &mut WebSocketStream<TcpStream>) -> Lost {
         let mut out = Output::default();
-        self.station.connected(Now::read(), &mut out);
+        self.station.connected(self.now(), &mut out);
         loop {
             for frame in out.frames.drain(..) {
                 let limit = self.station.desk.profile.answer_timeout;
@@ -228,13 +233,13 @@ impl SimCharger {
             }
             tokio::select! {
                 message = socket.next() => match message {
-                    Some(Ok(Message::Text(text))) => self.station.received(&text, Now::read(), &mut out),
+                    Some(Ok(Message::Text(text))) => self.station.received(&text, self.now(), &mut out),
                     Some(Ok(Message::Close(_))) | None => return Lost::Gone("closed by the central system"),
                     // Pings are answered by the WebSocket library; OCPP-J has no binary messages.
                     Some(Ok(_)) => {}
                     Some(Err(_)) => return Lost::Gone("broken while receiving"),
                 },
-                () = until(self.station.deadline()) => self.station.tick(Now::read(), &mut out),
+                () = until(self.station.deadline()) => self.station.tick(self.now(), &mut out),
                 changed = self.orders.changed() => {
                     let orders = *self.orders.borrow_and_update();
                     if changed.is_err() {
@@ -258,7 +263,7 @@ impl SimCharger {
         let number = self.station.desk.number;
         if (before.meter_values_below..orders.meter_values_below).contains(&number) {
             self.station
-                .send_meter_values(orders.meter_values_bytes, Now::read(), out);
+                .send_meter_values(orders.meter_values_bytes, self.now(), out);
         }
         (orders.drops > before.drops).then_some(Lost::Dropped)
     }
@@ -266,7 +271,7 @@ impl SimCharger {
     fn follow_pace(&mut self, pace: Pace, out: &mut Output) {
         if self.done.pace != pace {
             self.done.pace = pace;
-            self.station.set_pace(pace, Now::read(), out);
+            self.station.set_pace(pace, self.now(), out);
         }
     }
 }

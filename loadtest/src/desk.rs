@@ -27,10 +27,11 @@ pub(crate) struct Now {
 }
 
 impl Now {
-    pub(crate) fn read() -> Self {
+    /// Now, by a clock that is so much behind.
+    pub(crate) fn read(behind: Duration) -> Self {
         Self {
             instant: Instant::now(),
-            wall: Utc::now(),
+            wall: Utc::now() - behind,
         }
     }
 }

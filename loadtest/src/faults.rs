@@ -32,6 +32,8 @@ pub struct Faults {
     /// `takes-any-tx`: it takes a TxProfile for any transaction, or for the next one where none runs. Chargers that obey
     /// refuse those.
     pub takes_any_tx: bool,
+    /// `behind-50s`: its clock is so much behind, whatever it is told.
+    pub clock_behind: Duration,
 }
 
 impl FromStr for Faults {
@@ -54,22 +56,27 @@ impl FromStr for Faults {
                 "only-amperes" => faults.only = Some(RateUnit::Amperes),
                 "only-watts" => faults.only = Some(RateUnit::Watts),
                 "takes-any-tx" => faults.takes_any_tx = true,
-                _ => {
-                    let seconds = name
-                        .strip_prefix("delays-")
-                        .and_then(|it| it.strip_suffix('s'));
-                    let seconds = seconds.and_then(|it| it.parse::<u16>().ok());
-                    faults.obeys_after = Duration::from_secs(u64::from(seconds.ok_or_else(|| {
-                        format!(
+                _ => match (seconds(name, "delays-"), seconds(name, "behind-")) {
+                    (Some(delay), _) => faults.obeys_after = delay,
+                    (_, Some(behind)) => faults.clock_behind = behind,
+                    (None, None) => {
+                        return Err(format!(
                             "no fault is called {name}; there are delays-5s (any number of seconds), rejects, ignores, \
-                             each-connector, forgets, keeps-offline, only-amperes, only-watts, takes-any-tx"
-                        )
-                    })?));
-                }
+                             each-connector, forgets, keeps-offline, only-amperes, only-watts, takes-any-tx, behind-50s"
+                        ));
+                    }
+                },
             }
         }
         Ok(faults)
     }
+}
+
+/// The seconds of a fault that is called `kind`, so many and `s`.
+fn seconds(name: &str, kind: &str) -> Option<Duration> {
+    let number = name.strip_prefix(kind)?.strip_suffix('s')?;
+    let seconds: u16 = number.parse().ok()?;
+    Some(Duration::from_secs(u64::from(seconds)))
 }
 
 #[cfg(test)]
@@ -78,10 +85,11 @@ mod tests {
 
     #[test]
     fn faults_are_read_by_their_names() {
-        let faults: Faults = "delays-7s, ignores,only-watts"
+        let faults: Faults = "delays-7s, ignores,only-watts,behind-50s"
             .parse()
             .expect("known names");
         assert_eq!(faults.obeys_after, Duration::from_secs(7));
+        assert_eq!(faults.clock_behind, Duration::from_secs(50));
         assert!(faults.ignores && faults.only == Some(RateUnit::Watts) && !faults.rejects);
         let unknown = "dances".parse::<Faults>().expect_err("no such fault");
         assert!(

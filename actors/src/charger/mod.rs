@@ -7,6 +7,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod charging;
+mod clock;
 mod number;
 mod open;
 mod session_actors;
@@ -19,8 +20,8 @@ use std::{
 };
 
 use model::{
-    Admission, BootStatus, Connector, ConnectorRef, LiveEvent, Protocol, Refusal, SiteId,
-    StationEvent, StationId, StationReply, Timestamp, TokenRef, TokenUid,
+    Admission, BootStatus, Connector, ConnectorRef, LiveEvent, MeterSample, Protocol, Refusal,
+    SiteId, StationEvent, StationId, StationReply, Timestamp, TokenRef, TokenUid,
 };
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use store::{NoticeRecord, ReadError};
@@ -29,6 +30,7 @@ use tokio::sync::oneshot;
 pub use self::ask::Connection;
 pub(crate) use self::open::Traits;
 use self::{
+    clock::StationClock,
     number::Numbers,
     open::{Open, OpenSessions},
     session_actors::SessionActors,
@@ -173,6 +175,7 @@ struct ChargerState {
     numbers: Numbers,
     /// The states of outlets that the store did not take.
     unkept_states: Vec<Connector>,
+    clock: StationClock,
 }
 
 impl Actor for ChargerActor {
@@ -195,6 +198,7 @@ impl Actor for ChargerActor {
             session_actors: SessionActors::default(),
             numbers: Numbers::default(),
             unkept_states: Vec::new(),
+            clock: StationClock::default(),
         }))
     }
 
@@ -434,6 +438,7 @@ impl ChargerState {
             let _ = reply.send(Err(refusal));
             return;
         }
+        self.hear_clock(&event, received_at);
         let answer = match event {
             StationEvent::Transaction(event) => {
                 return self
@@ -477,6 +482,26 @@ impl ChargerState {
         };
         // The link may have gone with the station; it will ask again.
         let _ = reply.send(answer);
+    }
+
+    /// What a message tells of the station's clock. One that says that it was queued is late, and one that boots may have
+    /// another time.
+    fn hear_clock(&mut self, event: &StationEvent, received_at: Timestamp) {
+        let newest = |samples: &[MeterSample]| samples.iter().map(|sample| sample.at).max();
+        let tells = match event {
+            StationEvent::Boot(_) => {
+                self.clock = StationClock::default();
+                None
+            }
+            StationEvent::Transaction(event) if event.offline => None,
+            StationEvent::Transaction(event) => event.at.max(newest(&event.samples)),
+            StationEvent::Meter(reading) => newest(&reading.samples),
+            StationEvent::Status(connector) => Some(connector.at),
+            StationEvent::Heartbeat | StationEvent::Authorize(_) | StationEvent::Notice(_) => None,
+        };
+        if let Some(tells) = tells {
+            self.clock.hear(tells, received_at);
+        }
     }
 
     /// OCPP 2.0.1 B02.FR.09, B03.FR.07; 1.6 errata 3.8: before a station is accepted it may only boot.
@@ -582,7 +607,7 @@ impl ChargerState {
         self.tell_site(StationNews::Connected(self.slot.connection().is_some()));
         let sessions = self.sessions.iter().filter_map(|open| {
             let evse = open.connector?.evse;
-            Some((evse, open.facts(None)?))
+            Some((evse, open.facts(None, self.clock.lag())?))
         });
         self.tell_site(StationNews::Sessions(sessions.collect()));
         match self.deps.store.connectors(&self.slot.station).await {

@@ -9,7 +9,7 @@ use model::{ConnectorRef, Session, SessionId, StationId, Timestamp, TokenUid, Tr
 use crate::{
     metrics,
     session::{again, core::id_time},
-    site::{Draw, SessionFacts},
+    site::{ClockLag, Draw, SessionFacts},
 };
 
 /// The open sessions of one station: few, so a list.
@@ -65,7 +65,11 @@ impl Open {
 
 impl Open {
     /// What its site is told of it; none while its id is not known.
-    pub(super) fn facts(&self, draw: Option<Draw>) -> Option<SessionFacts> {
+    pub(super) fn facts(
+        &self,
+        draw: Option<Draw>,
+        clock: Option<ClockLag>,
+    ) -> Option<SessionFacts> {
         let name = &self.transaction;
         Some(SessionFacts {
             id: self.traits?.id,
@@ -78,6 +82,7 @@ impl Open {
             energy_wh: self.energy_wh,
             power_w: self.power_w.unwrap_or(0.0),
             draw,
+            clock,
         })
     }
 }

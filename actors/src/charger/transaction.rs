@@ -345,7 +345,7 @@ impl ChargerState {
             open.traits = Some(news.traits);
             open.power_w = news.power_w;
             open.energy_wh = news.energy_wh;
-            let facts = open.facts(news.draw);
+            let facts = open.facts(news.draw, self.clock.lag());
             if let (Some(evse), Some(facts)) = (evse, facts) {
                 self.tell_site(StationNews::Session(evse, Box::new(facts)));
             }

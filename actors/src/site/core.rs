@@ -42,6 +42,24 @@ pub(crate) struct SessionFacts {
     pub(crate) power_w: f64,
     /// What its meter just said, if it said something.
     pub(crate) draw: Option<Draw>,
+    /// What is known of its station's clock, if something is.
+    pub(crate) clock: Option<ClockLag>,
+}
+
+/// How far a station's clock is behind ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct ClockLag {
+    /// By so much or less, in ms.
+    pub(crate) ms: i64,
+    /// Whether that is sure. If not, the messages that tell it may have waited in a queue.
+    pub(crate) is_certain: bool,
+}
+
+impl ClockLag {
+    /// What is to be taken off our time to have the station's, in ms.
+    pub(super) fn known_ms(self) -> i64 {
+        if self.is_certain { self.ms } else { 0 }
+    }
 }
 
 /// A site as it now is, for people.
@@ -151,6 +169,7 @@ mod tests {
             energy_wh: 0.0,
             power_w,
             draw: None,
+            clock: None,
         }
     }
 

@@ -46,7 +46,7 @@ pub use self::{
     power::{plan::check_power, shown_schedule},
 };
 pub(crate) use self::{
-    core::{SessionFacts, StationNews},
+    core::{ClockLag, SessionFacts, StationNews},
     power::Draw,
     sites::Sites,
 };

@@ -38,6 +38,9 @@ pub struct KnownOutlet {
     /// The most that grants allow it.
     #[serde(default)]
     pub lease: Option<KnownLease>,
+    /// How far its station's clock is behind, in ms, where that is by more than some seconds.
+    #[serde(default)]
+    pub clock_lag_ms: Option<i64>,
 }
 
 /// The most that an outlet's grants allow.

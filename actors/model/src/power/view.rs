@@ -136,6 +136,8 @@ pub enum HeldBy {
     NotObeying,
     /// Nothing is granted yet after a restart.
     Learning,
+    /// Its station's clock is behind, or its messages are late: when a grant would end there is not known yet.
+    Clock,
 }
 
 /// What somebody should look at.

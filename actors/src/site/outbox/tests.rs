@@ -37,6 +37,7 @@ fn facts(name: &str, power_w: f64) -> SessionFacts {
         energy_wh: 0.0,
         power_w,
         draw: None,
+        clock: None,
     }
 }
 

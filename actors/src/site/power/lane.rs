@@ -7,7 +7,7 @@ use model::{
 use power::{Outlet, Priority, Wish};
 
 use super::{
-    Draw, SessionFacts,
+    ClockLag, Draw, SessionFacts,
     schedule::{Taken, shown_schedule},
 };
 
@@ -47,6 +47,8 @@ pub(super) struct Lane {
     pub(super) taken: Taken,
     /// When its composite schedule was last asked for, in ms.
     pub(super) looked_ms: i64,
+    /// How far its station's clock is behind.
+    pub(super) clock: ClockLag,
     /// What its station showed then, or before.
     pub(super) shown: Option<ScheduleView>,
     /// What it was last told, in A.
@@ -90,6 +92,10 @@ impl Lane {
             lowering: None,
             taken: Taken::default(),
             looked_ms: 0,
+            clock: ClockLag {
+                ms: 0,
+                is_certain: true,
+            },
             shown: None,
             told_a: None,
         }
@@ -103,7 +109,7 @@ impl Lane {
         self.profile(FLOOR, purpose, self.planned.floor_a, start)
     }
 
-    /// A grant of so much until then.
+    /// A grant of so much until then, by our clock.
     pub(super) fn grant_profile(&self, amps: f64, ends_ms: i64, now_ms: i64) -> ChargingProfile {
         let start = Timestamp(now_ms - BEGINS_BEFORE_MS);
         let mut profile = self.profile(GRANT, self.grants_by, amps, start);
@@ -152,8 +158,11 @@ impl Lane {
         }
     }
 
-    /// Has its station take a profile.
-    pub(super) fn set(&self, profile: ChargingProfile) -> Command {
+    /// Has its station take a profile, which begins and ends by the station's own clock.
+    pub(super) fn set(&self, mut profile: ChargingProfile) -> Command {
+        let its_clock = |at: Timestamp| at.plus_ms(-self.clock.known_ms());
+        profile.start = profile.start.map(its_clock);
+        profile.valid_to = profile.valid_to.map(its_clock);
         Command::SetChargingProfile {
             evse: self.evse_of(profile.purpose),
             profile,
@@ -315,7 +324,11 @@ impl Lane {
         let need = wanted_wh.zip(leaves);
         Some(Wish {
             session: self.number,
-            most_a: self.outlet.most_a,
+            // When a grant would end at a station whose time nobody knows, nobody knows.
+            most_a: match self.clock.is_certain {
+                true => self.outlet.most_a,
+                false => self.outlet.floor_a,
+            },
             weight: self.weight(now_ms),
             need: need.map(|(wh, leaves)| (wh / self.watts(1.0), leaves.0)),
             served: wanted_wh == Some(0.0),

@@ -11,6 +11,8 @@ use super::lane::{Floor, Lane};
 /// Preferences of more sessions than this are not remembered; of outlets there are no more.
 const PREFERENCES_MOST: usize = 4_000;
 
+/// A clock that is no further behind, in ms, is not worth remembering, nor is a change of less.
+const CLOCK_LAG_MS: i64 = 3_000;
 /// What grants allow is remembered for so much longer than they last, in leases: so long none has to be written.
 const AHEAD_LEASES: i64 = 1;
 
@@ -47,6 +49,9 @@ impl Memory {
         if let (Some(unit), None) = (known.unit, lane.planned.unit) {
             lane.unit = unit;
         }
+        if let Some(ms) = known.clock_lag_ms {
+            lane.clock.ms = ms;
+        }
         if known.floor_a == Some(lane.planned.floor_a) {
             lane.floor = Floor::Kept;
         }
@@ -61,8 +66,22 @@ impl Memory {
             grants_by: Some(lane.grants_by),
             unit: Some(lane.unit),
             lease: self.known(lane).and_then(|it| it.lease),
+            clock_lag_ms: self.known(lane).and_then(|it| it.clock_lag_ms),
         };
         self.replace(known);
+    }
+
+    /// Notes how far the clock of an outlet's station is behind.
+    pub(super) fn note_clock(&mut self, lane: &Lane) {
+        let lag_ms = Some(lane.clock.ms).filter(|ms| *ms > CLOCK_LAG_MS);
+        let known = self.known(lane).and_then(|it| it.clock_lag_ms);
+        let moved_ms = lag_ms.unwrap_or(0) - known.unwrap_or(0);
+        if moved_ms.abs() > CLOCK_LAG_MS {
+            self.replace(KnownOutlet {
+                clock_lag_ms: lag_ms,
+                ..self.known_or_new(lane)
+            });
+        }
     }
 
     /// Whether a grant of so much until then is within what is remembered.
@@ -87,17 +106,8 @@ impl Memory {
             ends_at: Timestamp(now_ms + lease_ms * (1 + AHEAD_LEASES)),
         };
         let known = KnownOutlet {
-            station: lane.planned.station.clone(),
-            evse: lane.planned.evse,
             lease: Some(lease),
-            ..self.known(lane).cloned().unwrap_or_else(|| KnownOutlet {
-                station: lane.planned.station.clone(),
-                evse: lane.planned.evse,
-                floor_a: None,
-                grants_by: None,
-                unit: None,
-                lease: None,
-            })
+            ..self.known_or_new(lane)
         };
         self.replace(known);
     }
@@ -175,6 +185,18 @@ impl Memory {
 
     pub(super) fn is_not_written(&mut self) {
         self.changed = true;
+    }
+
+    fn known_or_new(&self, lane: &Lane) -> KnownOutlet {
+        self.known(lane).cloned().unwrap_or_else(|| KnownOutlet {
+            station: lane.planned.station.clone(),
+            evse: lane.planned.evse,
+            floor_a: None,
+            grants_by: None,
+            unit: None,
+            lease: None,
+            clock_lag_ms: None,
+        })
     }
 
     fn known(&self, lane: &Lane) -> Option<&KnownOutlet> {

@@ -42,7 +42,7 @@ use self::{
     memory::Memory,
     station::StationState,
 };
-use super::core::{SessionFacts, StationNews};
+use super::core::{ClockLag, SessionFacts, StationNews};
 use crate::Told;
 
 /// How often violations are counted, in ms.
@@ -337,7 +337,23 @@ impl Managed {
         }
     }
 
+    /// A station's messages tell how far its clock is behind.
+    fn has_clock(&mut self, station: &StationId, clock: ClockLag) {
+        for index in self.lanes_of(station) {
+            let lane = &mut self.lanes[index];
+            let before = std::mem::replace(&mut lane.clock, clock);
+            if clock.is_certain {
+                self.memory.note_clock(lane);
+            } else if before.is_certain {
+                tracing::info!(site = %self.site, %station, lag_ms = clock.ms, "the station's messages are late, or its clock is behind: it is granted nothing until that is known");
+            }
+        }
+    }
+
     fn goes_on(&mut self, station: &StationId, evse: u32, facts: &SessionFacts, now_ms: i64) {
+        if let Some(clock) = facts.clock {
+            self.has_clock(station, clock);
+        }
         let Some(index) = self.places.get(&(station.clone(), evse)).copied() else {
             return;
         };
@@ -348,7 +364,8 @@ impl Managed {
         if let Some(charging) = &mut lane.charging {
             charging.preferences = known;
         }
-        if let Some(draw) = facts.draw {
+        if let Some(mut draw) = facts.draw {
+            draw.at = draw.at.plus_ms(lane.clock.known_ms());
             self.is_measured(index, draw, now_ms);
         }
     }

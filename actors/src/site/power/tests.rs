@@ -1,5 +1,6 @@
 //! A managed site, told what happens step by step.
 
+mod clock;
 mod schedule;
 
 use model::{
@@ -211,6 +212,7 @@ fn facts(station: &str, key: &str, draw: Option<Draw>) -> SessionFacts {
         energy_wh: 1_000.0,
         power_w: 0.0,
         draw,
+        clock: None,
     }
 }
 

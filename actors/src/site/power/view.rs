@@ -104,6 +104,7 @@ impl Managed {
             _ if !online => Some(HeldBy::Offline),
             _ if self.controller.is_learning(now_ms) => Some(HeldBy::Learning),
             _ if self.alarms_now.iter().any(here) => Some(HeldBy::NotObeying),
+            _ if !lane.clock.is_certain => Some(HeldBy::Clock),
             Some(Held::Limit(limit)) => {
                 let (part, phase) = self.part_of(limit);
                 Some(HeldBy::Limit { part, phase })

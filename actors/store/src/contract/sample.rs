@@ -144,6 +144,7 @@ pub fn site_memory(station: &str) -> SiteMemory {
             amps: 16.1,
             ends_at: Timestamp(9_000),
         }),
+        clock_lag_ms: Some(50_000),
     };
     SiteMemory {
         epoch: 1_790_000_000_000,

@@ -1,0 +1,83 @@
+//! Stations whose clocks are behind.
+
+use super::*;
+
+const LAG_MS: i64 = 50 * SECOND_MS;
+
+fn with_clock(world: &mut World, ms: i64, is_certain: bool) {
+    let facts = SessionFacts {
+        clock: Some(ClockLag { ms, is_certain }),
+        ..facts("A", "one", None)
+    };
+    world.hear("A", StationNews::Session(1, Box::new(facts)));
+    world.settle();
+}
+
+fn ends_ms(profile: &ChargingProfile) -> i64 {
+    profile.valid_to.expect("it ends").0
+}
+
+#[test]
+fn a_grant_ends_by_the_stations_own_clock_when_it_should_by_ours() {
+    let mut world = World::set_up(power(), Nature::default());
+    world.profiles("A");
+    with_clock(&mut world, LAG_MS, true);
+    let grant = world.profiles("A").pop().expect("it is granted");
+    assert_eq!(ends_ms(&grant), world.now_ms + TIMING.lease_ms - LAG_MS);
+    let began = grant.start.expect("it has begun");
+    assert!(
+        began.0 < world.now_ms - LAG_MS,
+        "by the station's clock too"
+    );
+    let until = world.outlet("A").schedule[0].until;
+    assert_eq!(
+        until.map(|until| until.0),
+        Some(world.now_ms + TIMING.lease_ms),
+        "people are told our time"
+    );
+    // What its meter says now counts as said now.
+    world.draws("A", "one", 32.0, LAG_MS + 20 * SECOND_MS);
+    let seen = world.outlet("A").measured_at;
+    assert_eq!(seen.map(|at| at.0), Some(world.now_ms - 20 * SECOND_MS));
+    assert_eq!(world.outlet("A").measured_a, Some([32.0, 0.0, 0.0]));
+}
+
+#[test]
+fn a_station_whose_time_is_not_certain_stays_at_its_floor_until_it_is() {
+    let mut world = World::set_up(power(), Nature::default());
+    world.profiles("A");
+    with_clock(&mut world, LAG_MS, false);
+    assert!(world.profiles("A").is_empty());
+    let held_by = world.outlet("A").session.and_then(|it| it.held_by);
+    assert_eq!(held_by, Some(HeldBy::Clock));
+    with_clock(&mut world, 200, true);
+    let grant = world.profiles("A").pop().expect("it is granted");
+    assert_eq!(grant.periods[0].limit, 32.0);
+    assert_eq!(ends_ms(&grant), world.now_ms + TIMING.lease_ms - 200);
+}
+
+#[test]
+fn the_next_life_knows_which_clocks_are_behind() {
+    let mut world = World::set_up(power(), Nature::default());
+    with_clock(&mut world, LAG_MS, true);
+    let memory = world.managed.changed_memory().expect("it is to be written");
+    world.managed.changed_memory();
+    with_clock(&mut world, LAG_MS + 900, true);
+    assert_eq!(world.managed.changed_memory(), None, "about the same");
+    let site = sample::site_id("depot");
+    let next = Managed::new(
+        site,
+        power(),
+        Some(memory),
+        START_MS + 1,
+        TIMING,
+        world.now_ms,
+    );
+    world.managed = next.expect("it can be");
+    world.hear("A", StationNews::Connected(true));
+    world.pass(2);
+    world.profiles("A");
+    world.begins("A", "one");
+    let grant = world.profiles("A").pop().expect("it is granted");
+    assert_eq!(ends_ms(&grant), world.now_ms + TIMING.lease_ms - LAG_MS);
+}
