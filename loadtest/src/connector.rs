@@ -292,11 +292,12 @@ impl Connector {
     }
 
     pub(crate) fn reading(&self, desk: &Desk, now: Now) -> Reading {
-        self.meter.read(
+        let reading = self.meter.read(
             self.session().map(|session| &session.car),
             &self.offer(desk, now),
             desk.profile.tells_phases,
-        )
+        );
+        reading.told_with(&desk.profile.faults)
     }
 
     fn unplug(&mut self, desk: &mut Desk, now: Now) {

@@ -32,6 +32,12 @@ pub struct Faults {
     /// `takes-any-tx`: it takes a TxProfile for any transaction, or for the next one where none runs. Chargers that obey
     /// refuse those.
     pub takes_any_tx: bool,
+    /// `only-register`: its meter tells the energy register, and neither current nor power.
+    pub only_register: bool,
+    /// `only-voltage`: its meter tells neither energy nor current nor power.
+    pub only_voltage: bool,
+    /// `no-schedule`: it refuses to tell its composite schedule.
+    pub no_schedule: bool,
     /// `behind-50s`: its clock is so much behind, whatever it is told.
     pub clock_behind: Duration,
 }
@@ -56,13 +62,17 @@ impl FromStr for Faults {
                 "only-amperes" => faults.only = Some(RateUnit::Amperes),
                 "only-watts" => faults.only = Some(RateUnit::Watts),
                 "takes-any-tx" => faults.takes_any_tx = true,
+                "only-register" => faults.only_register = true,
+                "only-voltage" => faults.only_voltage = true,
+                "no-schedule" => faults.no_schedule = true,
                 _ => match (seconds(name, "delays-"), seconds(name, "behind-")) {
                     (Some(delay), _) => faults.obeys_after = delay,
                     (_, Some(behind)) => faults.clock_behind = behind,
                     (None, None) => {
                         return Err(format!(
                             "no fault is called {name}; there are delays-5s (any number of seconds), rejects, ignores, \
-                             each-connector, forgets, keeps-offline, only-amperes, only-watts, takes-any-tx, behind-50s"
+                             each-connector, forgets, keeps-offline, only-amperes, only-watts, takes-any-tx, only-register, \
+                             only-voltage, no-schedule, behind-50s"
                         ));
                     }
                 },

@@ -2,6 +2,7 @@
 
 use crate::car::{Car, watts};
 use crate::evse::Offer;
+use crate::faults::Faults;
 
 /// The import register of one connector. It never runs backwards and lives as long as the charger.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -37,6 +38,8 @@ impl Meter {
             by_phase: (by_phase && !offer.dc).then_some(offer.phases),
             voltage_v: offer.volts,
             soc_percent: car.map(|car| car.soc_percent() as u8),
+            only_register: false,
+            only_voltage: false,
         }
     }
 }
@@ -56,9 +59,20 @@ pub(crate) struct Reading {
     pub(crate) voltage_v: f64,
     /// SoC, in percent; none when no car is there.
     pub(crate) soc_percent: Option<u8>,
+    /// Nothing but the register is told.
+    pub(crate) only_register: bool,
+    /// Nothing but the voltage is told.
+    pub(crate) only_voltage: bool,
 }
 
 impl Reading {
+    /// As a meter with such faults tells it.
+    pub(crate) fn told_with(mut self, faults: &Faults) -> Self {
+        self.only_register = faults.only_register;
+        self.only_voltage = faults.only_voltage;
+        self
+    }
+
     /// What is told of current and voltage: the phase, if it is told, with its amperes and volts.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (Option<usize>, f64, f64)> {
         let most = self.current_a.iter().copied().fold(0.0, f64::max);

@@ -192,21 +192,30 @@ fn samples(reading: &Reading, context: &'static str) -> Vec<SampledValue> {
         unit,
     };
     let mut samples = Vec::with_capacity(5);
-    samples.push(sample(
-        reading.register_wh.to_string(),
-        "Energy.Active.Import.Register",
-        "Wh",
-    ));
-    samples.push(sample(
-        format!("{:.0}", reading.power_w),
-        "Power.Active.Import",
-        "W",
-    ));
+    if !reading.only_voltage {
+        samples.push(sample(
+            reading.register_wh.to_string(),
+            "Energy.Active.Import.Register",
+            "Wh",
+        ));
+    }
+    if reading.only_register {
+        return samples;
+    }
+    if !reading.only_voltage {
+        samples.push(sample(
+            format!("{:.0}", reading.power_w),
+            "Power.Active.Import",
+            "W",
+        ));
+    }
     for (phase, amps, volts) in reading.lines() {
-        samples.push(SampledValue {
-            phase: phase.map(|it| ["L1", "L2", "L3"][it]),
-            ..sample(format!("{amps:.2}"), "Current.Import", "A")
-        });
+        if !reading.only_voltage {
+            samples.push(SampledValue {
+                phase: phase.map(|it| ["L1", "L2", "L3"][it]),
+                ..sample(format!("{amps:.2}"), "Current.Import", "A")
+            });
+        }
         samples.push(SampledValue {
             phase: phase.map(|it| ["L1-N", "L2-N", "L3-N"][it]),
             ..sample(format!("{volts:.1}"), "Voltage", "V")

@@ -215,17 +215,26 @@ fn samples(reading: &Reading, context: &'static str) -> Vec<SampledValue> {
         unit_of_measure: Unit { unit },
     };
     let mut samples = Vec::with_capacity(5);
-    samples.push(sample(
-        reading.register_wh as f64,
-        "Energy.Active.Import.Register",
-        "Wh",
-    ));
-    samples.push(sample(reading.power_w.round(), "Power.Active.Import", "W"));
+    if !reading.only_voltage {
+        samples.push(sample(
+            reading.register_wh as f64,
+            "Energy.Active.Import.Register",
+            "Wh",
+        ));
+    }
+    if reading.only_register {
+        return samples;
+    }
+    if !reading.only_voltage {
+        samples.push(sample(reading.power_w.round(), "Power.Active.Import", "W"));
+    }
     for (phase, amps, volts) in reading.lines() {
-        samples.push(SampledValue {
-            phase: phase.map(|it| ["L1", "L2", "L3"][it]),
-            ..sample((amps * 100.0).round() / 100.0, "Current.Import", "A")
-        });
+        if !reading.only_voltage {
+            samples.push(SampledValue {
+                phase: phase.map(|it| ["L1", "L2", "L3"][it]),
+                ..sample((amps * 100.0).round() / 100.0, "Current.Import", "A")
+            });
+        }
         samples.push(SampledValue {
             phase: phase.map(|it| ["L1-N", "L2-N", "L3-N"][it]),
             ..sample(volts, "Voltage", "V")

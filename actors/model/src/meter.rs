@@ -209,9 +209,9 @@ impl MeterSample {
         self.values.iter().find(of)?.value
     }
 
-    /// `L1`, `L1-N`, `L1-L2` are the first phase, and so on.
+    /// `L1`, `L1-N`, `L1-L2` are the first phase, and so on. Nothing is known of any where one is told and cannot be read.
     fn by_phase(&self, wanted: &Measurand) -> [Option<f64>; 3] {
-        let mut phases = [None; 3];
+        let (mut phases, mut told) = ([None; 3], [false; 3]);
         for value in &self.values {
             if value.measurand != *wanted || value.location != Location::Outlet {
                 continue;
@@ -221,8 +221,14 @@ impl MeterSample {
                 _ => continue,
             };
             phases[phase] = value.value.or(phases[phase]);
+            told[phase] = true;
         }
-        phases
+        let is_read = |phase: usize| phases[phase].is_some() || !told[phase];
+        if (0..3).all(is_read) {
+            phases
+        } else {
+            [None; 3]
+        }
     }
 
     fn total(&self, wanted: &Measurand) -> Option<f64> {
@@ -275,6 +281,13 @@ mod tests {
             of(Measurand::Voltage, 220.0, Some("L2-N")),
         ];
         assert_eq!(currents(by_power), Some([10.0, 10.0, 0.0]));
+        let unreadable = SampledValue {
+            value: None,
+            raw: Some("NaN".into()),
+            ..of(Measurand::CurrentImport, 0.0, Some("L1"))
+        };
+        let other = of(Measurand::CurrentImport, 3.0, Some("L2"));
+        assert_eq!(currents(vec![unreadable, other]), None, "L1 is not 0");
         assert_eq!(
             currents(vec![of(Measurand::PowerImport, 2_300.0, None)]),
             None

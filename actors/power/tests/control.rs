@@ -277,3 +277,51 @@ fn a_controller_that_is_told_its_predecessors_grants_goes_on_at_once_and_books_t
     let commands = controller.reconcile(ended_ms).commands;
     assert!(sent(&commands).contains(&(1, 30.0)), "{commands:?}");
 }
+
+#[test]
+fn who_has_more_than_its_floor_and_shows_nothing_is_booked_at_all_it_can_draw_until_it_does() {
+    let settings = Settings::default();
+    let (mut controller, begun_ms) = controller(6.0);
+    controller.wish(0, wish(1), begun_ms);
+    let mut alarms = Vec::new();
+    let mut pass = |controller: &mut Controller, from_ms: i64, to_ms: i64, sees: bool| {
+        for now_ms in (from_ms..=to_ms).step_by(5_000) {
+            if sees {
+                controller.measured(0, 5.0, now_ms, now_ms);
+            }
+            let plan = controller.reconcile(now_ms);
+            accept(controller, &plan.commands, now_ms);
+            alarms = plan.alarms;
+        }
+        alarms.clone()
+    };
+    let unseen_ms = begun_ms + settings.verify_ms;
+    assert_eq!(pass(&mut controller, begun_ms, unseen_ms, false), []);
+    assert_eq!(controller.booked_a(0), 24.0);
+    let later_ms = unseen_ms + 10 * settings.verify_ms;
+    let alarms = pass(&mut controller, unseen_ms + 5_000, later_ms, false);
+    assert_eq!(alarms, [Alarm::Unverified(0), Alarm::Exceeded(0)]);
+    assert_eq!(controller.booked_a(0), 32.0);
+    assert_eq!(controller.view(0, later_ms).granted_a, 24.0, "it goes on");
+    // Its leases end while it is away: it was not seen to obey them.
+    controller.online(0, false);
+    controller.reconcile(later_ms + 2 * settings.lasts_ms());
+    assert_eq!(controller.booked_a(0), 32.0);
+    controller.online(0, true);
+    let seen_ms = later_ms + 3 * settings.lasts_ms();
+    assert_eq!(pass(&mut controller, seen_ms, seen_ms + 5_000, true), []);
+    assert_eq!(controller.booked_a(0), 24.0, "one reading shows it");
+    let end_ms = seen_ms + 10 * settings.verify_ms;
+    assert_eq!(pass(&mut controller, seen_ms + 5_000, end_ms, true), []);
+}
+
+#[test]
+fn who_has_no_more_than_its_floor_need_not_show_what_it_does() {
+    let (mut controller, begun_ms) = controller(15.0);
+    controller.wish(0, wish(1), begun_ms);
+    controller.wish(1, wish(2), begun_ms);
+    for now_ms in (begun_ms..begun_ms + 3_600_000).step_by(5_000) {
+        assert_eq!(controller.reconcile(now_ms).alarms, []);
+    }
+    assert_eq!(controller.booked_a(0), 15.0);
+}

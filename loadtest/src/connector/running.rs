@@ -35,7 +35,8 @@ impl Connector {
             transaction: session.id.as_deref(),
             seq_no: session.seq_no,
             at: now.wall,
-            reading: self.meter.read(Some(&session.car), &offer, by_phase),
+            reading: (self.meter.read(Some(&session.car), &offer, by_phase))
+                .told_with(&desk.profile.faults),
             status: session.status,
             offline: !desk.online,
         };

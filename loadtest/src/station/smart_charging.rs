@@ -45,7 +45,8 @@ impl Station {
 
     pub(super) fn composite(&self, request: &CompositeRequest, now: Now) -> String {
         let build = self.desk.build();
-        let refused = request.evse > build.evses || !build.takes(request.unit);
+        let refused =
+            build.faults.no_schedule || request.evse > build.evses || !build.takes(request.unit);
         // Schedules are told in whole seconds.
         let from_s = now.wall.timestamp();
         let from = chrono::DateTime::from_timestamp(from_s, 0).unwrap_or(now.wall);

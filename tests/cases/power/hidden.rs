@@ -31,3 +31,78 @@ async fn a_station_whose_clock_is_behind_falls_to_its_floor_no_later_than_others
     let lease = Duration::from_millis(LEASE_MS);
     assert!(took < lease + Duration::from_secs(5), "{took:?}");
 }
+
+fn unseen(ignores: bool, only_register: bool, no_schedule: bool) -> Faults {
+    Faults {
+        ignores,
+        only_register,
+        only_voltage: !only_register,
+        no_schedule,
+        ..Faults::default()
+    }
+}
+
+#[tokio::test]
+async fn a_station_that_shows_nothing_of_what_it_draws_is_booked_at_all_it_can_and_the_others_make_room()
+ {
+    for (version, only_register, alarm) in [
+        (Version::V16, false, "unverified"),
+        (Version::V201, true, "overdrawn"),
+    ] {
+        let hub = hub();
+        let hides = unseen(true, only_register, true);
+        let plans = vec![
+            ("GOOD", Version::V16, Faults::default(), vec![(10, LONG)]),
+            ("BAD", version, hides, vec![(10, LONG)]),
+        ];
+        let site = Site::start(&hub, 40.0, plans).await;
+        let view = site
+            .until("an alarm is raised", |view| {
+                alarms(view).contains(&(alarm, "BAD"))
+            })
+            .await;
+        assert_eq!(of(&view, "BAD")["reserved_a"], MOST_A, "{view:#}");
+        site.until_flows("the other makes room", |flows| flows.offered_a() <= 40.0)
+            .await;
+        site.flows.most_a();
+        let lasts = Duration::from_millis(LEASE_MS + MARGIN_MS);
+        sleep(2 * lasts).await;
+        let most_a = site.flows.most_a();
+        assert!(most_a <= 40.0, "{most_a}: {alarm}");
+        assert!(site.flows.offered_by("GOOD") >= FLOOR_A);
+    }
+}
+
+#[tokio::test]
+async fn a_station_without_a_meter_of_use_that_obeys_is_charged_by_like_any_other() {
+    let hub = hub();
+    let plans = vec![
+        (
+            "SHOWS",
+            Version::V16,
+            unseen(false, false, false),
+            vec![(6, LONG)],
+        ),
+        (
+            "COUNTS",
+            Version::V201,
+            unseen(false, true, true),
+            vec![(6, LONG)],
+        ),
+    ];
+    let site = Site::start(&hub, 40.0, plans).await;
+    // One that tells how full its battery is weighs otherwise.
+    let both_charge = |flows: &Flows| {
+        flows.offered_by("SHOWS") > 2.0 * FLOOR_A && flows.offered_by("COUNTS") > 2.0 * FLOOR_A
+    };
+    site.until_flows("both charge with about half of it", both_charge)
+        .await;
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_millis(6 * (LEASE_MS + MARGIN_MS)) {
+        let view = site.live().await;
+        assert!(alarms(&view).is_empty(), "{view:#}");
+        assert!(both_charge(&site.flows), "{view:#}");
+        sleep(Duration::from_millis(200)).await;
+    }
+    assert!(site.flows.most_a() <= 40.0);
+}

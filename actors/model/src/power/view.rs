@@ -132,7 +132,7 @@ pub enum HeldBy {
     Waits,
     /// Its station is not connected.
     Offline,
-    /// Its station cannot be limited, or does not answer, or refuses.
+    /// Its station cannot be limited, or does not answer, or refuses, or shows nothing of what it does.
     NotObeying,
     /// Nothing is granted yet after a restart.
     Learning,
@@ -165,6 +165,9 @@ pub enum PowerAlarmKind {
     CannotLimit,
     /// The outlet drew more than it may, or shows a schedule that allows it.
     Overdrawn,
+    /// The outlet has more than its floor, and neither its meter nor its schedule shows for some time that it obeys: it is
+    /// booked at the most it can draw.
+    Unverified,
     /// The outlet refuses grants.
     Refuses,
     /// The station leaves commands unanswered.

@@ -17,6 +17,9 @@
 //! 6. **Accepted is not applied.** An outlet that is seen to draw more than it may is booked at the most it can draw
 //!    until its meter has shown for a whole lease that it does no more, or its session is over: the others make room,
 //!    and an alarm is raised. That nothing is heard of it proves nothing.
+//! 7. **Unseen is not obeyed.** An outlet that has had more than its floor for some time and showed nothing of what it
+//!    does, neither by a meter nor by its schedule, is booked at the most it can draw until it does, or its session is
+//!    over. It keeps what it has, and an alarm is raised.
 
 mod book;
 mod settings;
@@ -122,6 +125,12 @@ struct State {
     /// What was sent and not answered, the oldest first.
     unanswered: Vec<(CommandId, i64)>,
     measured_a: Option<(f64, i64)>,
+    /// Since when it may draw more than its floor.
+    raised_ms: Option<i64>,
+    /// When it last showed what it does.
+    shown_ms: Option<i64>,
+    /// It may draw more than its floor, and has shown nothing for too long.
+    is_unverified: bool,
     grant: Option<Grant>,
 }
 
@@ -192,6 +201,8 @@ impl Controller {
             if state.wish.is_some() {
                 state.book.trust();
             }
+            state.raised_ms = None;
+            state.is_unverified = false;
             state.since_ms = now_ms;
             state.charging = false;
             state.refused_until_ms = None;
@@ -210,13 +221,16 @@ impl Controller {
         }
     }
 
-    /// What the outlet draws, the greatest of its phases in A, read at that time.
+    /// What the outlet draws, the greatest of its phases in A, read at that time; of an average, when it began. Or what its
+    /// station shows that it may draw.
     pub fn measured(&mut self, outlet: usize, amps: f64, at_ms: i64, now_ms: i64) {
         let allowed = self.allowed_a(outlet) + self.settings.tolerance_a;
         let lasts_ms = self.settings.lasts_ms();
         let learning = now_ms < self.learns_until_ms;
         let state = &mut self.outlets[outlet];
         state.measured_a = Some((amps, at_ms));
+        state.shown_ms = Some(now_ms);
+        state.is_unverified = false;
         if amps <= allowed {
             state.book.obeys(at_ms, lasts_ms);
         } else if !state.book.was_more_at(at_ms, self.settings.margin_ms) {
@@ -241,6 +255,7 @@ impl Controller {
                 .unanswered
                 .retain(|(_, sent_ms)| now_ms - sent_ms <= again_ms);
         }
+        self.verify(now_ms);
         if now_ms < self.learns_until_ms {
             return Plan {
                 commands: Vec::new(),
@@ -252,6 +267,22 @@ impl Controller {
         let commands = self.commands(&goal, &budget, now_ms);
         let alarms = self.alarms(Some(&budget), now_ms);
         Plan { commands, alarms }
+    }
+
+    /// Finds those that may draw more than their floors and have shown nothing for too long.
+    fn verify(&mut self, now_ms: i64) {
+        for (state, outlet) in self.outlets.iter_mut().zip(self.site.outlets()) {
+            let raised = state.wish.is_some() && state.book.most_a() > outlet.floor_a + SAME_A;
+            if !raised {
+                state.raised_ms = None;
+                continue;
+            }
+            let raised_ms = *state.raised_ms.get_or_insert(now_ms);
+            let seen_ms = state
+                .shown_ms
+                .map_or(raised_ms, |shown| shown.max(raised_ms));
+            state.is_unverified |= now_ms - seen_ms > self.settings.verify_ms;
+        }
     }
 
     /// What the limits leave, now and for as long as a grant of now may last.
@@ -284,12 +315,10 @@ impl Controller {
             self.outlets[ask.outlet].grant = Some(*grant);
         }
         (asks.iter().zip(grants))
-            .map(
-                |(ask, grant)| match self.outlets[ask.outlet].book.is_suspect() {
-                    true => (ask.outlet, ask.now_a),
-                    false => (ask.outlet, round(grant.amps, ask)),
-                },
-            )
+            .map(|(ask, grant)| match self.outlets[ask.outlet].is_doubted() {
+                true => (ask.outlet, ask.now_a),
+                false => (ask.outlet, round(grant.amps, ask)),
+            })
             .collect()
     }
 
@@ -306,8 +335,9 @@ impl Controller {
             Some(_) => now_a,
             None => wish.most_a.min(it.most_a),
         };
-        // The others make room for all that one can draw who draws more than it may; it is told no other limit meanwhile.
-        let least_a = match state.book.is_suspect() {
+        // The others make room for all that one can draw who draws more than it may, or may do so unseen; it is told no
+        // other limit meanwhile.
+        let least_a = match state.is_doubted() {
             true => it.most_a,
             false => it.floor_a,
         };
@@ -425,7 +455,7 @@ impl Controller {
 
     /// What the outlet may draw, in A.
     pub fn booked_a(&self, outlet: usize) -> f64 {
-        match self.outlets[outlet].book.is_suspect() {
+        match self.outlets[outlet].is_doubted() {
             true => self.site.outlets()[outlet].most_a,
             false => self.allowed_a(outlet),
         }
@@ -445,6 +475,11 @@ impl State {
     /// Whether there is a point in telling the station: it is there, can be limited, and answers.
     fn may_be_told(&self, outlet: &Outlet, settings: &Settings, now_ms: i64) -> bool {
         self.online && !outlet.unlimitable && self.has_floor && !self.is_silent(settings, now_ms)
+    }
+
+    /// Whether it may not be taken to do as it is told.
+    fn is_doubted(&self) -> bool {
+        self.book.is_suspect() || self.is_unverified
     }
 
     /// Whether it leaves commands unanswered.

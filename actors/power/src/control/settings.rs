@@ -15,6 +15,8 @@ pub struct Settings {
     pub silent_ms: i64,
     /// How long one who refused is offered no more.
     pub refused_ms: i64,
+    /// Who has more than its floor and shows nothing of what it does for so long is taken for unverified.
+    pub verify_ms: i64,
     /// How old a reading may be.
     pub fresh_ms: i64,
     /// How much more than allowed a meter may show, in A.
@@ -39,6 +41,7 @@ impl Default for Settings {
             renew_ms: 15_000,
             silent_ms: 30_000,
             refused_ms: 300_000,
+            verify_ms: 120_000,
             fresh_ms: 60_000,
             tolerance_a: 1.0,
             rules: Rules::default(),

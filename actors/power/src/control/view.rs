@@ -25,6 +25,8 @@ pub enum Alarm {
     CannotLimit(usize),
     /// This outlet drew more than it may.
     Overdrawn(usize),
+    /// This outlet has more than its floor and shows nothing of what it draws: it is booked at the most it can draw.
+    Unverified(usize),
     /// This outlet refuses grants.
     Refuses(usize),
     /// This outlet's station leaves commands unanswered.
@@ -58,6 +60,9 @@ impl Controller {
             }
             if state.book.is_suspect() {
                 alarms.push(Alarm::Overdrawn(outlet));
+            }
+            if state.is_unverified {
+                alarms.push(Alarm::Unverified(outlet));
             }
             if state.refused_until_ms.is_some() {
                 alarms.push(Alarm::Refuses(outlet));

@@ -10,11 +10,6 @@ use super::{
 };
 use crate::{Told, metrics};
 
-/// An outlet whose meter is silent is asked for its schedule so often, in ms.
-const LOOK_EVERY_MS: i64 = 60_000;
-/// A meter that said nothing for so long is silent, in ms.
-const SILENT_METER_MS: i64 = 60_000;
-
 impl Managed {
     /// What a station's answer means; what to say next.
     pub(super) fn take_answer(
@@ -166,16 +161,18 @@ impl Managed {
         self.saying(index, command, About::Forgotten)
     }
 
-    /// Outlets that charge and whose meters say nothing are asked what limits they have.
+    /// Outlets that charge and whose meters have said nothing for a lease are asked what limits they have, once a lease:
+    /// before they are taken for unverified.
     pub(super) fn look_at_silent_meters(&mut self, now_ms: i64) -> Vec<Saying> {
+        let every_ms = self.settings.lasts_ms();
         let mut sayings = Vec::new();
         for index in 0..self.lanes.len() {
             let lane = &mut self.lanes[index];
             let drawn_ms = lane.draw.map_or(i64::MIN, |draw| draw.at.0);
             let due = lane.charging.is_some()
                 && lane.planned.limitable
-                && now_ms.saturating_sub(drawn_ms) > SILENT_METER_MS
-                && now_ms - lane.looked_ms > LOOK_EVERY_MS;
+                && now_ms.saturating_sub(drawn_ms) > every_ms
+                && now_ms - lane.looked_ms > every_ms;
             let station = self.stations.get(&lane.planned.station);
             if due && station.is_some_and(|it| it.online && it.is_set_up) {
                 lane.looked_ms = now_ms;

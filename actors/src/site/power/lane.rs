@@ -8,6 +8,7 @@ use power::{Outlet, Priority, Wish};
 
 use super::{
     ClockLag, Draw, SessionFacts,
+    register::Register,
     schedule::{Taken, shown_schedule},
 };
 
@@ -41,6 +42,7 @@ pub(super) struct Lane {
     /// Until then a grant may have effect that did not end with its session, or whose session is out of sight, in ms.
     pub(super) persists_until_ms: i64,
     pub(super) draw: Option<Draw>,
+    pub(super) register: Register,
     /// A decrease that no meter has shown yet: to how much, and when it was sent.
     pub(super) lowering: Option<(f64, i64)>,
     /// The profiles that its station took.
@@ -89,6 +91,7 @@ impl Lane {
             number: 0,
             persists_until_ms: 0,
             draw: None,
+            register: Register::default(),
             lowering: None,
             taken: Taken::default(),
             looked_ms: 0,
@@ -359,6 +362,7 @@ impl Lane {
         });
         self.told_a = None;
         self.lowering = None;
+        self.register = Register::default();
     }
 
     /// The token whose group is to be looked up.

@@ -18,10 +18,17 @@ pub(crate) struct Draw {
     pub(super) power_w: Option<f64>,
     /// A current of no phase, in A.
     pub(super) plain_a: Option<f64>,
+    /// What the energy register shows, in Wh.
+    pub(super) register_wh: Option<f64>,
     /// The battery's charge in percent.
     pub(super) battery_pct: Option<f64>,
 }
 
+/// How far below zero a meter may be that shows nothing, in A and W.
+const NOISE_A: f64 = 0.5;
+const NOISE_W: f64 = 100.0;
+/// How much above what is configured the voltage may be (EN 50160), where a current is told by energy alone.
+const VOLTS_MOST: f64 = 1.1;
 /// What phases have to neutral where a station does not measure it, in V: outlets are counted by their configured one
 /// where it matters.
 const USUAL_PHASE_V: f64 = 230.0;
@@ -30,19 +37,32 @@ impl Draw {
     /// What the newest of these readings says, if it says anything.
     pub(crate) fn of(samples: &[MeterSample]) -> Option<Self> {
         let draws = samples.iter().filter_map(|sample| {
+            let currents_a = sample.currents_a(USUAL_PHASE_V);
             let draw = Self {
                 at: sample.at,
-                currents_a: sample.currents_a(USUAL_PHASE_V),
-                power_w: sample.power_w(),
-                plain_a: sample.plain_current_a(),
+                currents_a: currents_a.and_then(|currents| {
+                    let [one, two, three] = currents.map(|amps| sound(amps, NOISE_A));
+                    Some([one?, two?, three?])
+                }),
+                power_w: sample.power_w().and_then(|watts| sound(watts, NOISE_W)),
+                plain_a: (sample.plain_current_a()).and_then(|amps| sound(amps, NOISE_A)),
+                register_wh: sample.energy_wh().and_then(|wh| sound(wh, 0.0)),
                 battery_pct: sample.state_of_charge_pct(),
             };
-            let says =
-                draw.currents_a.is_some() || draw.power_w.is_some() || draw.plain_a.is_some();
-            says.then_some(draw)
+            (draw.tells_flow() || draw.register_wh.is_some()).then_some(draw)
         });
-        draws.max_by_key(|draw| draw.at)
+        draws.max_by_key(|draw| (draw.at, draw.tells_flow()))
     }
+
+    /// Whether it says by itself what flows.
+    fn tells_flow(&self) -> bool {
+        self.currents_a.is_some() || self.power_w.is_some() || self.plain_a.is_some()
+    }
+}
+
+/// A reading that can be one: what is below zero by more than noise, or no number, is none, and proves nothing.
+fn sound(value: f64, noise: f64) -> Option<f64> {
+    (value.is_finite() && value >= -noise).then_some(value.max(0.0))
 }
 
 impl Managed {
@@ -55,20 +75,37 @@ impl Managed {
         if lane.draw.is_some_and(|last| last.at > draw.at) {
             return;
         }
-        lane.draw = Some(draw);
-        let Some(phases) = lane.drawn_a(&draw) else {
-            return;
+        let (draw, most_a, since_ms) = if draw.tells_flow() {
+            let Some(phases) = lane.drawn_a(&draw) else {
+                return;
+            };
+            (draw, phases.into_iter().fold(0.0, f64::max), draw.at.0)
+        } else {
+            let half_a = self.settings.tolerance_a / 2.0;
+            let step_w = lane.watts(half_a);
+            let Some(average) = lane.register.reads(draw.register_wh, draw.at, step_w) else {
+                return;
+            };
+            let draw = Draw {
+                power_w: Some(average.watts),
+                ..draw
+            };
+            (
+                draw,
+                average.watts / lane.watts(VOLTS_MOST),
+                average.since_ms,
+            )
         };
-        let most_a = phases.into_iter().fold(0.0, f64::max);
+        lane.draw = Some(draw);
         if let Some((amps, sent_ms)) = lane.lowering
-            && draw.at.0 >= sent_ms
+            && since_ms >= sent_ms
             && most_a <= amps + self.settings.tolerance_a
         {
             lane.lowering = None;
             ::metrics::histogram!(metrics::POWER_DECREASE_SECONDS)
                 .record((now_ms - sent_ms) as f64 / 1_000.0);
         }
-        self.controller.measured(index, most_a, draw.at.0, now_ms);
+        self.controller.measured(index, most_a, since_ms, now_ms);
     }
 
     /// The site's meter says what flows at a part, per phase in A: without the outlets below it, or with them.

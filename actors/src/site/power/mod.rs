@@ -19,6 +19,7 @@ mod lane;
 mod memory;
 mod meter;
 pub(super) mod plan;
+mod register;
 mod say;
 mod schedule;
 mod station;
@@ -40,6 +41,7 @@ pub use self::schedule::shown_schedule;
 use self::{
     lane::{Floor, Lane},
     memory::Memory,
+    register::Register,
     station::StationState,
 };
 use super::core::{ClockLag, SessionFacts, StationNews};
@@ -120,6 +122,7 @@ impl Managed {
             margin_ms: timing.margin_ms,
             renew_ms: timing.lease_ms / 3,
             silent_ms: timing.lease_ms * 2 / 3,
+            verify_ms: 2 * (timing.lease_ms + timing.margin_ms),
             rules: power::Rules {
                 method: plan::method(power.plan.sharing),
                 ..power::Rules::default()
@@ -388,6 +391,7 @@ impl Managed {
         if lane.charging.as_ref().map(|it| it.facts.id) == Some(session) {
             lane.charging = None;
             lane.draw = None;
+            lane.register = Register::default();
             lane.lowering = None;
             lane.told_a = None;
             self.memory.is_over(session);

@@ -2,6 +2,7 @@
 
 mod clock;
 mod schedule;
+mod unseen;
 
 use model::{
     ChargingAnswer, ChargingAsk, ChargingProfile, ChargingTraits, Command, HeldBy, PlannedOutlet,
@@ -169,6 +170,7 @@ impl World {
             currents_a: Some([amps, 0.0, 0.0]),
             power_w: None,
             plain_a: None,
+            register_wh: None,
             battery_pct: None,
         };
         let facts = facts(station, key, Some(draw));
@@ -252,7 +254,11 @@ fn a_station_gets_its_floor_and_its_session_a_lease() {
 
 #[test]
 fn two_sessions_share_and_a_set_point_lowers_both_at_once() {
-    let mut world = World::set_up(power(), Nature::default());
+    let shows_its_floor = Nature {
+        shows_a: Some(6.0),
+        ..Nature::default()
+    };
+    let mut world = World::set_up(power(), shows_its_floor);
     world.begins("A", "one");
     world.begins("B", "two");
     assert_eq!(world.outlet("A").granted_a, 20.0);

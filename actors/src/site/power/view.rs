@@ -160,6 +160,12 @@ impl Managed {
                 Ok(*index),
                 "draws more than it was granted, or shows a schedule that allows it: it is booked at the most it can draw",
             ),
+            Alarm::Unverified(index) => (
+                PowerAlarmKind::Unverified,
+                Ok(*index),
+                "shows neither by meter values nor by its composite schedule what it draws: it is booked at the most it can \
+                 draw; have its station tell Current.Import, or the energy register",
+            ),
             Alarm::Refuses(index) => (
                 PowerAlarmKind::Refuses,
                 Ok(*index),

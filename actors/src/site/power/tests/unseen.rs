@@ -1,0 +1,141 @@
+//! Stations that show little or nothing of what they draw.
+
+use model::{Location, Measurand, MeterSample, SampledValue};
+
+use super::*;
+
+const LASTS_S: i64 = (TIMING.lease_ms + TIMING.margin_ms) / SECOND_MS;
+
+/// What a station tells with one measurand, of each of these phases.
+fn tells(world: &World, measurand: &Measurand, values: &[(Option<&str>, f64)]) -> Option<Draw> {
+    let values = values.iter().map(|(phase, value)| SampledValue {
+        measurand: measurand.clone(),
+        value: Some(*value),
+        unit: String::new(),
+        phase: phase.map(str::to_owned),
+        location: Location::Outlet,
+        context: None,
+        raw: None,
+    });
+    Draw::of(&[MeterSample {
+        at: Timestamp(world.now_ms),
+        values: values.collect(),
+    }])
+}
+
+fn says(world: &mut World, draw: Option<Draw>) {
+    let facts = facts("A", "one", draw);
+    world.hear("A", StationNews::Session(1, Box::new(facts)));
+    world.settle();
+}
+
+/// Behind 40 A: A charges, and B beside it.
+fn charging(nature: Nature) -> World {
+    let mut world = World::set_up(power(), nature);
+    world.begins("A", "one");
+    world.begins("B", "two");
+    world
+}
+
+#[test]
+fn what_is_below_zero_or_no_number_is_no_reading() {
+    let world = World::set_up(power(), Nature::default());
+    let current = Measurand::CurrentImport;
+    let of = |values: &[(Option<&str>, f64)]| tells(&world, &current, values);
+    assert_eq!(of(&[(Some("L1"), -16.0), (Some("L2"), 3.0)]), None);
+    assert_eq!(of(&[(Some("L1"), f64::NAN)]), None);
+    assert_eq!(of(&[(None, f64::INFINITY)]), None);
+    assert_eq!(
+        tells(&world, &Measurand::PowerImport, &[(None, -7_000.0)]),
+        None
+    );
+    let noise = of(&[(Some("L1"), -0.02)]).expect("it draws nothing");
+    assert_eq!(noise.currents_a, Some([0.0; 3]));
+}
+
+#[test]
+fn who_shows_nothing_of_use_is_unverified_after_two_leases_and_goes_on_and_the_others_make_room() {
+    let mut world = charging(Nature::default());
+    let pass = |world: &mut World, seconds: i64, sign: f64| {
+        for _ in 0..seconds {
+            let draw = tells(
+                world,
+                &Measurand::CurrentImport,
+                &[(Some("L1"), sign * 18.0)],
+            );
+            says(world, draw);
+            world.draws("B", "two", 6.0, 0);
+            world.pass(1);
+        }
+    };
+    pass(&mut world, 2 * LASTS_S, -1.0);
+    assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+    pass(&mut world, 5, -1.0);
+    assert_eq!(world.alarms()[0], PowerAlarmKind::Unverified);
+    assert_eq!(world.outlet("A").reserved_a, 32.0);
+    assert_eq!(world.outlet("B").granted_a, 8.0);
+    let held_by = world.outlet("A").session.and_then(|it| it.held_by);
+    assert_eq!(held_by, Some(HeldBy::NotObeying));
+    pass(&mut world, LASTS_S, -1.0);
+    assert_eq!(world.outlet("A").granted_a, 20.0, "it goes on");
+    pass(&mut world, LASTS_S, 1.0);
+    assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+    assert_eq!(world.outlet("B").granted_a, 20.0);
+}
+
+#[test]
+fn readings_of_yesterday_show_nothing() {
+    let mut world = charging(Nature::default());
+    for _ in 0..2 * LASTS_S + 5 {
+        world.draws("A", "one", 10.0, 24 * 3_600 * SECOND_MS);
+        world.draws("B", "two", 6.0, 0);
+        world.pass(1);
+    }
+    assert_eq!(world.outlet("A").measured_a, None);
+    assert_eq!(world.alarms()[0], PowerAlarmKind::Unverified);
+}
+
+#[test]
+fn who_has_no_meter_and_shows_a_schedule_that_is_its_grants_is_not_doubted() {
+    let shows = Nature {
+        shows_a: Some(6.0),
+        ..Nature::default()
+    };
+    let mut world = charging(shows);
+    world.nature.shows_a = Some(20.0);
+    world.pass(20 * LASTS_S);
+    assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+    assert_eq!(world.outlet("A").granted_a, 20.0);
+    world.nature.shows_a = Some(32.0);
+    world.pass(2 * LASTS_S);
+    assert!(world.alarms().contains(&PowerAlarmKind::Overdrawn));
+}
+
+#[test]
+fn a_register_alone_shows_what_is_drawn() {
+    let mut world = charging(Nature::default());
+    let mut wh = 1_234_567.0_f64;
+    let mut pass = |world: &mut World, seconds: i64, amps: f64| {
+        for second in 0..seconds {
+            wh += amps * 690.0 / 3_600.0;
+            if second % 10 == 0 {
+                let draw = tells(
+                    world,
+                    &Measurand::EnergyImportRegister,
+                    &[(None, wh.floor())],
+                );
+                says(world, draw);
+            }
+            world.draws("B", "two", 6.0, 0);
+            world.pass(1);
+        }
+    };
+    pass(&mut world, 4 * LASTS_S, 20.0);
+    assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+    let measured = world.outlet("A").measured_a.expect("it is derived");
+    assert!((19.0..=21.0).contains(&measured[0]), "{measured:?}");
+    assert_eq!(measured[0], measured[2]);
+    pass(&mut world, 60, 30.0);
+    assert!(world.alarms().contains(&PowerAlarmKind::Overdrawn));
+    assert_eq!(world.outlet("A").reserved_a, 32.0);
+}
