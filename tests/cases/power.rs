@@ -172,6 +172,20 @@ impl Site {
     }
 }
 
+/// What chargers are that connect there.
+fn profile(address: &str, version: Version, faults: Faults) -> Profile {
+    let target = format!("ws://{address}/ocpp/{{id}}");
+    let target = Target::new(&target, None).expect("a target");
+    Profile {
+        faults,
+        tells_phases: true,
+        look_every: Some(Duration::from_millis(50)),
+        meter_interval: Duration::from_secs(1),
+        token: "DRIVER".into(),
+        ..Profile::new(target, version)
+    }
+}
+
 /// A charger that connects there, with one outlet.
 pub(crate) fn charger(
     address: &str,
@@ -180,16 +194,9 @@ pub(crate) fn charger(
     flows: &Arc<Flows>,
     orders: watch::Receiver<Orders>,
 ) -> SimCharger {
-    let target = format!("ws://{address}/ocpp/{{id}}");
-    let target = Target::new(&target, None).expect("a target");
     let profile = Profile {
-        faults,
-        tells_phases: true,
-        look_every: Some(Duration::from_millis(50)),
-        meter_interval: Duration::from_secs(1),
-        token: "DRIVER".into(),
         seed: number,
-        ..Profile::new(target, version)
+        ..profile(address, version, faults)
     };
     let visits = visits.into_iter().map(|(arrives, leaves)| Visit {
         connector: 1,

@@ -106,3 +106,55 @@ async fn a_station_without_a_meter_of_use_that_obeys_is_charged_by_like_any_othe
     }
     assert!(site.flows.most_a() <= 40.0);
 }
+
+#[tokio::test]
+async fn a_car_at_an_outlet_that_nobody_planned_takes_its_share_off_the_others() {
+    for version in [Version::V16, Version::V201] {
+        let hub = hub();
+        let plans = vec![("GOOD", Version::V16, Faults::default(), vec![(6, LONG)])];
+        let mut site = Site::start(&hub, 40.0, plans).await;
+        let station = json!({"id": "A", "site": "depot"});
+        site.api.post("/stations", station).await;
+        let plan = json!({"sharing": "fair", "grid": {
+            "name": "grid", "breaker_a": [40, 40, 40], "outlets": [outlet("GOOD"), outlet("A")],
+        }});
+        let path = "/sites/depot/power";
+        site.api.ok(Method::PUT, path, Some(plan)).await;
+        // It has a second outlet, at which its car stands.
+        let two = Profile {
+            connectors: 2,
+            ..profile(&hub.chargers, version, Faults::default())
+        };
+        let visit = Visit {
+            connector: 2,
+            arrives: Duration::from_secs(8),
+            leaves: Duration::from_secs(LONG),
+            energy_wh: 100_000.0,
+            most_a: MOST_A,
+            phases: 3,
+        };
+        let orders = site.orders.subscribe();
+        let two = SimCharger::new(Arc::new(two), "A", 7, site.flows.clone(), orders);
+        site.chargers.spawn(two.with_visits(vec![visit]).run());
+        let view = site
+            .until("an alarm is raised", |view| {
+                let alarms = view["alarms"].as_array().expect("a list");
+                alarms.iter().any(|alarm| {
+                    (text(alarm, "kind"), text(alarm, "station")) == ("unplanned", "A")
+                        && alarm["evse"] == 2
+                })
+            })
+            .await;
+        assert_eq!(view["unplanned_stations"], json!([]), "{view:#}");
+        site.until_flows("the other makes room", |flows| {
+            flows.offered_by("A") >= MOST_A && flows.offered_a() <= 40.0
+        })
+        .await;
+        let view = site
+            .until("it is taken off the limit", |view| {
+                view["limits"][0]["limit"].as_f64() <= Some(8.5)
+            })
+            .await;
+        assert!(of(&view, "GOOD")["granted_a"].as_f64() <= Some(8.5));
+    }
+}

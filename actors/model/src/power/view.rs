@@ -174,6 +174,7 @@ pub enum PowerAlarmKind {
     Silent,
     /// What may be drawn is more than a limit allows.
     Exceeded,
-    /// A station stands at the site and is in no part of the tree.
+    /// A station stands at the site and is in no part of the tree; or an EVSE charges that is in none, though another of
+    /// its station is: then what it draws is taken off what the others may.
     Unplanned,
 }

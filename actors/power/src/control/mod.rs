@@ -106,6 +106,8 @@ pub struct Controller {
     learns_until_ms: i64,
     /// By node: what a meter says of the load that is not ours, and when it said so.
     unmanaged_a: HashMap<usize, ([f64; 3], i64)>,
+    /// By node: what draws there beside it that should be an outlet and is in no plan.
+    strays_a: HashMap<usize, [f64; 3]>,
     outlets: Vec<State>,
 }
 
@@ -158,6 +160,7 @@ impl Controller {
             epoch,
             number: 0,
             unmanaged_a: HashMap::new(),
+            strays_a: HashMap::new(),
             outlets,
         }
     }
@@ -243,6 +246,12 @@ impl Controller {
         self.unmanaged_a.insert(node, (amps, at_ms));
     }
 
+    /// What draws at nodes, per phase in A, that no limit of ours reaches: all that there is of it. A node's own meter knows
+    /// of it already.
+    pub fn strays(&mut self, amps: HashMap<usize, [f64; 3]>) {
+        self.strays_a = amps;
+    }
+
     /// What to send now.
     pub fn reconcile(&mut self, now_ms: i64) -> Plan {
         for state in &mut self.outlets {
@@ -291,12 +300,16 @@ impl Controller {
         self.site.budget(now_ms, until_ms, &self.told(now_ms))
     }
 
-    /// What meters say of the load that is not ours, where they said so lately.
+    /// What meters say of the load that is not ours, where they said so lately, and what strays draw.
     fn told(&self, now_ms: i64) -> HashMap<usize, [f64; 3]> {
-        (self.unmanaged_a.iter())
+        let metered = (self.unmanaged_a.iter())
             .filter(|(_, (_, at_ms))| now_ms - at_ms <= self.settings.fresh_ms)
-            .map(|(node, (amps, _))| (*node, *amps))
-            .collect()
+            .map(|(node, (amps, _))| (*node, *amps));
+        let strays = self.strays_a.iter().map(|(node, amps)| {
+            let configured = self.site.unmanaged_a(*node);
+            (*node, std::array::from_fn(|it| configured[it] + amps[it]))
+        });
+        strays.chain(metered).collect()
     }
 
     /// What each outlet that can be told should have: by outlet, in A.

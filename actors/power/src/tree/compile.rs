@@ -162,6 +162,19 @@ impl Site {
         &self.nodes[node].name
     }
 
+    /// The node that the outlet of this index hangs on.
+    pub fn node_of(&self, outlet: usize) -> usize {
+        // A node comes behind those above it.
+        let loads = self.limits.loads(outlet).iter();
+        let nodes = loads.map(|load| self.measures[load.limit].node);
+        nodes.max().unwrap_or(0)
+    }
+
+    /// The most that is drawn at the node of this index beside outlets, as configured, per phase in A.
+    pub fn unmanaged_a(&self, node: usize) -> [f64; 3] {
+        self.nodes[node].unmanaged_a
+    }
+
     /// Whether the outlet of this index loads the limit of this index.
     pub fn loads(&self, outlet: usize, limit: usize) -> bool {
         let mut loads = self.limits.loads(outlet).iter();

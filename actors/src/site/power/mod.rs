@@ -23,6 +23,7 @@ mod register;
 mod say;
 mod schedule;
 mod station;
+mod stray;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -43,6 +44,7 @@ use self::{
     memory::Memory,
     register::Register,
     station::StationState,
+    stray::Strays,
 };
 use super::core::{ClockLag, SessionFacts, StationNews};
 use crate::Told;
@@ -69,6 +71,7 @@ pub(super) struct Managed {
     lanes: Vec<Lane>,
     places: HashMap<(StationId, u32), usize>,
     stations: HashMap<StationId, StationState>,
+    strays: Strays,
     memory: Memory,
     learns_until_ms: i64,
     /// When violations were last counted, in ms.
@@ -163,6 +166,7 @@ impl Managed {
             controller,
             lanes,
             stations: HashMap::new(),
+            strays: Strays::default(),
             memory,
             counted_ms: 0,
             violated: BTreeSet::new(),
@@ -199,12 +203,15 @@ impl Managed {
                         self.is_over(station, evse, session);
                     }
                 }
+                self.strays
+                    .retain(station, |evse| sessions.iter().any(|(at, _)| *at == evse));
                 for (evse, facts) in sessions {
                     self.goes_on(station, *evse, facts, now_ms);
                 }
             }
             StationNews::Left => {
                 self.stations.remove(station);
+                self.strays.retain(station, |_| false);
                 self.is_online(station, false);
             }
             StationNews::State(..) => {}
@@ -230,6 +237,7 @@ impl Managed {
             let wish = self.lanes[index].wish(now_ms);
             self.controller.wish(index, wish, now_ms);
         }
+        self.controller.strays(self.strays_a(now_ms));
         let plan = self.controller.reconcile(now_ms);
         let (covered, uncovered) = self.remembered(&plan.commands, now_ms);
         sayings.extend(self.grant(&covered, now_ms));
@@ -334,6 +342,12 @@ impl Managed {
         lanes.map(|(index, _)| index).collect()
     }
 
+    /// Whether an outlet of the station is in the plan.
+    fn is_planned(&self, station: &StationId) -> bool {
+        let of = |lane: &Lane| lane.planned.station == *station;
+        self.lanes.iter().any(of)
+    }
+
     fn is_online(&mut self, station: &StationId, online: bool) {
         for index in self.lanes_of(station) {
             self.controller.online(index, online);
@@ -358,6 +372,9 @@ impl Managed {
             self.has_clock(station, clock);
         }
         let Some(index) = self.places.get(&(station.clone(), evse)).copied() else {
+            if self.is_planned(station) {
+                self.strays.goes_on(station, evse, facts);
+            }
             return;
         };
         let session = facts.id;
@@ -385,7 +402,7 @@ impl Managed {
 
     fn is_over(&mut self, station: &StationId, evse: u32, session: SessionId) {
         let Some(index) = self.places.get(&(station.clone(), evse)).copied() else {
-            return;
+            return self.strays.is_over(station, evse, session);
         };
         let lane = &mut self.lanes[index];
         if lane.charging.as_ref().map(|it| it.facts.id) == Some(session) {

@@ -563,6 +563,64 @@ fn a_station_that_is_in_no_part_of_the_tree_is_told_of() {
 }
 
 #[test]
+fn a_session_at_an_outlet_that_is_in_no_plan_is_told_of_and_what_it_draws_is_taken_off() {
+    let mut world = World::set_up(power(), Nature::default());
+    world.begins("B", "two");
+    assert_eq!(world.outlet("B").granted_a, 32.0);
+    let strays = |world: &mut World, currents_a: Option<[f64; 3]>, at_ms: i64| {
+        let draw = currents_a.map(|currents_a| Draw {
+            at: Timestamp(at_ms),
+            currents_a: Some(currents_a),
+            power_w: None,
+            plain_a: None,
+            register_wh: None,
+            battery_pct: None,
+        });
+        let facts = facts("A", "stray", draw);
+        let id = facts.id;
+        world.hear("A", StationNews::Session(2, Box::new(facts)));
+        world.settle();
+        id
+    };
+    strays(&mut world, None, 0);
+    let alarms = world.managed.view(world.now_ms).alarms;
+    let unplanned = |alarm: &&PowerAlarm| alarm.kind == PowerAlarmKind::Unplanned;
+    let alarm = alarms.iter().find(unplanned).expect("it is told of");
+    assert_eq!(alarm.evse, Some(2));
+    let limit = |world: &World| world.managed.view(world.now_ms).limits[0].limit;
+    assert_eq!(
+        limit(&world),
+        8.0,
+        "the most an outlet of its station draws"
+    );
+    let sees = |world: &mut World| {
+        let now_ms = world.now_ms;
+        strays(world, Some([0.0, 10.0, 0.0]), now_ms)
+    };
+    let session = sees(&mut world);
+    assert_eq!(limit(&world), 30.0, "what it is seen to draw, on any phase");
+    for _ in 0..7 {
+        world.pass(10);
+        sees(&mut world);
+    }
+    assert_eq!(world.outlet("B").granted_a, 24.0, "A keeps its floor");
+    strays(&mut world, None, 0);
+    world.pass(61);
+    assert_eq!(limit(&world), 8.0, "it was seen too long ago");
+
+    world.hear("A", StationNews::SessionOver(2, session));
+    world.settle();
+    assert_eq!(limit(&world), 40.0);
+    assert!(!world.alarms().contains(&PowerAlarmKind::Unplanned));
+    strays(&mut world, None, 0);
+    world.hear("A", StationNews::Sessions(Vec::new()));
+    assert_eq!(world.managed.strays.places().count(), 0);
+    let facts = facts("C", "elsewhere", None);
+    world.hear("C", StationNews::Session(1, Box::new(facts)));
+    assert_eq!(world.managed.strays.places().count(), 0, "C as a whole is");
+}
+
+#[test]
 fn who_is_offline_stays_booked_at_its_lease_then_at_its_floor() {
     let mut world = World::set_up(power(), Nature::default());
     world.begins("A", "one");

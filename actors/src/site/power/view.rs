@@ -136,6 +136,16 @@ impl Managed {
             evse: None,
             part: None,
         }));
+        now.extend(self.strays.places().map(|(station, evse)| PowerAlarm {
+            kind: PowerAlarmKind::Unplanned,
+            message: format!(
+                "EVSE {evse} of station {station} charges and is in no part of the tree: nothing limits it, and what it \
+                 draws is taken off what the others may; add it to the plan"
+            ),
+            station: Some(station.clone()),
+            evse: Some(*evse),
+            part: None,
+        }));
         let keys: BTreeSet<PowerAlarmKey> = now.iter().map(key).collect();
         let is_new = |alarm: &&PowerAlarm| !self.alarms.contains(&key(alarm));
         let is_over = |alarm: &&PowerAlarm| !keys.contains(&key(alarm));
@@ -216,9 +226,7 @@ impl Managed {
     /// Stations that stand here and are in no part of the tree.
     fn unplanned(&self) -> BTreeSet<StationId> {
         let here = self.stations.keys();
-        let planned: BTreeSet<&StationId> =
-            self.places.keys().map(|(station, _)| station).collect();
-        here.filter(|station| !planned.contains(station))
+        here.filter(|station| !self.is_planned(station))
             .cloned()
             .collect()
     }
