@@ -108,6 +108,8 @@ pub struct Controller {
     unmanaged_a: HashMap<usize, ([f64; 3], i64)>,
     /// By node: what draws there beside it that should be an outlet and is in no plan.
     strays_a: HashMap<usize, [f64; 3]>,
+    /// By node: when a meter last showed more there than may flow, while it does.
+    overloaded_ms: HashMap<usize, i64>,
     outlets: Vec<State>,
 }
 
@@ -161,6 +163,7 @@ impl Controller {
             number: 0,
             unmanaged_a: HashMap::new(),
             strays_a: HashMap::new(),
+            overloaded_ms: HashMap::new(),
             outlets,
         }
     }
@@ -246,6 +249,15 @@ impl Controller {
         self.unmanaged_a.insert(node, (amps, at_ms));
     }
 
+    /// Whether a meter shows more at a node than may flow, and when it did. While it does, outlets below that were not seen
+    /// to obey lately are told their floors.
+    pub fn overloaded(&mut self, node: usize, at_ms: Option<i64>) {
+        match at_ms {
+            Some(at_ms) => self.overloaded_ms.insert(node, at_ms),
+            None => self.overloaded_ms.remove(&node),
+        };
+    }
+
     /// What draws at nodes, per phase in A, that no limit of ours reaches: all that there is of it. A node's own meter knows
     /// of it already.
     pub fn strays(&mut self, amps: HashMap<usize, [f64; 3]>) {
@@ -329,10 +341,23 @@ impl Controller {
         }
         (asks.iter().zip(grants))
             .map(|(ask, grant)| match self.outlets[ask.outlet].is_doubted() {
+                _ if self.makes_room(ask.outlet, now_ms) => {
+                    (ask.outlet, self.site.outlets()[ask.outlet].floor_a)
+                }
                 true => (ask.outlet, ask.now_a),
                 false => (ask.outlet, round(grant.amps, ask)),
             })
             .collect()
+    }
+
+    /// Whether the outlet is below a node where too much flows, and was not seen to obey lately.
+    fn makes_room(&self, outlet: usize, now_ms: i64) -> bool {
+        let is_fresh = |at_ms: &i64| now_ms - at_ms <= self.settings.fresh_ms;
+        let state = &self.outlets[outlet];
+        let is_proven = !state.is_doubted() && state.shown_ms.as_ref().is_some_and(is_fresh);
+        let mut overloaded = self.overloaded_ms.iter();
+        !is_proven
+            && overloaded.any(|(node, at_ms)| is_fresh(at_ms) && self.site.is_below(outlet, *node))
     }
 
     /// What the session at an outlet asks for, if its station can be told what it gets.

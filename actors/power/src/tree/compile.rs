@@ -170,6 +170,12 @@ impl Site {
         nodes.max().unwrap_or(0)
     }
 
+    /// Whether the outlet of this index hangs on the node of this index, or below it.
+    pub fn is_below(&self, outlet: usize, node: usize) -> bool {
+        let mut loads = self.limits.loads(outlet).iter();
+        loads.any(|load| self.measures[load.limit].node == node)
+    }
+
     /// The most that is drawn at the node of this index beside outlets, as configured, per phase in A.
     pub fn unmanaged_a(&self, node: usize) -> [f64; 3] {
         self.nodes[node].unmanaged_a
@@ -218,11 +224,7 @@ impl Site {
     ) -> Limits {
         let mut limits = self.limits.clone();
         for (index, measure) in self.measures.iter().enumerate() {
-            let part = &self.nodes[measure.node];
-            let most = (part.caps.iter())
-                .filter(|cap| cap.holds_within(from_ms, to_ms))
-                .filter_map(|cap| cap_most(cap, measure.phase))
-                .fold(part.most(measure.phase).unwrap_or(f64::INFINITY), f64::min);
+            let most = self.most(index, from_ms, to_ms);
             let taken: f64 = (self.within(measure.node))
                 .map(|node| {
                     let told = unmanaged_a.get(&node).copied();
@@ -232,6 +234,16 @@ impl Site {
             limits.set_most(index, most - taken);
         }
         limits
+    }
+
+    /// The least that may flow through the limit of this index from `from_ms` up to and with `to_ms`, outlets and all else.
+    pub fn most(&self, limit: usize, from_ms: i64, to_ms: i64) -> f64 {
+        let Measure { node, phase } = self.measures[limit];
+        let part = &self.nodes[node];
+        (part.caps.iter())
+            .filter(|cap| cap.holds_within(from_ms, to_ms))
+            .filter_map(|cap| cap_most(cap, phase))
+            .fold(part.most(phase).unwrap_or(f64::INFINITY), f64::min)
     }
 
     /// The node and all below it: they are listed right behind it.

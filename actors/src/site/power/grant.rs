@@ -96,6 +96,9 @@ impl Managed {
         } else {
             "same"
         };
+        if direction != "same" {
+            lane.told_ms = now_ms;
+        }
         ::metrics::counter!(metrics::POWER_GRANTS, "direction" => direction).increment(1);
         Some(self.grant_saying(index, command.id, command.amps, command.ends_ms, now_ms))
     }

@@ -8,6 +8,8 @@ use power::{Outlet, Priority, Wish};
 
 use super::{
     ClockLag, Draw, SessionFacts,
+    meter::greatest,
+    others::Seen,
     register::Register,
     schedule::{Taken, shown_schedule},
 };
@@ -42,6 +44,8 @@ pub(super) struct Lane {
     /// Until then a grant may have effect that did not end with its session, or whose session is out of sight, in ms.
     pub(super) persists_until_ms: i64,
     pub(super) draw: Option<Draw>,
+    /// The reading before that.
+    pub(super) drew_before: Option<Draw>,
     pub(super) register: Register,
     /// A decrease that no meter has shown yet: to how much, and when it was sent.
     pub(super) lowering: Option<(f64, i64)>,
@@ -55,6 +59,8 @@ pub(super) struct Lane {
     pub(super) shown: Option<ScheduleView>,
     /// What it was last told, in A.
     pub(super) told_a: Option<f64>,
+    /// Since when it has been told no other, in ms.
+    pub(super) told_ms: i64,
 }
 
 /// Whether a station has its floor.
@@ -91,6 +97,7 @@ impl Lane {
             number: 0,
             persists_until_ms: 0,
             draw: None,
+            drew_before: None,
             register: Register::default(),
             lowering: None,
             taken: Taken::default(),
@@ -101,6 +108,7 @@ impl Lane {
             },
             shown: None,
             told_a: None,
+            told_ms: 0,
         }
     }
 
@@ -284,6 +292,17 @@ impl Lane {
         }
     }
 
+    /// What it is known to draw at that time.
+    pub(super) fn draws_at(&self, at_ms: i64) -> Option<Draw> {
+        let of = |draw: Draw| Some((draw.at.0, greatest(self.drawn_a(&draw)?)));
+        let seen = Seen {
+            told_ms: self.told_ms,
+            before: self.drew_before.and_then(of),
+            last: self.draw.and_then(of)?,
+        };
+        self.draw.filter(|_| seen.holds_at(at_ms))
+    }
+
     /// What its session still wants, in Wh, if its driver told.
     pub(super) fn wanted_wh(&self) -> Option<f64> {
         let charging = self.charging.as_ref()?;
@@ -363,6 +382,8 @@ impl Lane {
         self.told_a = None;
         self.lowering = None;
         self.register = Register::default();
+        self.drew_before = None;
+        self.told_ms = now_ms;
     }
 
     /// The token whose group is to be looked up.

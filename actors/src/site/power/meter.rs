@@ -4,7 +4,7 @@ use model::{MeterSample, SiteLine, Timestamp, Wiring};
 use power::Measure;
 use serde::{Deserialize, Serialize};
 
-use super::{Managed, lane::Lane};
+use super::{Managed, lane::Lane, others::Sum};
 use crate::metrics;
 
 /// What a session was seen to draw.
@@ -75,27 +75,23 @@ impl Managed {
         if lane.draw.is_some_and(|last| last.at > draw.at) {
             return;
         }
-        let (draw, most_a, since_ms) = if draw.tells_flow() {
-            let Some(phases) = lane.drawn_a(&draw) else {
-                return;
-            };
-            (draw, phases.into_iter().fold(0.0, f64::max), draw.at.0)
-        } else {
-            let half_a = self.settings.tolerance_a / 2.0;
-            let step_w = lane.watts(half_a);
-            let Some(average) = lane.register.reads(draw.register_wh, draw.at, step_w) else {
-                return;
-            };
-            let draw = Draw {
-                power_w: Some(average.watts),
-                ..draw
-            };
-            (
-                draw,
-                average.watts / lane.watts(VOLTS_MOST),
-                average.since_ms,
-            )
+        let (draw, most_a, since_ms) = match lane.drawn_a(&draw) {
+            Some(phases) => (draw, greatest(phases), draw.at.0),
+            None => {
+                let step_w = lane.watts(self.settings.tolerance_a / 2.0);
+                let Some(average) = lane.register.reads(draw.register_wh, draw.at, step_w) else {
+                    return;
+                };
+                let draw = Draw {
+                    power_w: Some(average.watts),
+                    ..draw
+                };
+                let least_a = average.watts / lane.watts(VOLTS_MOST);
+                (draw, least_a, average.since_ms)
+            }
         };
+        let before = lane.draw.filter(|before| before.at < draw.at);
+        lane.drew_before = before.or(lane.drew_before);
         lane.draw = Some(draw);
         if let Some((amps, sent_ms)) = lane.lowering
             && since_ms >= sent_ms
@@ -124,34 +120,68 @@ impl Managed {
         let node = site
             .node(part)
             .ok_or_else(|| format!("there is no part {part:?} in the site's tree"))?;
-        let mut others = amps;
-        if with_outlets {
-            for (index, limit) in site.limits().iter().enumerate() {
-                let Measure { node: of, phase } = site.measure(index);
-                if let (true, Some(phase)) = (of == node, phase) {
-                    let drawn = self.drawn_at(index, Some(at.0), now_ms);
-                    others[phase as usize] = (amps[phase as usize] - drawn).max(0.0);
-                    debug_assert!(limit.name.starts_with(part));
-                }
-            }
-        }
+        let others = if with_outlets {
+            let configured = site.unmanaged_a(node);
+            let sums = self.sums(node, amps, at.0, now_ms);
+            let holds_ms = self.settings.lasts_ms();
+            let others = self.others.entry(node).or_default();
+            let overloaded = sums.iter().any(Sum::is_overload);
+            self.controller
+                .overloaded(node, overloaded.then_some(now_ms));
+            others.take(at.0, sums, configured, holds_ms)
+        } else {
+            amps
+        };
         self.controller.unmanaged(node, others, at.0);
         Ok(())
     }
 
-    /// What outlets were seen to draw through the limit of this index, in its unit: as of `near_ms`, a reading that is
-    /// older or younger by more than some seconds is left out, so that less is known and more is taken for unmanaged.
-    pub(super) fn drawn_at(&self, limit: usize, near_ms: Option<i64>, now_ms: i64) -> f64 {
-        /// Readings of the site's meter and of a station's that are so far apart do not belong together, in ms.
-        const TOGETHER_MS: i64 = 15_000;
+    /// What is known of what a node's meter shows.
+    fn sums(&self, node: usize, amps: [f64; 3], at_ms: i64, now_ms: i64) -> [Sum; 3] {
+        let site = self.controller.site();
+        let mut sums = amps.map(|amps| Sum {
+            amps,
+            outlets: (0.0, 0.0),
+            limit: f64::INFINITY,
+        });
+        for index in 0..site.limits().len() {
+            let (of, Some(phase)) = (site.measure(index).node, site.measure(index).phase) else {
+                continue;
+            };
+            if of == node {
+                let sum = &mut sums[phase as usize];
+                sum.limit = site.most(index, now_ms, now_ms);
+                sum.outlets = self.drawn_between(index, phase as usize, at_ms);
+            }
+        }
+        sums
+    }
+
+    /// The least and the most that outlets draw on the phase of a limit at that time, in A.
+    fn drawn_between(&self, limit: usize, phase: usize, at_ms: i64) -> (f64, f64) {
+        let site = self.controller.site();
+        let charging = self.lanes.iter().enumerate();
+        let charging =
+            charging.filter(|(index, lane)| lane.charging.is_some() && site.loads(*index, limit));
+        charging.fold((0.0, 0.0), |(least, most), (index, lane)| {
+            match lane.draws_at(at_ms) {
+                Some(draw) => {
+                    let amps = on_phase(lane, &draw, phase);
+                    (least + amps, most + amps)
+                }
+                None => (least, most + self.controller.booked_a(index)),
+            }
+        })
+    }
+
+    /// What outlets were lately seen to draw through the limit of this index, in its unit.
+    pub(super) fn drawn_at(&self, limit: usize, now_ms: i64) -> f64 {
         let site = self.controller.site();
         let Measure { phase, .. } = site.measure(limit);
         let mut sum = 0.0;
         for (index, lane) in self.lanes.iter().enumerate() {
-            let Some(draw) = lane.draw.filter(|draw| match near_ms {
-                Some(near_ms) => (near_ms - draw.at.0).abs() <= TOGETHER_MS,
-                None => now_ms - draw.at.0 <= self.settings.fresh_ms,
-            }) else {
+            let is_fresh = |draw: &Draw| now_ms - draw.at.0 <= self.settings.fresh_ms;
+            let Some(draw) = lane.draw.filter(is_fresh) else {
                 continue;
             };
             if !site.loads(index, limit) {
@@ -175,7 +205,7 @@ impl Managed {
             if !limit.most.is_finite() {
                 continue;
             }
-            let drawn = self.drawn_at(index, None, now_ms);
+            let drawn = self.drawn_at(index, now_ms);
             let tolerance = match self.controller.site().measure(index).phase {
                 Some(_) => self.settings.tolerance_a,
                 None => self.settings.tolerance_a * self.power.plan.phase_v,
@@ -202,11 +232,16 @@ fn on_phase(lane: &Lane, draw: &super::Draw, phase: usize) -> f64 {
         }
         Wiring::Between([one, other]) => {
             if at(one) || at(other) {
-                phases.into_iter().fold(0.0, f64::max)
+                greatest(phases)
             } else {
                 0.0
             }
         }
         Wiring::Dc => phases[phase],
     }
+}
+
+/// The greatest of the phases, in A.
+pub(super) fn greatest(phases: [f64; 3]) -> f64 {
+    phases.into_iter().fold(0.0, f64::max)
 }

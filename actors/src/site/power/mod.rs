@@ -18,6 +18,7 @@ mod grant;
 mod lane;
 mod memory;
 mod meter;
+mod others;
 pub(super) mod plan;
 mod register;
 mod say;
@@ -42,6 +43,7 @@ pub use self::schedule::shown_schedule;
 use self::{
     lane::{Floor, Lane},
     memory::Memory,
+    others::Others,
     register::Register,
     station::StationState,
     stray::Strays,
@@ -72,6 +74,8 @@ pub(super) struct Managed {
     places: HashMap<(StationId, u32), usize>,
     stations: HashMap<StationId, StationState>,
     strays: Strays,
+    /// By node: what flows there beside outlets, where a meter tells it with them.
+    others: HashMap<usize, Others>,
     memory: Memory,
     learns_until_ms: i64,
     /// When violations were last counted, in ms.
@@ -167,6 +171,7 @@ impl Managed {
             lanes,
             stations: HashMap::new(),
             strays: Strays::default(),
+            others: HashMap::new(),
             memory,
             counted_ms: 0,
             violated: BTreeSet::new(),
@@ -408,6 +413,7 @@ impl Managed {
         if lane.charging.as_ref().map(|it| it.facts.id) == Some(session) {
             lane.charging = None;
             lane.draw = None;
+            lane.drew_before = None;
             lane.register = Register::default();
             lane.lowering = None;
             lane.told_a = None;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use model::{SessionId, StationId};
 
-use super::{Draw, Managed, SessionFacts};
+use super::{Draw, Managed, SessionFacts, meter::greatest};
 
 /// No more of them are looked at: they have left nothing to share out long before.
 const STRAYS_MOST: usize = 200;
@@ -78,7 +78,7 @@ impl Managed {
             let seen_a = seen.and_then(|draw| self.lanes[first].drawn_a(&draw));
             let most_a = || lanes.iter().map(|it| self.lanes[*it].outlet.most_a);
             let amps = match seen_a {
-                Some(phases) => phases.into_iter().fold(0.0, f64::max),
+                Some(phases) => greatest(phases),
                 None => most_a().fold(0.0, f64::max),
             };
             let at = booked.entry(self.controller.site().node_of(first));

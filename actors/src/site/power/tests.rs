@@ -2,6 +2,7 @@
 
 mod clock;
 mod schedule;
+mod site_meter;
 mod unseen;
 
 use model::{
@@ -433,6 +434,7 @@ fn the_site_meter_takes_room_and_when_it_is_silent_the_worst_is_taken() {
     world.begins("A", "one");
     world.begins("B", "two");
     assert_eq!(world.outlet("A").granted_a, 10.0);
+    world.pass(15);
     world.draws("A", "one", 10.0, 0);
     let now = Timestamp(world.now_ms);
     let metered = world

@@ -52,7 +52,7 @@ impl Managed {
                 unit: if phase.is_some() { "A" } else { "W" }.to_owned(),
                 phase,
                 limit: tenth(limit.most),
-                measured: tenth(self.drawn_at(index, None, now_ms)),
+                measured: tenth(self.drawn_at(index, now_ms)),
                 granted: tenth(granted[index]),
                 reserved: tenth(reserved[index]),
             }
