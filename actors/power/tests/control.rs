@@ -325,3 +325,31 @@ fn who_has_no_more_than_its_floor_need_not_show_what_it_does() {
     }
     assert_eq!(controller.booked_a(0), 15.0);
 }
+
+#[test]
+fn a_limit_that_was_known_to_come_raises_no_alarm_and_is_kept_when_it_comes() {
+    let (mut controller, begun_ms) = controller(6.0);
+    let cap = Cap {
+        from_ms: begun_ms + 200 * SECOND_MS,
+        until_ms: None,
+        recurs: None,
+        most_a: Some([16.0; 3]),
+        most_w: None,
+    };
+    let site = controller.site_mut();
+    site.add_cap(0, cap).expect("a cap that can be");
+    controller.wish(0, wish(1), begun_ms);
+    for second in 0..400 {
+        let now_ms = begun_ms + second * SECOND_MS;
+        controller.measured(0, 6.0, now_ms, now_ms);
+        let plan = controller.reconcile(now_ms);
+        accept(&mut controller, &plan.commands, now_ms);
+        assert_eq!(plan.alarms, [], "second {second}");
+        let granted_a = controller.view(0, now_ms).granted_a;
+        match second {
+            0..139 => assert_eq!(granted_a, 24.0, "second {second}"),
+            200.. => assert_eq!(granted_a, 10.0, "second {second}"),
+            _ => {}
+        }
+    }
+}

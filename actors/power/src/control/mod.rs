@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, HashMap};
 pub use settings::Settings;
 pub use view::{Alarm, OutletView};
 
-use crate::allocate::{Ask, Grant, Need, allocate};
+use crate::allocate::{Ask, Grant, Held, Need, allocate};
 use crate::limits::{Limits, Loading};
 use crate::tree::{Outlet, Site};
 use book::{Book, Lease};
@@ -286,7 +286,8 @@ impl Controller {
         let budget = self.budget(now_ms);
         let goal = self.goal(&budget, now_ms);
         let commands = self.commands(&goal, &budget, now_ms);
-        let alarms = self.alarms(Some(&budget), now_ms);
+        // What is booked until a limit comes is no alarm: no grant outlasts it.
+        let alarms = self.alarms(Some(&self.limits_now(now_ms)), now_ms);
         Plan { commands, alarms }
     }
 
@@ -333,31 +334,48 @@ impl Controller {
             .map(|it| self.booked_a(it))
             .collect();
         let grants = allocate(budget, &booked, &asks, &self.settings.rules);
+        let goals: Vec<(usize, Grant)> = (asks.iter().zip(grants))
+            .map(|(ask, grant)| (ask.outlet, self.set_to(ask, grant, now_ms)))
+            .collect();
         for state in &mut self.outlets {
             state.grant = None;
         }
-        for (ask, grant) in asks.iter().zip(&grants) {
-            self.outlets[ask.outlet].grant = Some(*grant);
+        for (outlet, grant) in &goals {
+            self.outlets[*outlet].grant = Some(*grant);
         }
-        (asks.iter().zip(grants))
-            .map(|(ask, grant)| match self.outlets[ask.outlet].is_doubted() {
-                _ if self.makes_room(ask.outlet, now_ms) => {
-                    (ask.outlet, self.site.outlets()[ask.outlet].floor_a)
-                }
-                true => (ask.outlet, ask.now_a),
-                false => (ask.outlet, round(grant.amps, ask)),
-            })
-            .collect()
+        let goals = goals.into_iter();
+        goals.map(|(outlet, grant)| (outlet, grant.amps)).collect()
     }
 
-    /// Whether the outlet is below a node where too much flows, and was not seen to obey lately.
-    fn makes_room(&self, outlet: usize, now_ms: i64) -> bool {
+    /// What an outlet is to be set to that is to get so much.
+    fn set_to(&self, ask: &Ask, grant: Grant, now_ms: i64) -> Grant {
+        let (it, state) = (&self.site.outlets()[ask.outlet], &self.outlets[ask.outlet]);
+        if let Some(limit) = self.makes_room_at(ask.outlet, now_ms) {
+            return Grant {
+                amps: it.floor_a,
+                held_by: Some(Held::Limit(limit)),
+            };
+        }
+        let amps = match state.is_doubted() {
+            true => ask.now_a,
+            false => ask.steps.at_most(down(grant.amps)).max(it.floor_a),
+        };
+        Grant { amps, ..grant }
+    }
+
+    /// The limit above the outlet that too much flows through, if the outlet was not seen to obey lately.
+    fn makes_room_at(&self, outlet: usize, now_ms: i64) -> Option<usize> {
         let is_fresh = |at_ms: &i64| now_ms - at_ms <= self.settings.fresh_ms;
         let state = &self.outlets[outlet];
         let is_proven = !state.is_doubted() && state.shown_ms.as_ref().is_some_and(is_fresh);
-        let mut overloaded = self.overloaded_ms.iter();
-        !is_proven
-            && overloaded.any(|(node, at_ms)| is_fresh(at_ms) && self.site.is_below(outlet, *node))
+        if is_proven {
+            return None;
+        }
+        let overloaded = self.overloaded_ms.iter();
+        let overloaded = overloaded.filter(|(_, at_ms)| is_fresh(at_ms));
+        overloaded
+            .filter_map(|(node, _)| self.site.limit_of(outlet, *node))
+            .min()
     }
 
     /// What the session at an outlet asks for, if its station can be told what it gets.
@@ -538,10 +556,6 @@ const SAME_A: f64 = 0.05;
 /// Down to what a profile can say: a tenth of an ampere.
 fn down(amps: f64) -> f64 {
     (amps * 10.0 + 1e-6).floor() / 10.0
-}
-
-fn round(amps: f64, ask: &Ask) -> f64 {
-    ask.steps.at_most(down(amps)).max(ask.least_a)
 }
 
 fn hours(ms: i64) -> f64 {

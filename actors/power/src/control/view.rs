@@ -10,6 +10,8 @@ use super::Controller;
 pub struct OutletView {
     /// What it was last told, or falls back to, per phase in A.
     pub granted_a: f64,
+    /// What it is to be told as soon as there is room for it, per phase in A; none if it cannot be told.
+    pub goal_a: Option<f64>,
     /// What it may draw, as far as can be known, per phase in A.
     pub booked_a: f64,
     /// What it was last seen to draw, the greatest of its phases in A.
@@ -41,6 +43,7 @@ impl Controller {
         let state = &self.outlets[outlet];
         OutletView {
             granted_a: state.set_to(&self.site.outlets()[outlet], now_ms),
+            goal_a: state.grant.map(|grant| grant.amps),
             booked_a: self.booked_a(outlet),
             measured_a: state.measured_a.map(|(amps, _)| amps),
             held_by: state.grant.and_then(|grant| grant.held_by),

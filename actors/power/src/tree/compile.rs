@@ -170,10 +170,11 @@ impl Site {
         nodes.max().unwrap_or(0)
     }
 
-    /// Whether the outlet of this index hangs on the node of this index, or below it.
-    pub fn is_below(&self, outlet: usize, node: usize) -> bool {
-        let mut loads = self.limits.loads(outlet).iter();
-        loads.any(|load| self.measures[load.limit].node == node)
+    /// The first limit of the node of this index that the outlet of this index loads: none where it is not below.
+    pub fn limit_of(&self, outlet: usize, node: usize) -> Option<usize> {
+        let loads = self.limits.loads(outlet).iter();
+        let mut limits = loads.map(|load| load.limit);
+        limits.find(|limit| self.measures[*limit].node == node)
     }
 
     /// The most that is drawn at the node of this index beside outlets, as configured, per phase in A.

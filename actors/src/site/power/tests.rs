@@ -513,7 +513,16 @@ fn a_session_that_has_what_its_driver_wanted_makes_room() {
     let mut world = World::set_up(power(), Nature::default());
     let session = world.begins("A", "one");
     world.begins("B", "two");
-    world.pass(61);
+    let charge = |world: &mut World| {
+        for _ in 0..7 {
+            world.pass(10);
+            for (station, session) in [("A", "one"), ("B", "two")] {
+                let granted_a = world.outlet(station).granted_a;
+                world.draws(station, session, granted_a, 0);
+            }
+        }
+    };
+    charge(&mut world);
     assert_eq!(world.outlet("A").granted_a, 20.0);
     let preferences = |energy_wh| SessionPreferences {
         session,
@@ -522,12 +531,41 @@ fn a_session_that_has_what_its_driver_wanted_makes_room() {
         weight: None,
     };
     assert!(world.managed.prefer(preferences(500.0)));
-    world.pass(61);
+    charge(&mut world);
     assert_eq!(world.outlet("A").granted_a, 8.0, "what B leaves");
     assert_eq!(world.outlet("B").granted_a, 32.0);
     assert!(world.managed.prefer(preferences(90_000.0)));
-    world.pass(61);
+    charge(&mut world);
     assert_eq!(world.outlet("A").granted_a, 20.0);
+}
+
+#[test]
+fn a_session_is_told_why_it_does_not_get_more() {
+    let mut power = power();
+    power.plan.sharing = model::Sharing::Fair;
+    let mut world = World::set_up(power, Nature::default());
+    let held_by = |world: &World, station| {
+        let session = world.outlet(station).session.expect("it charges");
+        session.held_by
+    };
+    world.begins("A", "one");
+    assert_eq!(held_by(&world, "A"), None, "it gets all");
+    world.begins("B", "two");
+    assert_eq!(held_by(&world, "B"), Some(HeldBy::Waits), "for A's lease");
+    world.pass(61);
+    let limit = Some(HeldBy::Limit {
+        part: "grid".into(),
+        phase: Some("L1".into()),
+    });
+    assert_eq!(held_by(&world, "B"), limit);
+    assert_eq!(held_by(&world, "A"), limit);
+
+    let mut coarse = super::tests::power();
+    coarse.plan.grid.outlets[0].steps_a = Some(vec![6.0, 16.0]);
+    let mut world = World::set_up(coarse, Nature::default());
+    world.begins("A", "one");
+    assert_eq!(world.outlet("A").granted_a, 16.0);
+    assert_eq!(held_by(&world, "A"), Some(HeldBy::Step));
 }
 
 #[test]

@@ -105,13 +105,20 @@ impl Managed {
             _ if self.controller.is_learning(now_ms) => Some(HeldBy::Learning),
             _ if self.alarms_now.iter().any(here) => Some(HeldBy::NotObeying),
             _ if !lane.clock.is_certain => Some(HeldBy::Clock),
+            // It has not been told yet what it is to get.
+            _ if seen
+                .goal_a
+                .is_some_and(|goal_a| seen.granted_a + 0.1 < goal_a) =>
+            {
+                Some(HeldBy::Waits)
+            }
             Some(Held::Limit(limit)) => {
                 let (part, phase) = self.part_of(limit);
                 Some(HeldBy::Limit { part, phase })
             }
             Some(Held::Step) => Some(HeldBy::Step),
-            // It is to get all it asks for, and has not been told so yet.
-            None if seen.granted_a + 0.05 < lane.outlet.most_a => Some(HeldBy::Waits),
+            // Its outlet has no setting that is nearer to the most it can draw.
+            None if seen.granted_a + 0.1 < lane.outlet.most_a => Some(HeldBy::Step),
             None => None,
         }
     }
