@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use hub::{Hub, Storage, api::auth, config::Config, demo, telemetry};
 use model::Role;
+use store::Progress;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// jemalloc costs a little more at rest than glibc's allocator and, unlike it, gives memory back when
@@ -42,7 +43,8 @@ enum Command {
 #[derive(Subcommand)]
 enum StoreCommand {
     /// Copy all that a hub remembers in data.dir into the cluster of [store], and compare what arrived. The
-    /// hub must be stopped, and the keyspace empty.
+    /// hub must be stopped, and the keyspace empty, or hold a part of the same copy. No hub starts on the keyspace
+    /// before all has arrived.
     Copy,
 }
 
@@ -105,7 +107,8 @@ async fn run(arguments: Arguments, config: Config) -> Result<(), String> {
         }
         Some(Command::ApiKey(command)) => api_key(command, &config).await,
         Some(Command::Store(StoreCommand::Copy)) => {
-            let copied = hub::copy_to_cluster(&config).await;
+            let tell = |progress: &Progress| eprintln!("{progress}");
+            let copied = hub::copy_to_cluster(&config, tell).await;
             let copied = copied.map_err(|error| error.to_string())?;
             println(&format!("All of it has arrived: {copied}"));
             Ok(())

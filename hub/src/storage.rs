@@ -1,20 +1,22 @@
 //! Which store the hub remembers in, and how it is opened and closed.
 
 mod awaited;
+mod copy;
 
 use std::{sync::Arc, time::Duration};
 
-use store::{CopyError, Inventory, Store};
+use store::Store;
 use store_scylla::ScyllaStore;
 use store_spool::{Directory, OpenError, Spooled};
 use store_sqlite::SqliteStore;
 
 pub use awaited::Awaited;
+pub use copy::copy_to_cluster;
 
 use crate::{
     HubError,
     config::{Config, StoreKind},
-    data_dir::{self, DataDir},
+    data_dir,
 };
 
 /// The embedded store's file, in `data.dir`.
@@ -108,45 +110,6 @@ impl Storage {
             Self::SpooledCluster { store, .. } => store.close().await,
         }
     }
-}
-
-/// Copies all that is kept in `data.dir` into the cluster that is configured; returns what that now holds.
-///
-/// # Errors
-/// [`HubError::Store`]: no cluster is configured, there is no file, a hub uses it, the cluster holds something
-/// already, or what arrived is not what was sent.
-pub async fn copy_to_cluster(config: &Config) -> Result<Inventory, HubError> {
-    let file = config.data.dir.join(FILE);
-    if config.store.kind != StoreKind::Scylla {
-        return Err(HubError::Store(
-            "there is no cluster to copy to; set store.kind = \"scylla\" and store.contact_points"
-                .to_owned(),
-        ));
-    }
-    if !file.is_file() {
-        return Err(HubError::Store(format!(
-            "there is no {}; set data.dir to the directory of the hub to copy",
-            file.display()
-        )));
-    }
-    let _alone = DataDir::take(&config.data.dir).await?;
-    let from = open_file(config)?;
-    let to = Storage::open(config).await?;
-    let copied = store::copy(&from, &*to.store()).await;
-    from.close().await;
-    to.close().await;
-    copied.map_err(|error| {
-        let keyspace = &config.store.keyspace;
-        let then = match error {
-            CopyError::NotEmpty(_) => format!(
-                "set store.keyspace to another one, or drop {keyspace}, if all it holds is a copy that was interrupted"
-            ),
-            CopyError::Read(_) | CopyError::Write { .. } | CopyError::Differs { .. } => format!(
-                "what data.dir holds is as it was; start no hub on keyspace {keyspace}: copy again, into an empty one"
-            ),
-        };
-        HubError::Store(format!("{error}; {then}"))
-    })
 }
 
 fn cluster_options(config: &Config) -> Result<store_scylla::Options, HubError> {

@@ -95,18 +95,22 @@ impl Keyspace {
         .map(|(key, value)| (key.to_owned(), value))
     }
 
+    /// How to reach it.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            contact_points: contact_points(),
+            keyspace: self.0.clone(),
+            request_timeout: Duration::from_secs(10),
+            ..Options::default()
+        }
+    }
+
     /// What the hub left there.
     ///
     /// # Panics
     /// When it cannot be read.
     pub(crate) async fn open(&self) -> ScyllaStore {
-        let opened = ScyllaStore::open(&Options {
-            contact_points: contact_points(),
-            keyspace: self.0.clone(),
-            request_timeout: Duration::from_secs(10),
-            ..Options::default()
-        })
-        .await;
+        let opened = ScyllaStore::open(&self.options()).await;
         opened.unwrap_or_else(|error| panic!("{error}"))
     }
 }

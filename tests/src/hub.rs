@@ -142,6 +142,12 @@ impl HubProcess {
         self.keyspace.open().await
     }
 
+    /// How to reach the keyspace that it remembers in.
+    #[cfg(feature = "cql")]
+    pub fn keyspace(&self) -> store_scylla::Options {
+        self.keyspace.options()
+    }
+
     /// kill -9.
     ///
     /// # Panics

@@ -19,6 +19,7 @@ mod access;
 mod buckets;
 mod command;
 mod connect;
+mod copying;
 mod cql;
 mod dead_letter;
 mod ids;
@@ -43,6 +44,7 @@ mod turns;
 
 use std::{collections::HashSet, sync::Mutex};
 
+pub use copying::UnfinishedCopy;
 pub use metrics::describe_metrics;
 pub use open_error::OpenError;
 pub use options::{Credentials, Options, Tls};
@@ -73,6 +75,24 @@ impl ScyllaStore {
     /// # Errors
     /// One line that says what to do; see [`OpenError`].
     pub async fn open(options: &Options) -> Result<Self, OpenError> {
+        let store = Self::open_to_copy(options).await?;
+        let keyspace = &options.keyspace;
+        match copying::unfinished(&store.cql).await {
+            Ok(None) => Ok(store),
+            Ok(Some(UnfinishedCopy { origin, began_at })) => Err(OpenError::HalfCopied {
+                keyspace: keyspace.clone(),
+                origin,
+                began_at,
+            }),
+            Err(error) => Err(error.of_opening(keyspace)),
+        }
+    }
+
+    /// As [`Self::open`], also where a copy into the keyspace has not come to its end.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_to_copy(options: &Options) -> Result<Self, OpenError> {
         let cql = connect::connect(options).await?;
         let writer = Writer::fresh();
         schema::migrate(&cql, &options.keyspace, &writer.0).await?;

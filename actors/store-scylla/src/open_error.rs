@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use model::Timestamp;
+
 /// Why the cluster cannot be used; the text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -63,6 +65,18 @@ pub enum OpenError {
     /// Another hub changes the schema, and does not get done with it.
     #[error("keyspace {0} is being changed by another hub for a long time: look at that one's log")]
     Locked(String),
+    /// What it holds is a part of what was to be copied there.
+    #[error(
+        "keyspace {keyspace} does not hold all that is to be copied there from {origin} since {began_at}: where that copy still runs, wait for it; where it was interrupted, run `hub store copy` again, or drop the keyspace and make it anew"
+    )]
+    HalfCopied {
+        /// The keyspace.
+        keyspace: String,
+        /// What is copied there.
+        origin: String,
+        /// When the copy began.
+        began_at: Timestamp,
+    },
     /// A file for TLS cannot be used.
     #[error("{file} cannot be used for TLS to the CQL store: {why}")]
     Tls {

@@ -54,6 +54,29 @@ async fn a_newer_schema_is_refused() {
 }
 
 #[tokio::test]
+async fn a_keyspace_with_a_part_of_a_copy_is_refused_until_the_copy_is_done() {
+    let (options, session) = fresh("copy").await;
+    let store = ScyllaStore::open(&options).await;
+    let store = store.unwrap_or_else(|error| panic!("{error}"));
+    store.begin_copy("here").await.unwrap();
+    store.begin_copy("there").await.unwrap();
+    match ScyllaStore::open(&options).await.err() {
+        Some(error @ OpenError::HalfCopied { .. }) => {
+            let said = error.to_string();
+            assert!(said.contains("from here since 20"), "the first: {said}");
+            assert!(!error.may_pass(), "{said}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let again = ScyllaStore::open_to_copy(&options).await;
+    let again = again.unwrap_or_else(|error| panic!("{error}"));
+    again.end_copy().await.unwrap();
+    drop(ScyllaStore::open(&options).await.expect("it opens"));
+    let keyspace = &options.keyspace;
+    run(&session, format!("DROP KEYSPACE {keyspace}")).await;
+}
+
+#[tokio::test]
 async fn a_keyspace_that_is_not_there_is_named() {
     let (mut options, _) = fresh("nowhere").await;
     options.create_with_replicas = None;

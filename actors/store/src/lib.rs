@@ -31,7 +31,7 @@ mod token;
 
 pub use access::ApiKeyStore;
 pub use command::CommandStore;
-pub use copy::{CopyError, Inventory, copy};
+pub use copy::{CopyError, Inventory, Progress, copy, must_be_empty};
 pub use dead_letter::DeadLetterStore;
 pub use error::{ReadError, WriteError};
 pub use memory::MemoryStore;
