@@ -262,9 +262,15 @@ const GAINED_TOGETHER: Duration = Duration::from_millis(500);
 /// some may be managed only since this was last read.
 async fn wake_sites(actors: &Actors) {
     loop {
+        let mut unread = false;
         while let Err(error) = actors.wake_sites().await {
-            tracing::warn!(%error, "the sites whose power is managed could not be read; they are read again");
+            if !std::mem::replace(&mut unread, true) {
+                tracing::warn!(%error, "the sites whose power is managed could not be read; they are read again until they can");
+            }
             tokio::time::sleep(WAKE_AGAIN).await;
+        }
+        if unread {
+            tracing::warn!("the sites whose power is managed were read");
         }
         actors.sites_gained().await;
         tokio::time::sleep(GAINED_TOGETHER).await;
