@@ -15,6 +15,7 @@ use std::{
 
 use figment::{
     Figment,
+    error::Kind,
     providers::{Env, Format, Toml},
 };
 use serde::{Deserialize, Serialize};
@@ -466,7 +467,16 @@ fn one_line(error: &figment::Error) -> String {
 /// Which key, what is wrong with it, and where it was set.
 fn in_words(error: &figment::Error) -> String {
     let key = error.path.join(".").to_lowercase();
-    let kind = error.kind.to_string();
+    let kind = match &error.kind {
+        // Its own words put each in quotation marks twice.
+        Kind::UnknownVariant(found, known) => {
+            format!("`{found}` is none of {}", quoted(known))
+        }
+        Kind::UnknownField(found, known) => {
+            format!("there is no key `{found}`; there are {}", quoted(known))
+        }
+        kind => kind.to_string(),
+    };
     let hint = match kind.as_str() {
         kind if kind.contains("socket address") => "; write it as 127.0.0.1:9220",
         kind if kind.contains("expected a boolean") => "; write true or false",
@@ -483,6 +493,11 @@ fn in_words(error: &figment::Error) -> String {
         format!("{key}: ")
     };
     format!("{key}{kind}{hint}{place}")
+}
+
+fn quoted(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    words.join(", ")
 }
 
 #[cfg(test)]
@@ -563,6 +578,36 @@ mod tests {
         assert!(complaint(&store("tls_key = \"key.pem\"")).contains("store.tls_certificate"));
         assert!(complaint(&store("contact_points = []")).contains("store.contact_points"));
         assert!(complaint(&store("request_timeout_ms = 1")).contains("store.request_timeout_ms"));
+    }
+
+    #[test]
+    fn nodes_are_named_in_a_list_or_in_a_text_with_commas() {
+        let points = |value: &str| {
+            let toml = format!("[store]\nkind = \"scylla\"\ncontact_points = {value}");
+            load(&toml).map(|config| config.store.contact_points)
+        };
+        let two = Ok(vec!["10.0.0.1:9042".to_owned(), "c2:9043".to_owned()]);
+        assert_eq!(points("[\"10.0.0.1:9042\", \"c2:9043\"]"), two);
+        assert_eq!(points("\"10.0.0.1:9042, c2:9043\""), two);
+        for bad in ["9042", "\"\"", "\"10.0.0.1:9042,\"", "[]", "[1]"] {
+            let said = points(bad).unwrap_err().to_string();
+            assert!(said.contains("store.contact_points"), "{bad}: {said}");
+            let shows = said.contains("[\"10.0.0.1:9042\", \"10.0.0.2:9042\"]");
+            assert!(shows || bad == "[1]", "{bad}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_not_known_is_told_with_those_that_are() {
+        let said = complaint("[store]\nkind = \"cassandra\"");
+        let words = "store.kind: `cassandra` is none of `sqlite`, `scylla`";
+        assert!(said.contains(words), "{said}");
+        let said = complaint("[spool]\nsize = 1");
+        assert!(
+            said.contains("`size`; there are `dir`, `max_bytes`"),
+            "{said}"
+        );
+        assert!(!said.contains("``"), "{said}");
     }
 
     #[test]

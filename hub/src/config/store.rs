@@ -1,8 +1,11 @@
 //! Where the hub remembers: in a file of its own, or in a cluster that it shares with other hubs.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{SeqAccess, Visitor, value::SeqAccessDeserializer},
+};
 
 /// Where the hub remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,7 +13,9 @@ use serde::{Deserialize, Serialize, Serializer};
 pub struct StoreConfig {
     /// Which store. All other keys here are for `scylla`.
     pub kind: StoreKind,
-    /// Some nodes of the cluster, as `host:port`; the others are learnt from them.
+    /// Some nodes of the cluster, as `host:port`; the others are learnt from them. Read from a list, or from a text
+    /// with commas, as an environment variable has it.
+    #[serde(deserialize_with = "addresses")]
     pub contact_points: Vec<String>,
     /// The keyspace.
     pub keyspace: String,
@@ -74,8 +79,13 @@ impl StoreConfig {
     pub(super) fn rules(&self) -> [(bool, &'static str); 7] {
         [
             (
-                self.kind == StoreKind::Scylla && self.contact_points.is_empty(),
-                "store.contact_points must name a node, as in [\"10.0.0.1:9042\"]",
+                self.kind == StoreKind::Scylla
+                    && (self.contact_points.is_empty()
+                        || self
+                            .contact_points
+                            .iter()
+                            .any(|point| point.trim().is_empty())),
+                "store.contact_points must name nodes, as in [\"10.0.0.1:9042\", \"10.0.0.2:9042\"]",
             ),
             (
                 self.create_with_replicas == Some(0),
@@ -141,6 +151,32 @@ impl StoreConfig {
             log_ttl,
         })
     }
+}
+
+/// Addresses: a list of texts, or one text in which commas part them.
+fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Addresses;
+
+    impl<'de> Visitor<'de> for Addresses {
+        type Value = Vec<String>;
+
+        fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+            to.write_str(
+                "addresses, as in [\"10.0.0.1:9042\", \"10.0.0.2:9042\"] or \"10.0.0.1:9042,10.0.0.2:9042\"",
+            )
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            let parts = text.split(',').map(str::trim);
+            Ok(parts.map(str::to_owned).collect())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(list))
+        }
+    }
+
+    deserializer.deserialize_any(Addresses)
 }
 
 /// A secret is shown as set or not.
