@@ -120,9 +120,13 @@ async fn serve(config: Config, demo: Option<u32>) -> Result<(), String> {
     telemetry::start_log(&config.log);
     let mut interrupted = on(SignalKind::interrupt())?;
     let mut terminated = on(SignalKind::terminate())?;
-    let mut hub = Hub::start(config)
-        .await
-        .map_err(|error| error.to_string())?;
+    let started = tokio::select! {
+        started = Hub::start(config) => started,
+        // It may wait for others, and has promised nothing to anybody yet.
+        _ = interrupted.recv() => return Ok(()),
+        _ = terminated.recv() => return Ok(()),
+    };
+    let mut hub = started.map_err(|error| error.to_string())?;
     println(&welcome(&hub).await);
     let _demo = match demo {
         Some(chargers) => Some(demo::start(&hub, chargers).await?),

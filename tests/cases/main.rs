@@ -29,6 +29,8 @@ mod overload;
 mod power;
 mod quirks;
 mod rpc;
+#[cfg(feature = "cql")]
+mod schema_lock;
 mod starting;
 #[cfg(feature = "cql")]
 mod store_copy;

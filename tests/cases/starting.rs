@@ -137,16 +137,28 @@ async fn a_hub_whose_cluster_does_not_answer_runs_says_so_and_takes_no_chargers(
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = nobody.local_addr().unwrap().to_string();
     drop(nobody);
-    let points = format!("[\"{address}\"]");
+    waits_for_its_cluster(&address).await;
+}
+
+#[tokio::test]
+async fn a_cluster_whose_port_hangs_up_at_once_is_waited_for_as_one_that_is_away() {
+    let rude = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = rude.local_addr().unwrap().to_string();
+    // Until the test ends.
+    std::thread::spawn(move || rude.incoming().for_each(drop));
+    waits_for_its_cluster(&address).await;
+}
+
+async fn waits_for_its_cluster(address: &str) {
     let settings = [
         ("STORE__KIND", "scylla"),
-        ("STORE__CONTACT_POINTS", points.as_str()),
+        ("STORE__CONTACT_POINTS", address),
     ];
     let mut hub = HubProcess::start(&settings);
     let api = tests::Api::new(&hub.api_address, "");
     assert_eq!(api.page("/live").await.0, 200);
     let (status, said) = api.page("/ready").await;
-    assert!(status == 503 && said.contains(&address), "{status} {said}");
+    assert!(status == 503 && said.contains(address), "{status} {said}");
     let refused = tests::Charger::try_connect(&hub.chargers, "CP", Some("ocpp1.6")).await;
     match refused.err().map(|error| *error) {
         Some(tungstenite::Error::Http(refusal)) => {

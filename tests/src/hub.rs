@@ -165,6 +165,19 @@ impl HubProcess {
         (self.child, self.chargers, self.api_address) = spawn(self.command());
     }
 
+    /// Starts it after it was killed or stopped, waits for nothing, and returns what it writes to standard error, line
+    /// by line.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_unready(&mut self) -> impl Iterator<Item = String> + use<> {
+        let mut command = self.command();
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        self.child = command.spawn().expect("the hub can be started");
+        let written = self.child.stderr.take().expect("it is piped");
+        BufReader::new(written).lines().map_while(Result::ok)
+    }
+
     /// Starts it after it was killed, and kills it again `within` this time, ready or not.
     ///
     /// # Panics

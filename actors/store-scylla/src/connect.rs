@@ -11,7 +11,11 @@ use scylla::{
         Compression, execution_profile::ExecutionProfile, session::Session,
         session_builder::SessionBuilder,
     },
-    errors::{ConnectionError, ConnectionPoolError, MetadataError, NewSessionError},
+    errors::{
+        BrokenConnectionError, BrokenConnectionErrorKind, ConnectionError, ConnectionPoolError,
+        ConnectionSetupRequestError, ConnectionSetupRequestErrorKind, DbError,
+        FrameHeaderParseError, MetadataError, NewSessionError,
+    },
     policies::{load_balancing::DefaultPolicy, timestamp_generator::MonotonicTimestampGenerator},
     statement::{Consistency, SerialConsistency},
 };
@@ -109,26 +113,61 @@ async fn open(options: &Options) -> Result<Session, OpenError> {
 
 /// Whether nobody is there, or somebody who does not let us in.
 fn refused(points: String, error: &NewSessionError) -> OpenError {
-    let nobody = match error {
+    let why = error.to_string();
+    let broken = match error {
         NewSessionError::FailedToResolveAnyHostname(_)
-        | NewSessionError::MetadataError(MetadataError::FetchError(_)) => true,
+        | NewSessionError::MetadataError(MetadataError::FetchError(_)) => {
+            return OpenError::Away { points, why };
+        }
         NewSessionError::MetadataError(MetadataError::ConnectionPoolError(
             ConnectionPoolError::Broken {
-                last_connection_error: broken,
+                last_connection_error,
             },
-        )) => match broken {
-            ConnectionError::ConnectTimeout | ConnectionError::BrokenConnection(_) => true,
-            // What is no TLS, or not the TLS that we trust, is invalid data.
-            ConnectionError::IoError(error) => error.kind() != io::ErrorKind::InvalidData,
+        )) => last_connection_error,
+        _ => return OpenError::Unreachable { points, why },
+    };
+    match broken {
+        ConnectionError::ConnectionSetupRequestError(ConnectionSetupRequestError {
+            error: ConnectionSetupRequestErrorKind::MissingAuthentication,
+            ..
+        }) => OpenError::NoCredentials { points },
+        broken if is_nobody(broken) => OpenError::Away { points, why },
+        _ => OpenError::Unreachable { points, why },
+    }
+}
+
+/// Whether it looks as if no server were there (yet): nothing listens, or what does hangs up, as a proxy whose server is
+/// away. Whoever says something else than a CQL server was found at the wrong address.
+fn is_nobody(error: &ConnectionError) -> bool {
+    match error {
+        ConnectionError::ConnectTimeout | ConnectionError::BrokenConnection(_) => true,
+        // What is no TLS, or not the TLS that we trust, is invalid data.
+        ConnectionError::IoError(error) => error.kind() != io::ErrorKind::InvalidData,
+        ConnectionError::ConnectionSetupRequestError(request) => match &request.error {
+            ConnectionSetupRequestErrorKind::BrokenConnection(broken) => has_hung_up(broken),
+            ConnectionSetupRequestErrorKind::DbError(error, _) => {
+                matches!(error, DbError::IsBootstrapping | DbError::Overloaded)
+            }
             _ => false,
         },
         _ => false,
-    };
-    let why = error.to_string();
-    match nobody {
-        true => OpenError::Away { points, why },
-        false => OpenError::Unreachable { points, why },
     }
+}
+
+fn has_hung_up(broken: &BrokenConnectionError) -> bool {
+    use BrokenConnectionErrorKind::{ChannelError, FrameHeaderParseError as Unread, WriteError};
+    matches!(
+        broken.downcast_ref(),
+        Some(
+            WriteError(_)
+                | ChannelError
+                | Unread(
+                    FrameHeaderParseError::HeaderIoError(_)
+                        | FrameHeaderParseError::BodyChunkIoError(..)
+                        | FrameHeaderParseError::ConnectionClosed(..)
+                )
+        )
+    )
 }
 
 /// Whether it is clear which datacentre's quorum is meant: where there is none of that name no node would be

@@ -35,6 +35,7 @@ mod options;
 mod power;
 mod reading;
 mod schema;
+mod schema_lock;
 mod session;
 mod site;
 mod station;
@@ -95,7 +96,14 @@ impl ScyllaStore {
     pub async fn open_to_copy(options: &Options) -> Result<Self, OpenError> {
         let cql = connect::connect(options).await?;
         let writer = Writer::fresh();
-        schema::migrate(&cql, &options.keyspace, &writer.0).await?;
+        let host = rustix::system::uname();
+        let host = host.nodename().to_string_lossy();
+        let hub = format!(
+            "process {} on {host}, writer {}",
+            std::process::id(),
+            writer.0
+        );
+        schema::migrate(&cql, &options.keyspace, &hub).await?;
         Ok(Self {
             cql,
             writer,

@@ -17,9 +17,17 @@ pub enum OpenError {
         /// What the driver says.
         why: String,
     },
+    /// A contact point wants to know who we are.
+    #[error(
+        "the CQL store at {points} wants to know who the hub is: set store.user, and store.password_file or store.password"
+    )]
+    NoCredentials {
+        /// The contact points.
+        points: String,
+    },
     /// A contact point answers, and does not let us in.
     #[error(
-        "the CQL store at {points} cannot be used: {why}; check the addresses, the credentials and TLS"
+        "the CQL store at {points} cannot be used: {why}; check store.contact_points, store.user with its password, and store.tls_ca"
     )]
     Unreachable {
         /// The contact points.
@@ -63,8 +71,15 @@ pub enum OpenError {
         known: i32,
     },
     /// Another hub changes the schema, and does not get done with it.
-    #[error("keyspace {0} is being changed by another hub for a long time: look at that one's log")]
-    Locked(String),
+    #[error(
+        "the schema of keyspace {keyspace} is being changed by another hub ({owner}) for a long time: look at that one's log"
+    )]
+    Locked {
+        /// The keyspace.
+        keyspace: String,
+        /// Who has the lock, and since when.
+        owner: String,
+    },
     /// What it holds is a part of what was to be copied there.
     #[error(
         "keyspace {keyspace} does not hold all that is to be copied there from {origin} since {began_at}: where that copy still runs, wait for it; where it was interrupted, run `hub store copy` again, or drop the keyspace and make it anew"
@@ -102,7 +117,7 @@ impl OpenError {
     /// little of it is there.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Away { .. } | Self::Locked(_) => true,
+            Self::Away { .. } | Self::Locked { .. } => true,
             Self::Other { may_pass, .. } => *may_pass,
             _ => false,
         }

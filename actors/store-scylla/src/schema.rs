@@ -1,16 +1,13 @@
-//! The numbered changes that make the schema. Each is applied once, under a lock that ends by itself,
-//! and never edited afterwards: a change to the schema is a new file and a line below.
+//! The numbered changes that make the schema. Each is applied once, under a lock that ends by itself
+//! ([`schema_lock`]), and never edited afterwards: a change to the schema is a new file and a line below.
 //!
 //! CQL has no transactions for this, so a change that was interrupted is done again from its beginning: write
 //! statements that may be (`IF NOT EXISTS`). A semicolon ends a statement and stands nowhere else.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
-
 use crate::{
     OpenError,
     cql::{Cql, CqlError, Statement},
+    schema_lock::{self, SchemaLock},
 };
 
 const MIGRATIONS: &[(i32, &str)] = &[
@@ -22,7 +19,7 @@ const MIGRATIONS: &[(i32, &str)] = &[
 const TABLES: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS ks.migrations (
          bucket int, version int, applied_by text, PRIMARY KEY (bucket, version))",
-    "CREATE TABLE IF NOT EXISTS ks.migration_lock (bucket int PRIMARY KEY, owner text)",
+    schema_lock::TABLE,
 ];
 const HAS_TABLE: Statement = Statement::plain(
     "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'migrations'",
@@ -31,34 +28,11 @@ const APPLIED: Statement = Statement::serial("SELECT version FROM ks.migrations 
 const NOTE: Statement = Statement::once(
     "INSERT INTO ks.migrations (bucket, version, applied_by) VALUES (0, ?, ?) IF NOT EXISTS",
 );
-const LOCK: Statement = Statement::once(
-    "INSERT INTO ks.migration_lock (bucket, owner) VALUES (0, ?) IF NOT EXISTS USING TTL ?",
-);
-const RENEW: Statement = Statement::once(
-    "UPDATE ks.migration_lock USING TTL ? SET owner = ? WHERE bucket = 0 IF owner = ?",
-);
-const UNLOCK: Statement =
-    Statement::once("DELETE FROM ks.migration_lock WHERE bucket = 0 IF owner = ?");
 
-/// The lock of a hub that died is free after this.
-const LOCK_S: i32 = 60;
-/// How long to wait for another hub to get done.
-const PATIENCE: Duration = Duration::from_secs(300);
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
-
-/// Brings the keyspace to the newest version known here.
-pub(crate) async fn migrate(cql: &Cql, keyspace: &str, owner: &str) -> Result<(), OpenError> {
-    migrate_by(cql, keyspace, owner, MIGRATIONS).await
-}
-
-async fn migrate_by(
-    cql: &Cql,
-    keyspace: &str,
-    owner: &str,
-    migrations: &[(i32, &str)],
-) -> Result<(), OpenError> {
+/// Brings the keyspace to the newest version known here. `hub`: who does it, in words for others.
+pub(crate) async fn migrate(cql: &Cql, keyspace: &str, hub: &str) -> Result<(), OpenError> {
     let failed = |error: CqlError| error.of_opening(keyspace);
-    let known = migrations.last().map_or(0, |(version, _)| *version);
+    let known = MIGRATIONS.last().map_or(0, |(version, _)| *version);
     if is_done(
         applied(cql, keyspace).await.map_err(failed)?,
         known,
@@ -69,21 +43,14 @@ async fn migrate_by(
     for table in TABLES {
         cql.change(table).await.map_err(failed)?;
     }
-    let until = Instant::now() + PATIENCE;
-    while !cql.once(LOCK, (owner, LOCK_S)).await.map_err(failed)? {
-        if Instant::now() > until {
-            return Err(OpenError::Locked(keyspace.to_owned()));
-        }
-        sleep(LOOK_AGAIN).await;
-    }
+    let lock = SchemaLock::take(cql, keyspace, hub).await?;
     // Whoever had the lock may have done it.
     let found = applied(cql, keyspace).await.map_err(failed)?;
     let outcome = match is_done(found, known, keyspace) {
-        Ok(false) => apply(cql, owner, migrations, found).await.map_err(failed),
+        Ok(false) => apply(cql, hub, &lock, found).await.map_err(failed),
         other => other.map(drop),
     };
-    let unlocked = cql.once(UNLOCK, (owner,)).await.map_err(failed);
-    outcome.and(unlocked.map(drop))
+    outcome.and(lock.release(cql).await.map_err(failed))
 }
 
 /// Whether all is applied that is known here.
@@ -98,22 +65,13 @@ fn is_done(found: i32, known: i32, keyspace: &str) -> Result<bool, OpenError> {
     Ok(found == known)
 }
 
-async fn apply(
-    cql: &Cql,
-    owner: &str,
-    migrations: &[(i32, &str)],
-    found: i32,
-) -> Result<(), CqlError> {
-    for (version, text) in migrations.iter().filter(|(version, _)| *version > found) {
+async fn apply(cql: &Cql, hub: &str, lock: &SchemaLock, found: i32) -> Result<(), CqlError> {
+    for (version, text) in MIGRATIONS.iter().filter(|(version, _)| *version > found) {
         for statement in statements(text) {
-            if !cql.once(RENEW, (LOCK_S, owner, owner)).await? {
-                return Err(CqlError::unreadable(
-                    &"another hub has taken the lock while this one changed the schema",
-                ));
-            }
+            lock.renew(cql).await?;
             cql.change(&statement).await?;
         }
-        cql.once(NOTE, (*version, owner)).await?;
+        cql.once(NOTE, (*version, hub)).await?;
     }
     Ok(())
 }
