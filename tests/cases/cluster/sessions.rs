@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Charger, Dialect, until};
 
-use super::bench::Cluster;
+use super::bench::{Cluster, node};
 
 const SETTINGS: [(&str, &str); 1] = [("CHARGING__UNKNOWN_TOKENS", "accept")];
 
@@ -50,6 +50,12 @@ async fn sessions(cluster: &Cluster, hub: usize, station: &str) -> Vec<Value> {
 async fn a_dead_letter_is_replayed_where_its_station_is_whichever_hub_is_asked() {
     let cluster = Cluster::start(3, "single", &SETTINGS);
     let mut charger = cluster.booted(2, "CP").await;
+    // A hub that knows of nobody who holds the station would replay it itself, and crash over it anew.
+    cluster
+        .sees(0, "the station is there", |view| {
+            node(view, "hub-2")["chargers"] == 1
+        })
+        .await;
     let started = json!({"connectorId": 1, "idTag": "!panic-session-twice-9", "meterStart": 100,
         "timestamp": "2026-11-24T10:00:00Z"});
     let started = charger.call("StartTransaction", started).await;
