@@ -8,6 +8,7 @@
 pub(crate) mod ask;
 pub(crate) mod charging;
 mod clock;
+mod hydrate;
 mod number;
 mod open;
 mod session_actors;
@@ -30,10 +31,7 @@ use tokio::sync::oneshot;
 pub use self::ask::Connection;
 pub(crate) use self::open::Traits;
 use self::{
-    clock::StationClock,
-    number::Numbers,
-    open::{Open, OpenSessions},
-    session_actors::SessionActors,
+    clock::StationClock, number::Numbers, open::OpenSessions, session_actors::SessionActors,
 };
 use crate::{
     CallOutcome, CloseReason, OutgoingCall,
@@ -159,9 +157,6 @@ impl Child for ChargerChild {
 
 struct ChargerActor;
 
-/// How long an actor waits that could not read what it has to know, before it tries again.
-const READ_AGAIN: Duration = Duration::from_millis(500);
-
 /// A charger's state; boxed, since ractor holds it inside each task.
 struct ChargerState {
     /// It knows what the store holds of its station.
@@ -258,74 +253,6 @@ impl ChargerState {
             ChargerMsg::Configured => self.on_configured().await,
             ChargerMsg::Announce => self.announce().await,
         }
-    }
-
-    /// Before the store was read nothing can be said. A station that has to be answered comes back.
-    async fn handle_unread(&mut self, myself: &ActorRef<ChargerMsg>, message: ChargerMsg) {
-        match message {
-            ChargerMsg::Hydrate => {
-                if let Err(error) = self.hydrate(myself).await {
-                    tracing::debug!(station = %self.slot.station, %error, "what the store holds of the station could not be read; it is tried again");
-                    myself.send_after(READ_AGAIN, || ChargerMsg::Hydrate);
-                }
-            }
-            ChargerMsg::Event(envelope) => {
-                let refusal = match envelope.event.is_transactional() {
-                    true => Refusal::Close,
-                    false => Refusal::Internal,
-                };
-                // The link may have gone with the station.
-                let _ = envelope.reply.send(Err(refusal));
-            }
-            ChargerMsg::Disconnected(epoch) => {
-                if self.slot.detach(epoch) {
-                    self.retire_later(myself);
-                }
-            }
-            ChargerMsg::Retire => self.retire(myself).await,
-            ChargerMsg::Call(call) => self.call(*call),
-            // What is read says it all.
-            ChargerMsg::Connected
-            | ChargerMsg::Configured
-            | ChargerMsg::Announce
-            | ChargerMsg::Session(_)
-            // The guard looks again, and who wants a number is told that there is none.
-            | ChargerMsg::Close(_)
-            | ChargerMsg::SpareNumber(_) => {}
-        }
-    }
-
-    async fn hydrate(&mut self, myself: &ActorRef<ChargerMsg>) -> Result<(), ReadError> {
-        let hydration = match self.slot.take_hydration() {
-            Some(read_at_handshake) => *read_at_handshake,
-            None => self.deps.store.hydrate(&self.slot.station).await?,
-        };
-        self.is_read = true;
-        if let Some(station) = hydration.station {
-            self.is_admitted(station.admission);
-            self.stands_at(station.site);
-        }
-        if let Some(number) = hydration.last_number {
-            self.numbers.note(number);
-        }
-        for session in hydration.open_sessions {
-            let traits = Traits::of(&session);
-            let open = self.sessions.insert(Open::new(session.transaction));
-            open.traits = Some(traits);
-            open.connector = session.connector;
-            open.token = session.token.map(|token| token.uid);
-            open.power_w = session.power_w;
-            open.energy_wh = session.energy_wh;
-        }
-        self.slot.charges_is(!self.sessions.is_empty());
-        self.announce().await;
-        if self.slot.connection().is_some() {
-            self.on_connected().await;
-        } else {
-            // It was started again and nobody is there any more.
-            self.retire_later(myself);
-        }
-        Ok(())
     }
 
     async fn on_connected(&mut self) {
