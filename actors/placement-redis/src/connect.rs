@@ -81,8 +81,8 @@ impl Connector {
                 let mut builder = ClusterClient::builder(seeds)
                     .connection_timeout(options.connect_timeout)
                     .response_timeout(options.timeout)
-                    // One more try finds a master that has just changed; then the question has failed.
-                    .retries(1)
+                    // A dead master, then a node that has not heard of the new one: then the question has failed.
+                    .retries(3)
                     .min_retry_wait(10)
                     .max_retry_wait(50);
                 if let Some(certificates) = certificates {

@@ -6,7 +6,7 @@
 //! | `{prefix}:{hubs}:nodes`, `:shards`, `:memory` | leases, who holds which shard, what the arbiter remembers | one slot, a script a second and node |
 //! | channel `{prefix}:n:{process}` | notices of claims that were taken over | |
 //!
-//! - **Scripts** (`lua/`) do each step whole. They are sent by their hash, and anew where a server has forgotten them.
+//! - **Scripts** (`lua/`) do each step whole. They are asked for by their hash, and sent to a server that does not know them.
 //! - **A line** (`line.rs`) to Redis is up or down. Down, every question fails at once; only a round brings it up. So a
 //!   hub starts without Redis, and a socket that opens waits for it no longer than the time-out, a few times.
 //! - **Notices** (`notices.rs`) come by pub/sub, over a connection of their own that is pinged.
@@ -33,10 +33,13 @@ use model::StationId;
 use placement::{
     Away, Backend, Claimed, Holder, Notice, Reply, Request, SKEW_MS, Standing, Timing,
 };
-use redis::ScriptInvocation;
 use tokio::sync::mpsc;
 
-use self::{connect::Connector, line::Line, scripts::Scripts};
+use self::{
+    connect::Connector,
+    line::Line,
+    scripts::{Question, Script, Scripts},
+};
 
 /// Epochs above this are not exact in a script, which counts in doubles. Times do not get there for 285,000 years.
 const EPOCH_MAX: i64 = 1 << 53;
@@ -72,15 +75,15 @@ impl RedisBackend {
     /// What the scripts of a claim are told.
     fn about<'a>(
         &self,
-        script: &'a redis::Script,
+        script: &'a Script,
         station: &StationId,
         epoch: i64,
         incarnation: i64,
-    ) -> Result<ScriptInvocation<'a>, Away> {
+    ) -> Result<Question<'a>, Away> {
         if epoch >= EPOCH_MAX {
             return Err(Away(format!("epoch {epoch} is no time")));
         }
-        let mut told = script.key(self.claim_key(station));
+        let mut told = script.about([self.claim_key(station)]);
         told.arg(epoch).arg(incarnation);
         Ok(told)
     }
@@ -90,10 +93,9 @@ impl RedisBackend {
 impl Backend for RedisBackend {
     async fn round(&self, request: &Request, timing: &Timing) -> Result<Reply, Away> {
         self.line.up().await?;
-        let mut told = self.scripts.round.prepare_invoke();
-        for key in ["nodes", "shards", "memory"] {
-            told.key(format!("{}:{{hubs}}:{key}", self.prefix));
-        }
+        let keys = ["nodes", "shards", "memory"];
+        let keys = keys.map(|key| format!("{}:{{hubs}}:{key}", self.prefix));
+        let mut told = self.scripts.round.about(keys);
         record::tell(&mut told, request, timing)?;
         record::heard(self.line.ask(&told).await?)
     }

@@ -14,14 +14,13 @@ use std::{
 };
 
 use placement::Away;
-use redis::{
-    Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation, ServerErrorKind,
-};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     connect::{Connection, Connector},
     metrics,
+    scripts::Question,
 };
 
 /// So many time-outs in a row bring the line down.
@@ -67,12 +66,17 @@ impl Line {
     }
 
     /// Has a script run.
-    pub(crate) async fn ask<T: FromRedisValue>(
-        &self,
-        script: &ScriptInvocation<'_>,
-    ) -> Result<T, Away> {
-        self.try_it(async |mut connection| script.invoke_async(&mut connection).await)
-            .await
+    pub(crate) async fn ask<T: FromRedisValue>(&self, question: &Question<'_>) -> Result<T, Away> {
+        self.try_it(async |mut connection| {
+            let outcome = question.by_hash().query_async(&mut connection).await;
+            match outcome {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    question.whole().query_async(&mut connection).await
+                }
+                outcome => outcome,
+            }
+        })
+        .await
     }
 
     /// Has a command run.

@@ -1,7 +1,8 @@
 //! What is written down and said, as text. Pure.
 
 use placement::{Away, Holder, NodeRecord, Reply, Request, ShardId, ShardRecord, Timing};
-use redis::ScriptInvocation;
+
+use crate::scripts::Question;
 
 /// What `round.lua` answers.
 pub(crate) type Answer = (
@@ -17,7 +18,7 @@ pub(crate) type Answer = (
 
 /// Tells `round.lua` what a node asks.
 pub(crate) fn tell(
-    told: &mut ScriptInvocation<'_>,
+    told: &mut Question<'_>,
     request: &Request,
     timing: &Timing,
 ) -> Result<(), Away> {
