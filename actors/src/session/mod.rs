@@ -345,7 +345,9 @@ impl SessionState {
         };
         let outcome = self.given.deps.store.commit_session(commit).await;
         let kept = match &outcome {
-            Ok(_) | Err(WriteError::Stale | WriteError::Refused(_)) => Ok(()),
+            Ok(_) | Err(WriteError::Stale | WriteError::Outdated | WriteError::Refused(_)) => {
+                Ok(())
+            }
             Err(error) => Err(error),
         };
         self.given
@@ -366,6 +368,7 @@ impl SessionState {
                     .fetch_add(1, Ordering::Relaxed);
                 "stale"
             }
+            Err(WriteError::Outdated) => "outdated",
         };
         ::metrics::counter!(metrics::SESSION_COMMITS, "outcome" => label).increment(1);
         if let Ok(Committed::Written) = outcome {

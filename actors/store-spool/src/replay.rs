@@ -226,6 +226,7 @@ impl Chain {
             None => match on_its_own(shared, commit).await? {
                 Alone::Done(fate) => return Ok(fate),
                 Alone::Meets(session) => {
+                    shared.state().twins.decided_again(id, session.id);
                     let station = shared.remote.hydrate(&session.station).await;
                     let epoch = station.map_err(unread)?.last_epoch;
                     Held {
@@ -253,9 +254,9 @@ impl Chain {
                 Ok(Fate::There)
             }
             // Somebody wrote it in between: next time.
-            Ok(Committed::Taken(_)) | Err(WriteError::Stale) => Err(WriteError::NotWritten(
-                "the session is written elsewhere".to_owned(),
-            )),
+            Ok(Committed::Taken(_)) | Err(WriteError::Stale | WriteError::Outdated) => Err(
+                WriteError::NotWritten("the session is written elsewhere".to_owned()),
+            ),
             Err(WriteError::Refused(why)) => Ok(Fate::Never(why)),
             Err(error) => Err(error),
         }
@@ -290,10 +291,12 @@ async fn on_its_own(shared: &Shared, commit: &SessionCommit) -> Result<Alone, Wr
             Ok(there)
         }
         Ok(Committed::Taken(held)) => Ok(Alone::Meets(held)),
-        Err(WriteError::Stale) => Ok(match shared.remote.session(id).await.map_err(unread)? {
-            Some(held) => Alone::Meets(Box::new(held)),
-            None => Alone::Done(Fate::Never(format!("session {id} is gone"))),
-        }),
+        Err(WriteError::Stale | WriteError::Outdated) => {
+            Ok(match shared.remote.session(id).await.map_err(unread)? {
+                Some(held) => Alone::Meets(Box::new(held)),
+                None => Alone::Done(Fate::Never(format!("session {id} is gone"))),
+            })
+        }
         Err(WriteError::Refused(why)) => Ok(Alone::Done(Fate::Never(why))),
         Err(error) => Err(error),
     }

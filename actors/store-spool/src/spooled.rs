@@ -169,7 +169,9 @@ fn left_behind(files: &dyn Files) -> io::Result<State> {
                 if let Record::Session(commit) = record {
                     state.waiting.begins(commit.session.id);
                     state.waiting.written(&commit);
-                    state.twins.left_behind(commit.session.id);
+                    state
+                        .twins
+                        .decided_again(commit.session.id, commit.session.id);
                 }
             }
         }
@@ -270,7 +272,9 @@ impl Shared {
             Err(WriteError::Unknown(why.to_owned()))
         });
         match &outcome {
-            Ok(_) | Err(WriteError::Stale | WriteError::Refused(_)) => self.remote_took(true),
+            Ok(_) | Err(WriteError::Stale | WriteError::Outdated | WriteError::Refused(_)) => {
+                self.remote_took(true);
+            }
             Err(WriteError::NotWritten(_) | WriteError::Unknown(_)) => self.remote_took(false),
         }
         outcome

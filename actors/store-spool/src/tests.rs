@@ -23,6 +23,8 @@ struct Remote {
     away: Arc<AtomicBool>,
     /// Writes take for ever, for now.
     hangs: Arc<AtomicBool>,
+    /// The next write is told that another owner has written.
+    outdates: Arc<AtomicBool>,
     /// How many were answered.
     reads: Arc<AtomicUsize>,
 }
@@ -40,8 +42,11 @@ impl Remote {
         while self.hangs.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        match self.away.load(Ordering::SeqCst) {
-            true => Err(WriteError::Unknown("away".to_owned())),
+        if self.away.load(Ordering::SeqCst) {
+            return Err(WriteError::Unknown("away".to_owned()));
+        }
+        match self.outdates.swap(false, Ordering::SeqCst) {
+            true => Err(WriteError::Outdated),
             false => Ok(&self.truth),
         }
     }
@@ -142,6 +147,39 @@ async fn a_session_goes_on_while_the_remote_is_away_and_arrives_in_order() {
         .unwrap();
     assert_eq!(store.waiting(), 0, "it goes to the remote again");
     assert_eq!(remote.log_of(&session).await, ["start", "a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_hub_wrote_meanwhile_is_kept_below_what_waited() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let store = spooled(&remote, &disk);
+    let session = sample::session("CP1", "7");
+    let start = commit(&session, "start", 0.0);
+    store.commit_session(start).await.unwrap();
+    remote.set_away(true);
+    let waits = commit(&session, "waits", 100.0);
+    store.commit_session(waits).await.unwrap();
+    let elsewhere = commit(&session, "elsewhere", 50.0);
+    remote.truth.commit_session(elsewhere).await.unwrap();
+    remote.outdates.store(true, Ordering::SeqCst);
+    remote.set_away(false);
+    drained(&store).await;
+    assert_eq!(
+        remote.log_of(&session).await,
+        ["start", "elsewhere", "waits"]
+    );
+    let kept = remote.truth.session(session.id).await.unwrap().unwrap();
+    assert_eq!(kept.energy_wh, 150.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_outdated_is_told_and_nothing_is_spooled() {
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let store = spooled(&remote, &disk);
+    remote.outdates.store(true, Ordering::SeqCst);
+    let start = commit(&sample::session("CP1", "7"), "start", 0.0);
+    let told = store.commit_session(start).await;
+    assert_eq!((told, store.waiting()), (Err(WriteError::Outdated), 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,9 +36,13 @@ pub(crate) struct Twins {
 }
 
 impl Twins {
-    /// A former life left a session here.
-    pub(crate) fn left_behind(&mut self, id: SessionId) {
-        let twin = Twin { id, differs: false };
+    /// What waits of a session is decided again on top of what the remote store holds, as `held`: a former life left
+    /// it here, or another hub writes it too.
+    pub(crate) fn decided_again(&mut self, id: SessionId, held: SessionId) {
+        let twin = Twin {
+            id: held,
+            differs: false,
+        };
         self.twins.entry(id).or_insert(twin);
     }
 
@@ -85,8 +89,8 @@ mod tests {
     fn who_goes_on_with_what_differs_is_stopped_once() {
         let (mut twins, now) = (Twins::default(), Instant::now());
         let (same, other) = (sample::session("CP1", "1"), sample::session("CP1", "2"));
-        twins.left_behind(same.id);
-        twins.left_behind(other.id);
+        twins.decided_again(same.id, same.id);
+        twins.decided_again(other.id, other.id);
         assert_eq!(twins.of(same.id), Some(same.id));
         twins.differs(other.id, same.id);
         assert_eq!(twins.of(other.id), Some(same.id));

@@ -7,7 +7,7 @@ pub struct ReadError(pub String);
 
 /// A write that did not return "written". The outcomes are told apart because the
 /// right next step differs: `NotWritten` may be tried again or given up, `Refused` must not be tried
-/// again, `Unknown` has to be read back.
+/// again, `Unknown` has to be read back, `Outdated` has to be decided anew.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// Certainly not written.
@@ -22,4 +22,8 @@ pub enum WriteError {
     /// Not written, because a newer owner (a higher epoch) has written since.
     #[error("not written: another owner has taken over")]
     Stale,
+    /// Perhaps written, and of no effect: another owner wrote the session since it was read, or does at this moment.
+    /// Whoever asked must read it anew and decide again on top of that, whatever its epoch.
+    #[error("another owner has written the session since it was read")]
+    Outdated,
 }

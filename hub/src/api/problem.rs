@@ -149,7 +149,7 @@ impl From<WriteError> for Problem {
             WriteError::NotWritten(_) | WriteError::Refused(_) | WriteError::Stale => {
                 "nothing was changed, because the store did not take it; try again"
             }
-            WriteError::Unknown(_) => {
+            WriteError::Unknown(_) | WriteError::Outdated => {
                 "the change may or may not have been made; read it back before trying again"
             }
         })

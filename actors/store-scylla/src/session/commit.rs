@@ -151,17 +151,11 @@ impl ScyllaStore {
             return Ok(TakenOver::Repeat(Box::new(head)));
         }
         let Some(head) = head.filter(|head| head.owner == owner) else {
-            return Err(WriteError::NotWritten(format!(
-                "another owner takes session {} over at this moment",
-                commit.id
-            )));
+            return Err(WriteError::Outdated);
         };
         let read_in = self.held.take(commit.id);
         if read_in.is_some_and(|version| version != head.version) {
-            return Err(WriteError::NotWritten(format!(
-                "session {} was written by another owner since it was read: read it again",
-                commit.id
-            )));
+            return Err(WriteError::Outdated);
         }
         Ok(TakenOver::Ours(Owned {
             owner,
@@ -215,9 +209,7 @@ impl ScyllaStore {
                     }),
                 })
             }
-            Ok(false) => Err(WriteError::Unknown(
-                "another owner has taken over at this moment".into(),
-            )),
+            Ok(false) => Err(WriteError::Outdated),
             Err(error) => Err(WriteError::Unknown(error.to_string())),
         }
     }
