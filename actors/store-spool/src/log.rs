@@ -67,7 +67,7 @@ impl Log {
             closed: Mutex::new(closed.into()),
             bytes: AtomicU64::new(bytes),
         });
-        ::metrics::gauge!(metrics::BYTES).set(bytes as f64);
+        ::metrics::gauge!(metrics::DISK_BYTES).set(bytes as f64);
         let (jobs, queue) = mpsc::channel(QUEUE_MOST);
         let writer = Writer {
             shelf: Arc::clone(&shelf),
@@ -159,7 +159,7 @@ impl Shelf {
             true => self.bytes.fetch_add(by.unsigned_abs(), Ordering::Relaxed),
             false => self.bytes.fetch_sub(by.unsigned_abs(), Ordering::Relaxed),
         };
-        ::metrics::gauge!(metrics::BYTES).set(before.saturating_add_signed(by) as f64);
+        ::metrics::gauge!(metrics::DISK_BYTES).set(before.saturating_add_signed(by) as f64);
     }
 
     async fn on_disk<T: Send + 'static>(

@@ -2,10 +2,12 @@
 
 use metrics::{Unit, describe_counter, describe_gauge};
 
-/// Writes that wait here for the remote store.
+/// Writes that wait here for the remote store: one less as soon as it has one.
 pub(crate) const RECORDS: &str = "switchyard_spool_records";
-/// What the segments take on disk.
+/// How long those are.
 pub(crate) const BYTES: &str = "switchyard_spool_bytes";
+/// What the segments take on disk, which is less only when all of a segment is replayed.
+pub(crate) const DISK_BYTES: &str = "switchyard_spool_disk_bytes";
 /// When the message of the oldest waiting write was received (seconds since 1970; 0 while none waits).
 pub(crate) const OLDEST: &str = "switchyard_spool_oldest_timestamp_seconds";
 /// 1 while writes go to the spool because the remote store does not take them.
@@ -22,7 +24,16 @@ pub fn describe_metrics() {
         Unit::Count,
         "Writes that wait in the spool for the remote store."
     );
-    describe_gauge!(BYTES, Unit::Bytes, "What the spool takes on disk.");
+    describe_gauge!(
+        BYTES,
+        Unit::Bytes,
+        "How long the writes are that wait in the spool for the remote store."
+    );
+    describe_gauge!(
+        DISK_BYTES,
+        Unit::Bytes,
+        "What the spool takes on disk, at most spool.max_bytes; it falls by whole segments."
+    );
     describe_gauge!(
         OLDEST,
         Unit::Seconds,

@@ -60,7 +60,10 @@ async fn segment(shared: &Shared, name: &str, chance: &mut StdRng) -> std::io::R
     let mut unreadable = 0;
     for body in &contents.records {
         match serde_json::from_slice::<Record>(body) {
-            Ok(record) => records.push(record),
+            Ok(record) => records.push(Kept {
+                record,
+                bytes: body.len(),
+            }),
             Err(_) => unreadable += 1,
         }
     }
@@ -81,15 +84,26 @@ async fn segment(shared: &Shared, name: &str, chance: &mut StdRng) -> std::io::R
         );
     }
     drop(bytes);
-    let (count, of_sessions) = (records.len(), writes_of_sessions(&records));
+    let of_sessions = writes_of_sessions(&records);
     all(shared, records, chance).await;
-    shared.log.done_with(name, damaged).await?;
-    shared.gone(count, &of_sessions);
+    // What is replayed need not be replayed again to be removed.
+    while let Err(error) = shared.log.done_with(name, damaged).await {
+        tracing::error!(segment = name, %error, "a segment of the spool is replayed and cannot be removed now; that is tried again");
+        sleep(LAST_WAIT).await;
+    }
+    shared.gone(&of_sessions);
     Ok(())
 }
 
-fn writes_of_sessions(records: &[Record]) -> Vec<Write> {
-    let commits = records.iter().filter_map(|record| match record {
+/// A record of a segment.
+struct Kept {
+    record: Record,
+    /// How long it is there.
+    bytes: usize,
+}
+
+fn writes_of_sessions(records: &[Kept]) -> Vec<Write> {
+    let commits = records.iter().filter_map(|kept| match &kept.record {
         Record::Session(commit) => Some(&**commit),
         Record::Reading { .. } | Record::DeadLetter(_) => None,
     });
@@ -97,12 +111,12 @@ fn writes_of_sessions(records: &[Record]) -> Vec<Write> {
 }
 
 /// Replays records until none is left.
-async fn all(shared: &Shared, records: Vec<Record>, chance: &mut StdRng) {
+async fn all(shared: &Shared, records: Vec<Kept>, chance: &mut StdRng) {
     let mut chains = chains(records);
     let mut wait = FIRST_WAIT;
     while !chains.is_empty() {
         let oldest = chains.iter().filter_map(|chain| chain.left.front());
-        if let Some(oldest) = oldest.map(Record::received_at).min() {
+        if let Some(oldest) = oldest.map(|kept| kept.record.received_at()).min() {
             ::metrics::gauge!(metrics::OLDEST).set(oldest.0 as f64 / 1000.0);
         }
         let before: usize = chains.iter().map(|chain| chain.left.len()).sum();
@@ -126,7 +140,7 @@ async fn all(shared: &Shared, records: Vec<Record>, chance: &mut StdRng) {
 /// Records that are replayed one after the other.
 #[derive(Default)]
 struct Chain {
-    left: VecDeque<Record>,
+    left: VecDeque<Kept>,
     /// What the remote holds of their session, where they are decided again on top of that and the last
     /// of them was.
     held: Option<Held>,
@@ -139,18 +153,18 @@ struct Held {
     epoch: i64,
 }
 
-fn chains(records: Vec<Record>) -> Vec<Chain> {
+fn chains(records: Vec<Kept>) -> Vec<Chain> {
     let mut chains: Vec<Chain> = Vec::new();
     let mut of_session: HashMap<SessionId, usize> = HashMap::new();
-    for record in records {
-        let place = match record.session() {
+    for kept in records {
+        let place = match kept.record.session() {
             Some(id) => *of_session.entry(id).or_insert(chains.len()),
             None => chains.len(),
         };
         if place == chains.len() {
             chains.push(Chain::default());
         }
-        chains[place].left.push_back(record);
+        chains[place].left.push_back(kept);
     }
     chains
 }
@@ -168,23 +182,24 @@ enum Fate {
 impl Chain {
     /// The chain without what could be replayed.
     async fn replayed(mut self, shared: &Shared) -> Self {
-        while let Some(record) = self.left.pop_front() {
-            let fate = match self.bring(shared, &record).await {
+        while let Some(kept) = self.left.pop_front() {
+            let fate = match self.bring(shared, &kept.record).await {
                 Ok(fate) => fate,
                 Err(_) => Fate::NotNow,
             };
             let outcome = match fate {
                 Fate::There => Some("replayed"),
                 Fate::Never(why) => {
-                    let aside = set_aside(shared, &record, &why).await;
+                    let aside = set_aside(shared, &kept.record, &why).await;
                     aside.is_ok().then_some("set_aside")
                 }
                 Fate::NotNow => None,
             };
             let Some(outcome) = outcome else {
-                self.left.push_front(record);
+                self.left.push_front(kept);
                 break;
             };
+            shared.replayed(kept.bytes);
             ::metrics::counter!(metrics::WRITES, "outcome" => outcome).increment(1);
         }
         self

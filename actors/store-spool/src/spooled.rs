@@ -92,14 +92,35 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) waiting: Waiting,
     pub(crate) twins: Twins,
-    /// Writes in the spool.
+    /// Writes that the remote does not have yet, as far as is known.
     records: usize,
+    /// How long those are.
+    bytes: usize,
     /// Whether the remote takes writes.
     reach: Reach,
     segments_gone: u64,
 }
 
 impl State {
+    /// A write of so many bytes waits, or is about to.
+    fn counts(&mut self, bytes: usize) {
+        self.records += 1;
+        self.bytes += bytes;
+        self.show();
+    }
+
+    /// It waits no more.
+    fn counts_no_more(&mut self, bytes: usize) {
+        self.records = self.records.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.show();
+    }
+
+    fn show(&self) {
+        ::metrics::gauge!(metrics::RECORDS).set(self.records as f64);
+        ::metrics::gauge!(metrics::BYTES).set(self.bytes as f64);
+    }
+
     /// Nothing of a session waits any more.
     fn released(&mut self, latest: Option<Session>) {
         if let Some(latest) = latest {
@@ -129,7 +150,7 @@ impl Spooled {
             tokens: RecentTokens::new(options.recent_tokens),
             spooled: Notify::new(),
         });
-        shared.show();
+        shared.state().show();
         let chance = StdRng::seed_from_u64(options.seed);
         let replaying = tokio::spawn(replay::run(Arc::clone(&shared), chance));
         Ok(Self { shared, replaying })
@@ -166,6 +187,7 @@ fn left_behind(files: &dyn Files) -> io::Result<State> {
         for body in segment::read(&files.read(&name)?).records {
             if let Ok(record) = serde_json::from_slice(body) {
                 state.records += 1;
+                state.bytes += body.len();
                 if let Record::Session(commit) = record {
                     state.waiting.begins(commit.session.id);
                     state.waiting.written(&commit);
@@ -229,23 +251,20 @@ impl Shared {
         ::metrics::gauge!(metrics::REMOTE_AWAY).set(away);
     }
 
-    /// A segment is gone for good: its writes are in the remote store, or set aside. Not before, since
-    /// what is still there is taken for news after a kill.
-    pub(crate) fn gone(&self, records: usize, of_sessions: &[Write]) {
-        {
-            let mut state = self.state();
-            state.records = state.records.saturating_sub(records);
-            state.segments_gone += 1;
-            for write in of_sessions {
-                let released = state.waiting.gone(write);
-                state.released(released);
-            }
-        }
-        self.show();
+    /// The remote has a write of so many bytes, or it is set aside.
+    pub(crate) fn replayed(&self, bytes: usize) {
+        self.state().counts_no_more(bytes);
     }
 
-    fn show(&self) {
-        ::metrics::gauge!(metrics::RECORDS).set(self.state().records as f64);
+    /// A segment is gone for good: its writes are in the remote store, or set aside. Not before, since
+    /// what is still there is taken for news after a kill.
+    pub(crate) fn gone(&self, of_sessions: &[Write]) {
+        let mut state = self.state();
+        state.segments_gone += 1;
+        for write in of_sessions {
+            let released = state.waiting.gone(write);
+            state.released(released);
+        }
     }
 
     /// Whether a write goes straight to the spool. With nothing to replay nobody would find out that the
@@ -309,11 +328,17 @@ impl Shared {
     }
 
     async fn spool(&self, record: &Record) -> Result<(), WriteError> {
-        if let Some(id) = record.session() {
-            self.state().waiting.begins(id);
-        }
         let body =
             serde_json::to_vec(record).map_err(|error| WriteError::NotWritten(error.to_string()));
+        let bytes = body.as_ref().map_or(0, Vec::len);
+        {
+            let mut state = self.state();
+            // Before it is there: the replay may be done with it before this goes on.
+            state.counts(bytes);
+            if let Some(id) = record.session() {
+                state.waiting.begins(id);
+            }
+        }
         let kept = match body {
             Ok(body) => self.log.append(body).await,
             Err(error) => Err(error),
@@ -325,8 +350,8 @@ impl Shared {
         ::metrics::counter!(metrics::WRITES, "outcome" => outcome).increment(1);
         {
             let mut state = self.state();
-            if kept.is_ok() {
-                state.records += 1;
+            if kept.is_err() {
+                state.counts_no_more(bytes);
             }
             match (record, &kept) {
                 (Record::Session(commit), Ok(())) => state.waiting.written(commit),
@@ -337,7 +362,6 @@ impl Shared {
                 _ => {}
             }
         }
-        self.show();
         self.spooled.notify_one();
         kept
     }

@@ -2,12 +2,13 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use model::{Session, SessionEventRecord, SessionState};
 use store::{
     Committed, DeadLetterStore, MemoryStore, PageRequest, ReadError, SessionCommit, SessionFilter,
@@ -27,9 +28,26 @@ struct Remote {
     outdates: Arc<AtomicBool>,
     /// How many were answered.
     reads: Arc<AtomicUsize>,
+    /// Not more writes than this, where it is set.
+    takes_only: Arc<Mutex<Option<usize>>>,
 }
 
 impl Remote {
+    fn takes_only(&self, writes: Option<usize>) {
+        *self.takes_only.lock().unwrap() = writes;
+    }
+
+    fn takes_one_more(&self) -> bool {
+        match &mut *self.takes_only.lock().unwrap() {
+            None => true,
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+        }
+    }
+
     fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
     }
@@ -42,7 +60,7 @@ impl Remote {
         while self.hangs.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        if self.away.load(Ordering::SeqCst) {
+        if self.away.load(Ordering::SeqCst) || !self.takes_one_more() {
             return Err(WriteError::Unknown("away".to_owned()));
         }
         match self.outdates.swap(false, Ordering::SeqCst) {
@@ -256,6 +274,62 @@ async fn what_was_spooled_survives_a_kill_and_is_seen_before_it_is_replayed() {
     assert_eq!(readings.await.unwrap().items.len(), 1);
     let letters = remote.truth.dead_letters(PageRequest::first(9)).await;
     assert_eq!(letters.unwrap().items.len(), 1);
+}
+
+fn measured(metrics: &PrometheusHandle, name: &str) -> f64 {
+    let shown = metrics.render();
+    let mut lines = shown.lines();
+    let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in {shown}"))
+        .parse()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_counted_write_by_write_and_what_is_on_the_disk_apart_from_it() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let shown = || {
+        [
+            "switchyard_spool_records",
+            "switchyard_spool_bytes",
+            "switchyard_spool_disk_bytes",
+        ]
+        .map(|name| measured(&metrics, name))
+    };
+    let (remote, disk) = (Remote::default(), Arc::new(SimDisk::new()));
+    let store = spooled(&remote, &disk);
+    assert_eq!(shown(), [0.0; 3]);
+    remote.takes_only(Some(0));
+    for name in ["10", "11", "12", "13", "14"] {
+        let session = sample::session("CP1", name);
+        let told = store.commit_session(commit(&session, name, 0.0)).await;
+        assert_eq!(told, Ok(Committed::Written));
+    }
+    let [records, bytes, disk_bytes] = shown();
+    assert_eq!(records, 5.0);
+    assert!(bytes > 0.0 && disk_bytes > bytes, "{bytes} {disk_bytes}");
+    let each = bytes / 5.0;
+
+    remote.takes_only(Some(3));
+    until(async || store.waiting() == 2).await;
+    let [records, bytes, disk_bytes] = shown();
+    assert_eq!((records, bytes), (2.0, each * 2.0));
+    assert!(
+        disk_bytes > each * 3.0,
+        "the rest of its segment is there still: {disk_bytes}"
+    );
+
+    // The next life cannot know of that, and replays all that is there.
+    drop(store);
+    let store = spooled(&remote, &disk);
+    let [records, bytes, _] = shown();
+    assert!(records > 2.0, "{records}");
+    assert_eq!(bytes, each * records);
+    remote.takes_only(None);
+    drained(&store).await;
+    until(async || shown() == [0.0; 3]).await;
 }
 
 #[tokio::test(start_paused = true)]
