@@ -37,7 +37,7 @@ use placement::Placement;
 use store::Store;
 use tokio::task::JoinHandle;
 
-pub use storage::{Awaited, Storage, copy_to_cluster};
+pub use storage::{Cluster, Storage, copy_to_cluster};
 
 use crate::{
     commands::Commands,
@@ -114,7 +114,7 @@ impl Hub {
         let storage = Storage::of_hub(&config).await?;
         let store = storage.store();
         // A cluster that does not answer yet is told when it does.
-        if storage.awaited().is_none() {
+        if storage.cluster().and_then(Cluster::missing).is_none() {
             let closed = store.close_unfinished_commands(NOT_ANSWERED).await;
             closed.map_err(|error| HubError::Store(error.to_string()))?;
         }
@@ -179,7 +179,7 @@ impl Hub {
             actors: actors.clone(),
             clock,
             ready: ready.clone(),
-            awaited: storage.awaited().cloned(),
+            cluster: storage.cluster().cloned(),
             metrics,
             limits: api::RateLimits::new(config.api.requests_per_s),
         });
@@ -227,7 +227,7 @@ impl Hub {
 
     /// What keeps the hub from taking chargers though it runs: its cluster does not answer yet.
     pub fn waits_for(&self) -> Option<String> {
-        self.store.awaited()?.missing()
+        self.store.cluster()?.missing()
     }
 
     /// Whether anybody may use the API yet.

@@ -105,8 +105,12 @@ async fn run(arguments: Arguments, config: Config) -> Result<(), String> {
             ));
             Ok(())
         }
-        Some(Command::ApiKey(command)) => api_key(command, &config).await,
+        Some(Command::ApiKey(command)) => {
+            telemetry::start_log(&config.log);
+            api_key(command, &config).await
+        }
         Some(Command::Store(StoreCommand::Copy)) => {
+            telemetry::start_log(&config.log);
             let tell = |progress: &Progress| eprintln!("{progress}");
             let copied = hub::copy_to_cluster(&config, tell).await;
             let copied = copied.map_err(|error| error.to_string())?;

@@ -1,6 +1,7 @@
 //! Which store the hub remembers in, and how it is opened and closed.
 
 mod awaited;
+mod cluster;
 mod copy;
 
 use std::{sync::Arc, time::Duration};
@@ -10,7 +11,8 @@ use store_scylla::ScyllaStore;
 use store_spool::{Directory, OpenError, Spooled};
 use store_sqlite::SqliteStore;
 
-pub use awaited::Awaited;
+use awaited::Awaited;
+pub use cluster::Cluster;
 pub use copy::copy_to_cluster;
 
 use crate::{
@@ -32,8 +34,8 @@ pub enum Storage {
     SpooledCluster {
         /// The cluster, with the spool.
         store: Arc<Spooled>,
-        /// The cluster, where it did not answer at the start.
-        awaited: Option<Arc<Awaited>>,
+        /// The cluster alone.
+        cluster: Cluster,
     },
 }
 
@@ -67,27 +69,24 @@ impl Storage {
         let files = Directory::open(&config.spool.dir(&config.data.dir)).map_err(OpenError::from);
         let files = files.map_err(|error| HubError::Store(error.to_string()))?;
         let options = cluster_options(config)?;
-        let (cluster, awaited): (Arc<dyn Store>, _) = match ScyllaStore::open(&options).await {
-            Ok(cluster) => (Arc::new(cluster), None),
-            Err(error) if error.may_pass() => {
-                let awaited = Awaited::begin(options, &error);
-                (awaited.clone(), Some(awaited))
-            }
+        let cluster = match ScyllaStore::open(&options).await {
+            Ok(cluster) => Cluster::Opened(Arc::new(cluster)),
+            Err(error) if error.may_pass() => Cluster::Awaited(Awaited::begin(options, &error)),
             Err(error) => return Err(HubError::Store(error.to_string())),
         };
         let options = config.spool.options();
-        let spooled = Spooled::open(cluster, Arc::new(files), actors::rebase, &options);
+        let spooled = Spooled::open(cluster.store(), Arc::new(files), actors::rebase, &options);
         let store = spooled.map_err(|error| HubError::Store(error.to_string()))?;
         Ok(Self::SpooledCluster {
             store: Arc::new(store),
-            awaited,
+            cluster,
         })
     }
 
-    /// The cluster that did not answer at the start.
-    pub fn awaited(&self) -> Option<&Arc<Awaited>> {
+    /// The cluster behind the spool, where there is one.
+    pub fn cluster(&self) -> Option<&Cluster> {
         match self {
-            Self::SpooledCluster { awaited, .. } => awaited.as_ref(),
+            Self::SpooledCluster { cluster, .. } => Some(cluster),
             Self::File(_) | Self::Cluster(_) => None,
         }
     }

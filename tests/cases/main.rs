@@ -28,6 +28,8 @@ mod outage;
 mod overload;
 mod power;
 mod quirks;
+#[cfg(feature = "cql")]
+mod roles;
 mod rpc;
 #[cfg(feature = "cql")]
 mod schema_lock;

@@ -1,9 +1,12 @@
 //! A hub that finds another one changing the schema, or its lock where that one was killed.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
-use scylla::client::session_builder::SessionBuilder;
-use tests::HubProcess;
+use tests::{CqlServer, HubProcess};
 
 /// Longer than the case may take.
 const LOCKED_S: u64 = 120;
@@ -12,10 +15,8 @@ const LOCKED_S: u64 = 120;
 async fn who_waits_for_the_schema_says_for_whom_and_how_long_and_stops_when_it_is_told_to() {
     let mut hub = HubProcess::start(&[("LOG__FILTER", "warn")]);
     hub.kill();
-    let options = hub.keyspace();
-    let nodes = SessionBuilder::new().known_nodes(&options.contact_points);
-    let session = nodes.build().await.unwrap();
-    let keyspace = &options.keyspace;
+    let session = CqlServer.session().await;
+    let keyspace = hub.keyspace().keyspace;
     // A change to do, and a lock that another one holds.
     for statement in [
         format!("TRUNCATE {keyspace}.migrations"),
@@ -35,6 +36,21 @@ async fn who_waits_for_the_schema_says_for_whom_and_how_long_and_stops_when_it_i
         "{waits}"
     );
     assert_eq!(hub.terminate().await, Some(0));
+
+    // The tools say it too.
+    let listing = hub
+        .command()
+        .args(["api-key", "list"])
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut listing = listing.unwrap();
+    let written = BufReader::new(listing.stderr.take().unwrap()).lines();
+    let waits = written
+        .map_while(Result::ok)
+        .find(|line| line.contains("being changed by another hub"));
+    listing.kill().unwrap();
+    listing.wait().unwrap();
+    assert!(waits.unwrap().contains("process 7 on a"));
     assert!(began.elapsed() < Duration::from_secs(LOCKED_S), "it waited");
 
     let unlock = format!("DELETE FROM {keyspace}.migration_lock WHERE bucket = 0 IF EXISTS");

@@ -9,8 +9,8 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use scylla::client::session_builder::SessionBuilder;
-use store_scylla::{Options, ScyllaStore};
+use scylla::client::{session::Session, session_builder::SessionBuilder};
+use store_scylla::{Credentials, Options, ScyllaStore};
 use tokio::runtime::Runtime;
 
 /// The connections of keyspaces outlive the runtime of a test.
@@ -30,6 +30,18 @@ impl CqlServer {
     /// When there is none: see [`contact_points`].
     pub fn nodes(self) -> usize {
         contact_points().len()
+    }
+
+    /// A connection of somebody who may do everything.
+    ///
+    /// # Panics
+    /// When nobody takes it.
+    pub async fn session(self) -> Session {
+        let mut builder = SessionBuilder::new().known_nodes(contact_points());
+        if let Some(us) = credentials() {
+            builder = builder.user(us.user, us.password);
+        }
+        builder.build().await.expect("the CQL server is there")
     }
 
     /// kill -9 of a node.
@@ -69,6 +81,13 @@ fn contact_points() -> Vec<String> {
     points.split(',').map(str::to_owned).collect()
 }
 
+/// Who may do everything, where the server asks who we are.
+fn credentials() -> Option<Credentials> {
+    let told = |name| std::env::var(name).ok();
+    let (user, password) = (told("CQL_USER")?, told("CQL_PASSWORD")?);
+    Some(Credentials { user, password })
+}
+
 /// A keyspace for one hub, for the next one after it. The server goes with what was made in it (`deploy/dev/cql down`).
 #[derive(Debug)]
 pub(crate) struct Keyspace(String);
@@ -81,18 +100,25 @@ impl Keyspace {
     }
 
     /// What makes a hub remember there.
-    pub(crate) fn settings(&self) -> [(String, String); 5] {
+    pub(crate) fn settings(&self) -> Vec<(String, String)> {
         let points = serde_json::to_string(&contact_points()).expect("addresses");
         let replicas = contact_points().len().to_string();
-        [
+        let mut settings = vec![
             ("STORE__KIND", "scylla".to_owned()),
             ("STORE__CONTACT_POINTS", points),
             ("STORE__KEYSPACE", self.0.clone()),
             ("STORE__CREATE_WITH_REPLICAS", replicas),
             // One server for all cases of the run, on the cores that they use.
             ("STORE__REQUEST_TIMEOUT_MS", "10000".to_owned()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
+        ];
+        if let Some(us) = credentials() {
+            settings.push(("STORE__USER", us.user));
+            settings.push(("STORE__PASSWORD", us.password));
+        }
+        let settings = settings.into_iter();
+        settings
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect()
     }
 
     /// How to reach it.
@@ -100,6 +126,7 @@ impl Keyspace {
         Options {
             contact_points: contact_points(),
             keyspace: self.0.clone(),
+            credentials: credentials(),
             request_timeout: Duration::from_secs(10),
             ..Options::default()
         }
@@ -134,8 +161,7 @@ impl Drop for Keyspace {
 
 /// Removes all that a hub wrote, but for what it noted about the tables.
 async fn empty(keyspace: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let nodes = SessionBuilder::new().known_nodes(contact_points());
-    let session = nodes.build().await?;
+    let session = CqlServer.session().await;
     let tables = session
         .query_unpaged(
             "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?",

@@ -23,6 +23,7 @@ use scylla::{
 use crate::{
     OpenError, Options, Tls,
     cql::{Cql, CqlError, Statement},
+    permission::Needs,
 };
 
 /// How long a connection may take to be opened.
@@ -65,7 +66,9 @@ pub(crate) async fn connect(options: &Options) -> Result<Cql, OpenError> {
             .unwrap_or("replication_factor")
             .replace('\'', "''"),
     );
-    cql.change(&create).await.map_err(failed)?;
+    cql.change(&create, Needs::Keyspaces)
+        .await
+        .map_err(failed)?;
     Ok(cql)
 }
 
@@ -131,6 +134,13 @@ fn refused(points: String, error: &NewSessionError) -> OpenError {
             error: ConnectionSetupRequestErrorKind::MissingAuthentication,
             ..
         }) => OpenError::NoCredentials { points },
+        ConnectionError::ConnectionSetupRequestError(ConnectionSetupRequestError {
+            error: ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, says),
+            ..
+        }) if !cannot_look_up(says) => OpenError::BadCredentials {
+            points,
+            says: says.clone(),
+        },
         broken if is_nobody(broken) => OpenError::Away { points, why },
         _ => OpenError::Unreachable { points, why },
     }
@@ -145,13 +155,19 @@ fn is_nobody(error: &ConnectionError) -> bool {
         ConnectionError::IoError(error) => error.kind() != io::ErrorKind::InvalidData,
         ConnectionError::ConnectionSetupRequestError(request) => match &request.error {
             ConnectionSetupRequestErrorKind::BrokenConnection(broken) => has_hung_up(broken),
-            ConnectionSetupRequestErrorKind::DbError(error, _) => {
+            ConnectionSetupRequestErrorKind::DbError(error, says) => {
                 matches!(error, DbError::IsBootstrapping | DbError::Overloaded)
+                    || cannot_look_up(says)
             }
             _ => false,
         },
         _ => false,
     }
+}
+
+/// Whether a server that lets nobody in cannot find out who may log in: too few of its nodes are there.
+fn cannot_look_up(says: &str) -> bool {
+    says.starts_with("Unable to perform authentication")
 }
 
 fn has_hung_up(broken: &BrokenConnectionError) -> bool {
@@ -225,6 +241,16 @@ fn tls(files: &Tls) -> Result<Arc<ClientConfig>, OpenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_password_is_told_from_one_that_the_server_cannot_look_up() {
+        assert!(!cannot_look_up(
+            "Provided username hub and/or password are incorrect"
+        ));
+        assert!(cannot_look_up(
+            "Unable to perform authentication: Cannot achieve consistency level LOCAL_ONE"
+        ));
+    }
 
     #[test]
     fn it_must_be_clear_whose_quorum_is_meant() {

@@ -16,7 +16,7 @@ use metrics::{counter, gauge, histogram};
 use scylla::{
     client::session::Session,
     deserialize::row::DeserializeRow,
-    errors::{DbError, ExecutionError, RequestAttemptError},
+    errors::{DbError, ExecutionError, PrepareError, RequestAttemptError},
     response::{PagingState, query_result::QueryResult},
     serialize::row::SerializeRow,
     statement::{
@@ -27,9 +27,12 @@ use scylla::{
     value::{CqlValue, Row},
 };
 use store::{ReadError, WriteError};
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, watch};
 
-use crate::{OpenError, Options, metrics as names};
+use crate::{
+    OpenError, Options, metrics as names,
+    permission::{self, Needs},
+};
 
 /// Rows that come in one answer.
 const PAGE_ROWS: i32 = 500;
@@ -81,6 +84,8 @@ impl Statement {
 pub(crate) struct CqlError {
     /// Whether it is certain that nothing was done.
     certain: bool,
+    /// Whether the role may not do it.
+    forbidden: bool,
     why: String,
 }
 
@@ -89,12 +94,16 @@ impl CqlError {
     pub(crate) fn unreadable(why: &impl ToString) -> Self {
         Self {
             certain: false,
+            forbidden: false,
             why: format!("a row cannot be read: {}", why.to_string()),
         }
     }
 
     /// The error of a store that cannot be opened, by a statement about this keyspace.
     pub(crate) fn of_opening(self, keyspace: &str) -> OpenError {
+        if self.forbidden {
+            return OpenError::Forbidden(self.why);
+        }
         OpenError::Other {
             keyspace: keyspace.to_owned(),
             why: self.why,
@@ -129,6 +138,9 @@ impl From<CqlError> for WriteError {
 pub(crate) struct Cql {
     session: Session,
     keyspace: String,
+    role: String,
+    /// What was refused to the role, and is not known to be granted since.
+    lacking: watch::Sender<Option<String>>,
     prepared: RwLock<HashMap<Statement, Arc<PreparedStatement>>>,
     in_flight: Semaphore,
     time: Duration,
@@ -139,6 +151,12 @@ impl Cql {
         Self {
             session,
             keyspace: options.keyspace.clone(),
+            role: match &options.credentials {
+                Some(us) => us.user.clone(),
+                // As the servers call who did not log in.
+                None => "anonymous".to_owned(),
+            },
+            lacking: watch::Sender::new(None),
             prepared: RwLock::default(),
             in_flight: Semaphore::new(options.in_flight.max(1)),
             time: options.request_timeout,
@@ -183,7 +201,9 @@ impl Cql {
                     tries -= 1;
                     self.forget(&[one, other]);
                 }
-                outcome => return applied(outcome.map_err(|error| failure(&error))?),
+                outcome => {
+                    return applied(outcome.map_err(|error| self.failed(&error, Needs::Rows))?);
+                }
             }
         }
     }
@@ -247,7 +267,7 @@ impl Cql {
                     tries -= 1;
                     self.forget(&[statement]);
                 }
-                outcome => break outcome.map_err(|error| failure(&error))?,
+                outcome => break outcome.map_err(|error| self.failed(&error, Needs::Rows))?,
             }
         };
         let next = match next.into_paging_control_flow() {
@@ -265,6 +285,10 @@ impl Cql {
             tokio::time::timeout(self.time, self.session.prepare(self.named(statement.text)));
         let mut prepared = match preparing.await {
             Ok(Ok(prepared)) => prepared,
+            Ok(Err(PrepareError::AllAttemptsFailed { first_attempt })) => {
+                let refused = self.refused(&first_attempt, Needs::Rows);
+                return Err(refused.unwrap_or_else(|| count(true, &first_attempt)));
+            }
             Ok(Err(error)) => return Err(count(true, &error)),
             Err(_) => return Err(count(true, &"the statement could not be prepared in time")),
         };
@@ -308,16 +332,55 @@ impl Cql {
     }
 
     /// Carries out a change of the schema and waits until all nodes know it.
-    pub(crate) async fn change(&self, text: &str) -> Result<(), CqlError> {
+    pub(crate) async fn change(&self, text: &str, needs: Needs) -> Result<(), CqlError> {
         self.session
             .query_unpaged(self.named(text), ())
             .await
-            .map_err(|error| failure(&error))?;
+            .map_err(|error| self.failed(&error, needs))?;
         self.session
             .await_schema_agreement()
             .await
             .map(drop)
             .map_err(|error| count(false, &error))
+    }
+
+    /// What was refused to the role, and is not known to be granted since; whoever waits for changes learns of them.
+    pub(crate) fn lacking(&self) -> watch::Receiver<Option<String>> {
+        self.lacking.subscribe()
+    }
+
+    /// The role may do what was refused to it.
+    pub(crate) fn is_granted(&self) {
+        self.lacking
+            .send_if_modified(|lacking| lacking.take().is_some());
+    }
+
+    fn failed(&self, error: &ExecutionError, needs: Needs) -> CqlError {
+        let refused = match error {
+            ExecutionError::LastAttemptError(attempt) => self.refused(attempt, needs),
+            _ => None,
+        };
+        refused.unwrap_or_else(|| failure(error))
+    }
+
+    /// The error of a statement that the role may not carry out, where it is one.
+    fn refused(&self, error: &RequestAttemptError, needs: Needs) -> Option<CqlError> {
+        let RequestAttemptError::DbError(DbError::Unauthorized, says) = error else {
+            return None;
+        };
+        if !permission::is_known(says) {
+            return None;
+        }
+        let why = permission::refusal(says, &self.keyspace, &self.role, needs);
+        self.lacking.send_if_modified(|lacking| {
+            let is_news = lacking.is_none();
+            lacking.get_or_insert_with(|| why.clone());
+            is_news
+        });
+        Some(CqlError {
+            forbidden: true,
+            ..count(true, &why)
+        })
     }
 
     /// A text with the keyspace's name in it.
@@ -378,10 +441,7 @@ fn failure(error: &ExecutionError) -> CqlError {
             | RequestAttemptError::CqlRequestSerialization(_)
             | RequestAttemptError::UnableToAllocStreamId
             // No node takes these at any time, so none has before.
-            | RequestAttemptError::DbError(
-                DbError::SyntaxError | DbError::Invalid | DbError::Unauthorized,
-                _,
-            ),
+            | RequestAttemptError::DbError(DbError::SyntaxError | DbError::Invalid, _),
         ) => true,
         // Not even "too few replicas": the attempt before that one may have got through.
         _ => false,
@@ -394,6 +454,7 @@ fn count(certain: bool, why: &impl ToString) -> CqlError {
     counter!(names::FAILURES, "outcome" => outcome).increment(1);
     CqlError {
         certain,
+        forbidden: false,
         why: why.to_string(),
     }
 }

@@ -10,6 +10,7 @@
 //!   from epochs. How that loses and doubles nothing is told in `session/mod.rs`.
 //! - **Lists** (`ids.rs`, `names.rs`, `time_log.rs`) are written before what they name and deleted after it. Who reads one
 //!   looks at what it names.
+//! - **What the role lacks** (`permission.rs`) ends the opening, and is told where it is withdrawn later.
 //! - **The schema** is made by numbered changes (`schema.rs`, `migrations/`).
 //! - Each other trait of crate `store` is implemented in the file of its name.
 //!
@@ -32,6 +33,7 @@ mod notice;
 mod numbers;
 mod open_error;
 mod options;
+mod permission;
 mod power;
 mod reading;
 mod schema;
@@ -43,7 +45,10 @@ mod time_log;
 mod token;
 mod turns;
 
-use std::{collections::HashSet, sync::Mutex};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
 
 pub use copying::UnfinishedCopy;
 pub use metrics::describe_metrics;
@@ -58,7 +63,7 @@ use turns::Turns;
 
 /// The store for many hubs.
 pub struct ScyllaStore {
-    cql: Cql,
+    cql: Arc<Cql>,
     /// This process, to other hubs.
     writer: Writer,
     held: Held,
@@ -71,7 +76,8 @@ pub struct ScyllaStore {
 }
 
 impl ScyllaStore {
-    /// Connects to the cluster, and brings the keyspace's schema up to date.
+    /// Connects to the cluster, brings the keyspace's schema up to date, and finds out whether we may read and write
+    /// there.
     ///
     /// # Errors
     /// One line that says what to do; see [`OpenError`].
@@ -79,7 +85,11 @@ impl ScyllaStore {
         let store = Self::open_to_copy(options).await?;
         let keyspace = &options.keyspace;
         match copying::unfinished(&store.cql).await {
-            Ok(None) => Ok(store),
+            Ok(None) => {
+                let cql = Arc::downgrade(&store.cql);
+                tokio::spawn(permission::watch(cql, store.cql.lacking()));
+                Ok(store)
+            }
             Ok(Some(UnfinishedCopy { origin, began_at })) => Err(OpenError::HalfCopied {
                 keyspace: keyspace.clone(),
                 origin,
@@ -87,6 +97,11 @@ impl ScyllaStore {
             }),
             Err(error) => Err(error.of_opening(keyspace)),
         }
+    }
+
+    /// What the cluster refuses us, and how an administrator grants it; nothing, while we may do all that we do.
+    pub fn lacking(&self) -> Option<String> {
+        self.cql.lacking().borrow().clone()
     }
 
     /// As [`Self::open`], also where a copy into the keyspace has not come to its end.
@@ -104,8 +119,10 @@ impl ScyllaStore {
             writer.0
         );
         schema::migrate(&cql, &options.keyspace, &hub).await?;
+        let proven = permission::prove(&cql).await;
+        proven.map_err(|error| error.of_opening(&options.keyspace))?;
         Ok(Self {
-            cql,
+            cql: Arc::new(cql),
             writer,
             held: Held::new(),
             starting: Turns::new(),

@@ -15,6 +15,9 @@ pub(crate) const TAKEOVERS: &str = "switchyard_cql_takeovers_total";
 /// Starts that were claimed and not written, and completed by a later reader or writer.
 pub(crate) const COMPLETED: &str = "switchyard_cql_starts_completed_total";
 
+/// 1 while the cluster refuses the hub's role something that the hub needs.
+pub(crate) const FORBIDDEN: &str = "switchyard_cql_forbidden";
+
 /// Tells the recorder what the metrics of this crate mean.
 pub fn describe_metrics() {
     describe_histogram!(
@@ -38,5 +41,10 @@ pub fn describe_metrics() {
         COMPLETED,
         Unit::Count,
         "Starts that were claimed and not written, and completed by a later reader or writer."
+    );
+    describe_gauge!(
+        FORBIDDEN,
+        Unit::Count,
+        "1 while the cluster refuses the hub's role something that the hub needs; an administrator has to grant it."
     );
 }

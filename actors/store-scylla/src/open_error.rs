@@ -25,7 +25,17 @@ pub enum OpenError {
         /// The contact points.
         points: String,
     },
-    /// A contact point answers, and does not let us in.
+    /// A contact point does not believe us.
+    #[error(
+        "the CQL store at {points} does not let the hub in ({says}): check store.user, and store.password_file or store.password"
+    )]
+    BadCredentials {
+        /// The contact points.
+        points: String,
+        /// What the server says.
+        says: String,
+    },
+    /// A contact point answers, and cannot be used.
     #[error(
         "the CQL store at {points} cannot be used: {why}; check store.contact_points, store.user with its password, and store.tls_ca"
     )]
@@ -35,6 +45,9 @@ pub enum OpenError {
         /// What the driver says.
         why: String,
     },
+    /// The role lacks a permission; the text names it and says how it is granted.
+    #[error("{0}")]
+    Forbidden(String),
     /// No node is in the datacentre that is asked for.
     #[error(
         "the CQL store has no datacentre {wanted:?}; it has: {there}. Set store.datacenter to one of these, the same for all hubs of the keyspace"

@@ -7,6 +7,7 @@
 use crate::{
     OpenError,
     cql::{Cql, CqlError, Statement},
+    permission::Needs,
     schema_lock::{self, SchemaLock},
 };
 
@@ -41,7 +42,7 @@ pub(crate) async fn migrate(cql: &Cql, keyspace: &str, hub: &str) -> Result<(), 
         return Ok(());
     }
     for table in TABLES {
-        cql.change(table).await.map_err(failed)?;
+        cql.change(table, Needs::Tables).await.map_err(failed)?;
     }
     let lock = SchemaLock::take(cql, keyspace, hub).await?;
     // Whoever had the lock may have done it.
@@ -69,7 +70,7 @@ async fn apply(cql: &Cql, hub: &str, lock: &SchemaLock, found: i32) -> Result<()
     for (version, text) in MIGRATIONS.iter().filter(|(version, _)| *version > found) {
         for statement in statements(text) {
             lock.renew(cql).await?;
-            cql.change(&statement).await?;
+            cql.change(&statement, Needs::Tables).await?;
         }
         cql.once(NOTE, (*version, hub)).await?;
     }

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Api, problem::Problem};
+use crate::Cluster;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
@@ -27,19 +28,25 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 struct Health {
     /// `live` or `ready`.
     status: &'static str,
+    /// What somebody has to mend, though chargers are taken and what they say is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
 }
 
 /// Does the hub live?
 #[utoipa::path(get, path = "/live", tag = "health", operation_id = "live",
     responses((status = 200, description = "It answers, so it lives.", body = Health)))]
 async fn live() -> axum::Json<Health> {
-    axum::Json(Health { status: "live" })
+    axum::Json(Health {
+        status: "live",
+        trouble: None,
+    })
 }
 
 /// Does the hub take chargers?
 #[utoipa::path(get, path = "/ready", tag = "health", operation_id = "ready",
     responses(
-        (status = 200, description = "It does.", body = Health),
+        (status = 200, description = "It does. Where its cluster refuses it what it needs, `trouble` says so: transaction messages wait in the spool then.", body = Health),
         (status = 503, description = "It is starting, it is stopping, its cluster has not answered since it started, or it cannot keep transaction messages now.",
             body = super::problem::ProblemBody<'static>, content_type = "application/problem+json"),
     ))]
@@ -49,7 +56,8 @@ async fn ready(State(api): State<Arc<Api>>) -> Result<axum::Json<Health>, Proble
             "the hub is starting or stopping; it takes no chargers now",
         ));
     }
-    if let Some(why) = api.awaited.as_ref().and_then(|awaited| awaited.missing()) {
+    let cluster = api.cluster.as_ref();
+    if let Some(why) = cluster.and_then(Cluster::missing) {
         return Err(Problem::unavailable(why));
     }
     if let Some(why) = api.actors.trouble() {
@@ -57,7 +65,10 @@ async fn ready(State(api): State<Arc<Api>>) -> Result<axum::Json<Health>, Proble
             "transaction messages cannot be kept now, so no chargers are taken: {why}"
         )));
     }
-    Ok(axum::Json(Health { status: "ready" }))
+    Ok(axum::Json(Health {
+        status: "ready",
+        trouble: cluster.and_then(Cluster::lacking),
+    }))
 }
 
 /// The hub's metrics, as Prometheus reads them

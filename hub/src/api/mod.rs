@@ -55,7 +55,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub use limits::RateLimits;
 pub use serve::serve;
 
-use crate::{Awaited, commands::Commands, fleet::Fleet};
+use crate::{Cluster, commands::Commands, fleet::Fleet};
 
 /// The longest body a request may have.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -78,8 +78,8 @@ pub struct ApiState {
     pub clock: Arc<dyn Clock>,
     /// Whether the hub takes chargers; false while it starts and while it drains.
     pub ready: Arc<AtomicBool>,
-    /// The cluster that did not answer when the hub started.
-    pub awaited: Option<Arc<Awaited>>,
+    /// The cluster that the hub remembers in, where it does.
+    pub cluster: Option<Cluster>,
     /// Where the metrics are.
     pub metrics: PrometheusHandle,
     /// How much one may ask.

@@ -24,7 +24,8 @@ pub struct StoreConfig {
     pub datacenter: Option<String>,
     /// Make the keyspace with so many replicas where it is not there. Absent: it must be there.
     pub create_with_replicas: Option<u32>,
-    /// The role to log in as. Absent: the cluster asks nobody.
+    /// The role to log in as; it needs SELECT, MODIFY and, where the hub makes its tables, CREATE on the keyspace. Absent:
+    /// the cluster asks nobody.
     pub user: Option<String>,
     /// Its password.
     #[serde(serialize_with = "hidden")]

@@ -45,6 +45,11 @@ impl Awaited {
         }
     }
 
+    /// The cluster, once it has answered.
+    pub(super) fn opened(&self) -> Option<&ScyllaStore> {
+        self.cluster.get()
+    }
+
     fn cluster(&self) -> Result<&ScyllaStore, String> {
         let missing = || "the hub has not reached its cluster since it was started".to_owned();
         self.cluster.get().ok_or_else(missing)

@@ -81,7 +81,7 @@ impl TestApi {
             commands: Commands::new(all, actors.clone(), fleet, clock.clone()),
             clock: clock.clone(),
             ready: ready.clone(),
-            awaited: None,
+            cluster: None,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             limits,
         });
