@@ -125,6 +125,7 @@ async fn waits_for_its_cluster(address: &str) {
     assert_eq!(api.page("/live").await.0, 200);
     let (status, said) = api.page("/ready").await;
     assert!(status == 503 && said.contains(address), "{status} {said}");
+    assert!(!said.contains("\\n"), "in one line: {said}");
     let refused = tests::Charger::try_connect(&hub.chargers, "CP", Some("ocpp1.6")).await;
     match refused.err().map(|error| *error) {
         Some(tungstenite::Error::Http(refusal)) => {

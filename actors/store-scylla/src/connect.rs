@@ -22,7 +22,7 @@ use scylla::{
 
 use crate::{
     OpenError, Options, Tls,
-    cql::{Cql, CqlError, Statement},
+    cql::{Cql, CqlError, Statement, in_one_line},
     permission::Needs,
 };
 
@@ -116,7 +116,7 @@ async fn open(options: &Options) -> Result<Session, OpenError> {
 
 /// Whether nobody is there, or somebody who does not let us in.
 fn refused(points: String, error: &NewSessionError) -> OpenError {
-    let why = error.to_string();
+    let why = in_one_line(error);
     let broken = match error {
         NewSessionError::FailedToResolveAnyHostname(_)
         | NewSessionError::MetadataError(MetadataError::FetchError(_)) => {

@@ -455,6 +455,25 @@ fn count(certain: bool, why: &impl ToString) -> CqlError {
     CqlError {
         certain,
         forbidden: false,
-        why: why.to_string(),
+        why: in_one_line(why),
+    }
+}
+
+/// What the driver says, some of which it spreads over several lines.
+pub(crate) fn in_one_line(why: &impl ToString) -> String {
+    let why = why.to_string();
+    Vec::from_iter(why.split_whitespace()).join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_driver_spreads_over_lines_is_told_in_one() {
+        assert_eq!(
+            in_one_line(&"broken:\n        it was closed"),
+            "broken: it was closed"
+        );
     }
 }
