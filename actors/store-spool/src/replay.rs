@@ -225,7 +225,7 @@ impl Chain {
                 "the remote store took too long".to_owned(),
             ))
         });
-        shared.remote_took(fate.is_ok());
+        shared.remote_took(fate.as_ref().map(drop));
         fate
     }
 

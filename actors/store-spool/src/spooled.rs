@@ -213,14 +213,17 @@ impl Shared {
     }
 
     /// The remote took a write, or did not.
-    pub(crate) fn remote_took(&self, taken: bool) {
+    pub(crate) fn remote_took(&self, taken: Result<(), &WriteError>) {
         let turn = {
             let reach = &mut self.state().reach;
             match taken {
-                true => reach.answered(Instant::now()),
-                false => reach.failed(),
+                Ok(()) => reach.answered(Instant::now()),
+                Err(_) => reach.failed(),
             }
         };
+        if let (Some(Turn::Away), Err(why)) = (turn, taken) {
+            tracing::warn!(%why, "the remote store does not take writes; they go to the spool");
+        }
         self.tell(turn);
     }
 
@@ -238,10 +241,7 @@ impl Shared {
     fn tell(&self, turn: Option<Turn>) {
         let away = match turn {
             None => return,
-            Some(Turn::Away) => {
-                tracing::warn!("the remote store does not take writes; they go to the spool");
-                1.0
-            }
+            Some(Turn::Away) => 1.0,
             Some(Turn::Back) => {
                 let waiting = self.state().records;
                 tracing::warn!(waiting, "the remote store takes writes again");
@@ -292,9 +292,11 @@ impl Shared {
         });
         match &outcome {
             Ok(_) | Err(WriteError::Stale | WriteError::Outdated | WriteError::Refused(_)) => {
-                self.remote_took(true);
+                self.remote_took(Ok(()));
             }
-            Err(WriteError::NotWritten(_) | WriteError::Unknown(_)) => self.remote_took(false),
+            Err(error @ (WriteError::NotWritten(_) | WriteError::Unknown(_))) => {
+                self.remote_took(Err(error));
+            }
         }
         outcome
     }
