@@ -8,7 +8,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -23,6 +26,7 @@ use scylla::{
         Consistency,
         batch::{Batch, BatchType},
         prepared::PreparedStatement,
+        unprepared::Statement as UnpreparedStatement,
     },
     value::{CqlValue, Row},
 };
@@ -36,6 +40,10 @@ use crate::{
 
 /// Rows that come in one answer.
 const PAGE_ROWS: i32 = 500;
+
+/// How long a change of the schema may take: a node writes and tells it to the others before it answers. Less than the
+/// lock on the schema lasts.
+const CHANGE_TIME: Duration = Duration::from_secs(30);
 
 /// How often a statement is sent to nodes that have forgotten it.
 const TRIES: u32 = 3;
@@ -141,6 +149,8 @@ pub(crate) struct Cql {
     role: String,
     /// What was refused to the role, and is not known to be granted since.
     lacking: watch::Sender<Option<String>>,
+    /// How often something was refused to it.
+    refusals: AtomicU64,
     prepared: RwLock<HashMap<Statement, Arc<PreparedStatement>>>,
     in_flight: Semaphore,
     time: Duration,
@@ -157,6 +167,7 @@ impl Cql {
                 None => "anonymous".to_owned(),
             },
             lacking: watch::Sender::new(None),
+            refusals: AtomicU64::new(0),
             prepared: RwLock::default(),
             in_flight: Semaphore::new(options.in_flight.max(1)),
             time: options.request_timeout,
@@ -333,10 +344,10 @@ impl Cql {
 
     /// Carries out a change of the schema and waits until all nodes know it.
     pub(crate) async fn change(&self, text: &str, needs: Needs) -> Result<(), CqlError> {
-        self.session
-            .query_unpaged(self.named(text), ())
-            .await
-            .map_err(|error| self.failed(&error, needs))?;
+        let mut change = UnpreparedStatement::new(self.named(text));
+        change.set_request_timeout(Some(CHANGE_TIME));
+        let changed = self.session.query_unpaged(change, ()).await;
+        changed.map_err(|error| self.failed(&error, needs))?;
         self.session
             .await_schema_agreement()
             .await
@@ -347,6 +358,11 @@ impl Cql {
     /// What was refused to the role, and is not known to be granted since; whoever waits for changes learns of them.
     pub(crate) fn lacking(&self) -> watch::Receiver<Option<String>> {
         self.lacking.subscribe()
+    }
+
+    /// How often something was refused to the role.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Relaxed)
     }
 
     /// The role may do what was refused to it.
@@ -372,6 +388,7 @@ impl Cql {
             return None;
         }
         let why = permission::refusal(says, &self.keyspace, &self.role, needs);
+        self.refusals.fetch_add(1, Ordering::Relaxed);
         self.lacking.send_if_modified(|lacking| {
             let is_news = lacking.is_none();
             lacking.get_or_insert_with(|| why.clone());

@@ -14,8 +14,9 @@ use crate::{
     metrics as names,
 };
 
-/// How often it is tried whether what was refused is granted again.
-const TRY_EVERY: Duration = Duration::from_secs(5);
+/// How often it is tried whether what was refused is granted again. It is once the trial succeeds and nothing else was
+/// refused in all that time: rights may be of single tables.
+const TRY_EVERY: Duration = Duration::from_secs(3);
 
 /// The lock is in another bucket: nobody ever writes this row.
 const READ: Statement = Statement::plain("SELECT owner FROM ks.migration_lock WHERE bucket = -1");
@@ -48,11 +49,14 @@ pub(crate) async fn watch(cql: Weak<Cql>, mut lacking: watch::Receiver<Option<St
         tracing::error!("{why}");
         gauge!(names::FORBIDDEN).set(1.0);
         loop {
+            let Some(before) = cql.upgrade().map(|cql| cql.refusals()) else {
+                return;
+            };
             sleep(TRY_EVERY).await;
             let Some(cql) = cql.upgrade() else {
                 return;
             };
-            if prove(&cql).await.is_ok() {
+            if prove(&cql).await.is_ok() && cql.refusals() == before {
                 cql.is_granted();
                 break;
             }
