@@ -12,6 +12,7 @@ use store_spool::{Directory, OpenError, Spooled};
 use store_sqlite::SqliteStore;
 
 use awaited::Awaited;
+use cluster::Behind;
 pub use cluster::Cluster;
 pub use copy::copy_to_cluster;
 
@@ -31,12 +32,7 @@ pub enum Storage {
     /// A cluster that many hubs share.
     Cluster(Arc<ScyllaStore>),
     /// The same, with a spool in front.
-    SpooledCluster {
-        /// The cluster, with the spool.
-        store: Arc<Spooled>,
-        /// The cluster alone.
-        cluster: Cluster,
-    },
+    SpooledCluster(Cluster),
 }
 
 impl Storage {
@@ -69,24 +65,24 @@ impl Storage {
         let files = Directory::open(&config.spool.dir(&config.data.dir)).map_err(OpenError::from);
         let files = files.map_err(|error| HubError::Store(error.to_string()))?;
         let options = cluster_options(config)?;
-        let cluster = match ScyllaStore::open(&options).await {
-            Ok(cluster) => Cluster::Opened(Arc::new(cluster)),
-            Err(error) if error.may_pass() => Cluster::Awaited(Awaited::begin(options, &error)),
+        let behind = match ScyllaStore::open(&options).await {
+            Ok(cluster) => Behind::Opened(Arc::new(cluster)),
+            Err(error) if error.may_pass() => Behind::Awaited(Awaited::begin(options, &error)),
             Err(error) => return Err(HubError::Store(error.to_string())),
         };
         let options = config.spool.options();
-        let spooled = Spooled::open(cluster.store(), Arc::new(files), actors::rebase, &options);
-        let store = spooled.map_err(|error| HubError::Store(error.to_string()))?;
-        Ok(Self::SpooledCluster {
-            store: Arc::new(store),
-            cluster,
-        })
+        let spooled = Spooled::open(behind.store(), Arc::new(files), actors::rebase, &options);
+        let spooled = spooled.map_err(|error| HubError::Store(error.to_string()))?;
+        Ok(Self::SpooledCluster(Cluster {
+            spooled: Arc::new(spooled),
+            behind,
+        }))
     }
 
-    /// The cluster behind the spool, where there is one.
+    /// The cluster with the spool in front, where there is one.
     pub fn cluster(&self) -> Option<&Cluster> {
         match self {
-            Self::SpooledCluster { cluster, .. } => Some(cluster),
+            Self::SpooledCluster(cluster) => Some(cluster),
             Self::File(_) | Self::Cluster(_) => None,
         }
     }
@@ -96,7 +92,7 @@ impl Storage {
         match self {
             Self::File(store) => store.clone(),
             Self::Cluster(store) => store.clone(),
-            Self::SpooledCluster { store, .. } => store.clone(),
+            Self::SpooledCluster(cluster) => cluster.spooled.clone(),
         }
     }
 
@@ -106,7 +102,7 @@ impl Storage {
             Self::File(store) => store.close().await,
             // A write there is complete when it returns.
             Self::Cluster(_) => {}
-            Self::SpooledCluster { store, .. } => store.close().await,
+            Self::SpooledCluster(cluster) => cluster.spooled.close().await,
         }
     }
 }

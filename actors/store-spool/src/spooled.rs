@@ -98,6 +98,8 @@ pub(crate) struct State {
     bytes: usize,
     /// Whether the remote takes writes.
     reach: Reach,
+    /// Why it did not take the last one that it did not take.
+    why: String,
     segments_gone: u64,
 }
 
@@ -161,10 +163,10 @@ impl Spooled {
         self.shared.state().records
     }
 
-    /// Whether the remote store is away, as far as its answers tell.
-    #[cfg(test)]
-    pub(crate) fn is_away(&self) -> bool {
-        self.shared.state().reach.is_away()
+    /// Why writes wait here, as the remote store, or the way to it, last put it; nothing, while it takes them.
+    pub fn trouble(&self) -> Option<String> {
+        let state = self.shared.state();
+        state.reach.is_away().then(|| state.why.clone())
     }
 
     /// Stops replaying; what waits is taken up by the next life.
@@ -215,10 +217,13 @@ impl Shared {
     /// The remote took a write, or did not.
     pub(crate) fn remote_took(&self, taken: Result<(), &WriteError>) {
         let turn = {
-            let reach = &mut self.state().reach;
+            let mut state = self.state();
             match taken {
-                Ok(()) => reach.answered(Instant::now()),
-                Err(_) => reach.failed(),
+                Ok(()) => state.reach.answered(Instant::now()),
+                Err(why) => {
+                    state.why = why.to_string();
+                    state.reach.failed()
+                }
             }
         };
         if let (Some(Turn::Away), Err(why)) = (turn, taken) {

@@ -576,12 +576,20 @@ async fn a_remote_that_is_back_is_known_to_be_though_nobody_writes_any_more() {
         .await
         .unwrap();
     let reads = async || store.station(&session.station).await.is_ok();
-    until(async || store.is_away() && !reads().await).await;
+    until(async || store.trouble().is_some() && !reads().await).await;
+    let told = store.trouble();
+    assert!(
+        told.as_ref().is_some_and(|why| why.contains("away")),
+        "{told:?}"
+    );
     remote.set_away(false);
     drained(&store).await;
     assert!(reads().await, "it is asked as soon as it answers again");
-    assert!(store.is_away(), "and believed when it has for a while");
-    until(async || !store.is_away()).await;
+    assert!(
+        store.trouble().is_some(),
+        "and believed when it has for a while"
+    );
+    until(async || store.trouble().is_none()).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ use tokio::{
 const ASK_EVERY: Duration = Duration::from_secs(3);
 
 /// A cluster, from when it answers.
-pub struct Awaited {
+pub(super) struct Awaited {
     cluster: SetOnce<ScyllaStore>,
     why: Mutex<String>,
 }
@@ -38,7 +38,7 @@ impl Awaited {
     }
 
     /// Why it cannot be used yet; nothing, once it can.
-    pub fn missing(&self) -> Option<String> {
+    pub(super) fn missing(&self) -> Option<String> {
         match self.cluster.get() {
             Some(_) => None,
             None => Some(self.why().clone()),

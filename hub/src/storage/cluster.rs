@@ -1,15 +1,23 @@
-//! The cluster behind the spool: what keeps it from being used, for whoever watches the hub.
+//! A cluster with the spool in front: what keeps it from being used, for whoever watches the hub.
 
 use std::sync::Arc;
 
 use store::Store;
 use store_scylla::ScyllaStore;
+use store_spool::Spooled;
 
 use super::awaited::Awaited;
 
-/// The cluster behind the spool.
+/// A cluster with the spool in front.
 #[derive(Clone)]
-pub enum Cluster {
+pub struct Cluster {
+    pub(super) spooled: Arc<Spooled>,
+    pub(super) behind: Behind,
+}
+
+/// The cluster alone.
+#[derive(Clone)]
+pub(super) enum Behind {
     /// It answered when the hub was started.
     Opened(Arc<ScyllaStore>),
     /// It did not.
@@ -19,20 +27,29 @@ pub enum Cluster {
 impl Cluster {
     /// Why it cannot be used yet; nothing, once it can.
     pub fn missing(&self) -> Option<String> {
-        match self {
-            Self::Opened(_) => None,
-            Self::Awaited(awaited) => awaited.missing(),
+        match &self.behind {
+            Behind::Opened(_) => None,
+            Behind::Awaited(awaited) => awaited.missing(),
         }
     }
 
-    /// What it refuses the hub, and how an administrator grants it; nothing, while the hub may do all that it does.
-    pub fn lacking(&self) -> Option<String> {
-        match self {
-            Self::Opened(cluster) => cluster.lacking(),
-            Self::Awaited(awaited) => awaited.opened()?.lacking(),
-        }
+    /// What somebody has to mend, while the spool keeps what stations say: what the cluster refuses the hub and how an
+    /// administrator grants it, or why it takes nothing.
+    pub fn trouble(&self) -> Option<String> {
+        let lacking = match &self.behind {
+            Behind::Opened(cluster) => cluster.lacking(),
+            Behind::Awaited(awaited) => awaited.opened().and_then(ScyllaStore::lacking),
+        };
+        lacking.or_else(|| {
+            let why = self.spooled.trouble()?;
+            Some(format!(
+                "the cluster does not take writes, they wait in the spool: {why}"
+            ))
+        })
     }
+}
 
+impl Behind {
     pub(super) fn store(&self) -> Arc<dyn Store> {
         match self {
             Self::Opened(cluster) => cluster.clone(),
