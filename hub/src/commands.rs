@@ -23,9 +23,6 @@ use crate::{
     metrics,
 };
 
-/// OCPP actions that set or remove a station's charging profiles.
-const PROFILE_ACTIONS: [&str; 2] = ["SetChargingProfile", "ClearChargingProfile"];
-
 /// Sends commands; cheap to clone.
 #[derive(Clone)]
 pub struct Commands {
@@ -94,7 +91,7 @@ impl Commands {
     pub async fn issue(&self, ask: CommandAsk) -> Result<CommandRecord, CommandRefused> {
         let protocol = self.protocol_of(&ask.station).await?;
         let (action, payload) = in_version(protocol, &ask.action, ask.payload)?;
-        if PROFILE_ACTIONS.contains(&action.as_str()) {
+        if changes_profiles(&action, &payload) {
             self.is_free_to_be_limited(&ask.station).await?;
         }
         let now = self.clock.now();
@@ -203,6 +200,13 @@ impl Commands {
         let kept = self.store.put_command(record.clone()).await;
         kept.map_err(|error| CommandRefused::Store(error.to_string()))
     }
+}
+
+/// Whether a command sets or removes charging profiles of its station. A remote start may bring one along
+/// (OCPP 1.6 §5.11, 2.0.1 K05).
+fn changes_profiles(action: &str, payload: &Value) -> bool {
+    matches!(action, "SetChargingProfile" | "ClearChargingProfile")
+        || payload.get("chargingProfile").is_some()
 }
 
 /// The action and payload in the station's version.

@@ -307,19 +307,31 @@ async fn nobody_takes_the_limits_of_a_planned_station_away_by_a_command() {
     let plans = vec![("A", Version::V16, Faults::default(), vec![])];
     let site = Site::start(&hub, 40.0, plans).await;
     site.until_floors(40.0).await;
-    let command = json!({"action": "ClearChargingProfile"});
-    let sent = async || {
-        let command = Some(command.clone());
+    let sent = async |action: &str, payload: Value| {
+        let command = json!({"action": action, "payload": payload});
         let path = "/stations/A/commands";
-        site.api.ask(Method::POST, path, command).await
+        site.api.ask(Method::POST, path, Some(command)).await
     };
-    let (status, refused) = sent().await;
-    assert_eq!(status, 409, "{refused}");
-    assert!(text(&refused, "detail").contains("power plan of site depot"));
+    // A remote start may bring a profile along, of a stack level above the plan's.
+    let profile = json!({
+        "chargingProfileId": 99, "stackLevel": 9, "chargingProfilePurpose": "TxProfile", "chargingProfileKind": "Relative",
+        "chargingSchedule": {
+            "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": MOST_A}],
+        },
+    });
+    let start = json!({"connectorId": 1, "idTag": "TAG1", "chargingProfile": profile});
+    for (action, payload) in [
+        ("ClearChargingProfile", json!({})),
+        ("RemoteStartTransaction", start),
+    ] {
+        let (status, refused) = sent(action, payload).await;
+        assert_eq!(status, 409, "{refused}");
+        assert!(text(&refused, "detail").contains("power plan of site depot"));
+    }
     site.api
         .ok(Method::DELETE, "/sites/depot/power", None)
         .await;
-    let (status, done) = sent().await;
+    let (status, done) = sent("ClearChargingProfile", json!({})).await;
     assert_eq!((status, text(&done, "state")), (200, "answered"), "{done}");
 }
 
