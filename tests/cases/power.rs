@@ -28,10 +28,14 @@ const MOST_A: f64 = 32.0;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 fn hub() -> HubProcess {
+    hub_with_lease(LEASE_MS)
+}
+
+fn hub_with_lease(lease_ms: u64) -> HubProcess {
     HubProcess::start(&[
         ("CHARGERS__ADMISSION", "accept"),
         ("CHARGING__UNKNOWN_TOKENS", "accept"),
-        ("CHARGING__POWER_LEASE_MS", &LEASE_MS.to_string()),
+        ("CHARGING__POWER_LEASE_MS", &lease_ms.to_string()),
         ("CHARGING__POWER_MARGIN_MS", &MARGIN_MS.to_string()),
     ])
 }
@@ -460,4 +464,35 @@ async fn a_set_point_of_the_grid_operator_holds_from_now_on_until_it_expires() {
     assert!(site.flows.most_a() <= 60.0);
     let power = site.api.get("/sites/depot/power").await;
     assert_eq!(power["set_points"], json!([]));
+}
+
+#[tokio::test]
+async fn a_plan_that_lowers_the_limit_is_kept_long_before_grants_of_before_end_by_themselves() {
+    let lease_ms = 24_000;
+    let hub = hub_with_lease(lease_ms);
+    let plans = vec![
+        ("A", Version::V16, Faults::default(), vec![(6, LONG)]),
+        ("B", Version::V201, Faults::default(), vec![(6, LONG)]),
+    ];
+    let site = Site::start(&hub, 60.0, plans).await;
+    site.until_flows("both charge with half of it", |flows| {
+        flows.offered_by("A") == 30.0 && flows.offered_by("B") == 30.0
+    })
+    .await;
+    let plan = json!({"sharing": "fair", "grid": {
+        "name": "grid", "breaker_a": [30, 30, 30], "outlets": [outlet("B"), outlet("A")],
+    }});
+    let path = "/sites/depot/power";
+    site.api.ok(Method::PUT, path, Some(plan)).await;
+    let took = site
+        .until_flows("they are below it", |flows| flows.offered_a() <= 30.0)
+        .await;
+    // A grant that is renewed ends no sooner than two thirds of a lease later.
+    assert!(took < Duration::from_millis(lease_ms / 2), "{took:?}");
+    let view = site.live().await;
+    for station in ["A", "B"] {
+        let granted_a = &of(&view, station)["granted_a"];
+        assert_eq!(granted_a, site.flows.offered_by(station), "{view:#}");
+    }
+    assert!(view["learns_until"].is_null(), "{view:#}");
 }

@@ -28,7 +28,7 @@ pub(super) struct Powered {
     /// Where its stations are.
     pub(super) whereabouts: Whereabouts,
     managed: Option<Box<Managed>>,
-    /// The epoch of `managed`.
+    /// What answers belong to: the epoch of `managed`, and more with each plan it is given.
     life: i64,
     /// The placement's epoch under which it acts.
     acts_under: i64,
@@ -63,13 +63,45 @@ impl Powered {
                 return self.configure_later();
             }
         };
+        let may_act = self.may_act();
         match (power, &mut self.managed) {
             (None, _) => self.end().await,
             (Some(power), Some(managed)) if managed.is_planned_as(&power) => {
                 managed.set_points_are(power.set_points);
                 self.happens();
             }
+            // Where another node may have acted meanwhile, what is known here is not all.
+            (Some(power), Some(_)) if may_act => self.replan(power),
             (Some(power), _) => self.begin(power).await,
+        }
+    }
+
+    /// Another plan of the same site, which goes on.
+    fn replan(&mut self, power: SitePower) {
+        let (now, timing) = (self.deps.clock.now(), self.timing());
+        let Some(managed) = &mut self.managed else {
+            return;
+        };
+        match managed.replan(power, timing, now.0) {
+            Ok(has_new_outlets) => {
+                self.life += 1;
+                if has_new_outlets {
+                    self.deps.sites.have_announced(&self.deps, &self.site);
+                }
+                self.happens();
+            }
+            // The API checks what it takes.
+            Err(error) => {
+                tracing::error!(site = %self.site, error, "the site's power cannot be managed by its new plan; the one before stays")
+            }
+        }
+    }
+
+    fn timing(&self) -> Timing {
+        let settings = &self.deps.settings;
+        Timing {
+            lease_ms: i64::from(settings.power_lease_ms),
+            margin_ms: i64::from(settings.power_margin_ms),
         }
     }
 
@@ -103,11 +135,7 @@ impl Powered {
         };
         let before = memory.as_ref().map_or(0, |memory| memory.epoch);
         let epoch = now.0.max(acts_under).max(before + 1).max(self.life + 1);
-        let settings = &self.deps.settings;
-        let timing = Timing {
-            lease_ms: i64::from(settings.power_lease_ms),
-            margin_ms: i64::from(settings.power_margin_ms),
-        };
+        let timing = self.timing();
         let managed = Managed::new(self.site.clone(), power, memory, epoch, timing, now.0);
         let mut managed = match managed {
             Ok(managed) => Box::new(managed),

@@ -11,9 +11,10 @@
 //! 3. **Decreases first.** They go out at once. An increase goes out only when it fits beside everything that is booked,
 //!    so never before the grants that make room for it have ended, or their sessions have.
 //! 4. **Limits count ahead**: no grant outlasts a limit that it would break.
-//! 5. **A new controller learns before it grants**: for one lease it sends nothing, since grants of its predecessor that
+//! 5. **A new controller learns before it grants**: for one lease it raises nothing, since grants of its predecessor that
 //!    it knows nothing of may be under way; after that all have ended. It grants at once if it is told them all
-//!    ([`Controller::recall`]): if what they allow, and until when, was remembered before any of them was sent.
+//!    ([`Controller::recall`]): if what they allow, and until when, was remembered before any of them was sent. Another
+//!    plan of the site takes over what is known ([`Controller::replan`]), so that decreases go out at once then as well.
 //! 6. **Accepted is not applied.** An outlet that is seen to draw more than it may is booked at the most it can draw
 //!    until its meter has shown for a whole lease that it does no more, or its session is over: the others make room,
 //!    and an alarm is raised. That nothing is heard of it proves nothing.
@@ -22,6 +23,7 @@
 //!    over. It keeps what it has, and an alarm is raised.
 
 mod book;
+mod replan;
 mod settings;
 mod view;
 
@@ -117,8 +119,8 @@ pub struct Controller {
 #[derive(Debug, Clone, Default)]
 struct State {
     online: bool,
-    /// Its station is known to have its floor. Until then it may draw all it can.
-    has_floor: bool,
+    /// The floor that its station is known to have, in A. Until there is one, it may draw all it can.
+    floor_a: Option<f64>,
     wish: Option<Wish>,
     book: Book,
     /// Since when it has been charging, or waiting.
@@ -148,9 +150,11 @@ impl Controller {
         has_floor: &[bool],
         now_ms: i64,
     ) -> Self {
-        let outlets = (0..site.outlets().len())
-            .map(|outlet| State {
-                has_floor: has_floor.get(outlet).copied().unwrap_or(false),
+        let outlets = (site.outlets().iter().enumerate())
+            .map(|(index, outlet)| State {
+                floor_a: has_floor
+                    .get(index)
+                    .and_then(|has| has.then_some(outlet.floor_a)),
                 since_ms: now_ms,
                 ..State::default()
             })
@@ -196,7 +200,8 @@ impl Controller {
 
     /// Whether the outlet's station is known to have its floor.
     pub fn floor(&mut self, outlet: usize, has_floor: bool) {
-        self.outlets[outlet].has_floor = has_floor;
+        let floor_a = self.site.outlets()[outlet].floor_a;
+        self.outlets[outlet].floor_a = has_floor.then_some(floor_a);
     }
 
     /// What the session at the outlet wants; none when it is over, or there is none. A session that is over takes its
@@ -277,17 +282,12 @@ impl Controller {
                 .retain(|(_, sent_ms)| now_ms - sent_ms <= again_ms);
         }
         self.verify(now_ms);
-        if now_ms < self.learns_until_ms {
-            return Plan {
-                commands: Vec::new(),
-                alarms: self.alarms(None, now_ms),
-            };
-        }
         let budget = self.budget(now_ms);
         let goal = self.goal(&budget, now_ms);
         let commands = self.commands(&goal, &budget, now_ms);
-        // What is booked until a limit comes is no alarm: no grant outlasts it.
-        let alarms = self.alarms(Some(&self.limits_now(now_ms)), now_ms);
+        let limits = self.limits_now(now_ms);
+        // What is booked until a limit comes is no alarm: no grant outlasts it. Nor is what is not known yet.
+        let alarms = self.alarms((!self.is_learning(now_ms)).then_some(&limits), now_ms);
         Plan { commands, alarms }
     }
 
@@ -426,7 +426,7 @@ impl Controller {
             let has = self.outlets[outlet].set_to(&self.site.outlets()[outlet], now_ms);
             if amps < has - SAME_A {
                 lower.push((outlet, amps));
-            } else if amps > has + SAME_A {
+            } else if amps > has + SAME_A && !self.is_learning(now_ms) {
                 higher.push((outlet, amps));
             } else {
                 renewed.push((outlet, has));
@@ -520,9 +520,10 @@ impl Controller {
     /// What the outlet may draw if its station does as it is told, in A.
     fn allowed_a(&self, outlet: usize) -> f64 {
         let (it, state) = (&self.site.outlets()[outlet], &self.outlets[outlet]);
-        match it.unlimitable || !state.has_floor {
-            true => it.most_a,
-            false => self.leased_a(outlet),
+        match state.floor_a.filter(|_| !it.unlimitable) {
+            None => it.most_a,
+            // After a change of the plan it may still have the one of before.
+            Some(floor_a) => self.leased_a(outlet).max(floor_a),
         }
     }
 }
@@ -530,7 +531,10 @@ impl Controller {
 impl State {
     /// Whether there is a point in telling the station: it is there, can be limited, and answers.
     fn may_be_told(&self, outlet: &Outlet, settings: &Settings, now_ms: i64) -> bool {
-        self.online && !outlet.unlimitable && self.has_floor && !self.is_silent(settings, now_ms)
+        self.online
+            && !outlet.unlimitable
+            && self.floor_a.is_some()
+            && !self.is_silent(settings, now_ms)
     }
 
     /// Whether it may not be taken to do as it is told.

@@ -55,10 +55,15 @@ impl Controller {
         now_ms < self.learns_until_ms
     }
 
+    /// Until when it does, if it still does, in ms since 1970.
+    pub fn learns_until_ms(&self, now_ms: i64) -> Option<i64> {
+        self.is_learning(now_ms).then_some(self.learns_until_ms)
+    }
+
     pub(super) fn alarms(&self, budget: Option<&Limits>, now_ms: i64) -> Vec<Alarm> {
         let mut alarms = Vec::new();
         for (outlet, (it, state)) in self.site.outlets().iter().zip(&self.outlets).enumerate() {
-            if it.unlimitable || !state.has_floor {
+            if it.unlimitable || state.floor_a.is_none() {
                 alarms.push(Alarm::CannotLimit(outlet));
             }
             if state.book.is_suspect() {

@@ -1,10 +1,13 @@
 //! An outlet of a managed site: what charges there, how its station is told, what it was seen to do.
 
+use std::collections::HashMap;
+
 use model::{
     ChargingProfile, Command, PlannedOutlet, ProfilePeriod, ProfilePurpose, RateUnit, ScheduleView,
-    ScheduledLimit, SessionId, SessionPreferences, Timestamp, TokenUid, Wiring,
+    ScheduledLimit, SessionId, SessionPreferences, SitePower, StationId, Timestamp, TokenUid,
+    Wiring,
 };
-use power::{Outlet, Priority, Wish};
+use power::{Outlet, Priority, Site, Wish};
 
 use super::{
     ClockLag, Draw, SessionFacts,
@@ -30,7 +33,7 @@ const STACK_LEVELS: u32 = 3;
 pub(super) struct Lane {
     pub(super) planned: PlannedOutlet,
     pub(super) outlet: Outlet,
-    phase_v: f64,
+    pub(super) phase_v: f64,
     /// It is the only outlet of its station that is planned.
     pub(super) alone: bool,
     pub(super) floor: Floor,
@@ -395,6 +398,26 @@ impl Lane {
             .as_ref()
             .filter(|_| charging.group_weight.is_none())
     }
+}
+
+/// The outlets of a plan, by their index in its site; nothing is known of them yet.
+pub(super) fn lanes_of(power: &SitePower, site: &Site) -> Vec<Lane> {
+    let planned = power.plan.outlets();
+    (planned.iter().zip(site.outlets()))
+        .map(|(it, outlet)| {
+            let of_station = |other: &&&PlannedOutlet| other.station == it.station;
+            let alone = planned.iter().filter(of_station).count() == 1;
+            Lane::new((*it).clone(), outlet.clone(), power.plan.phase_v, alone)
+        })
+        .collect()
+}
+
+/// Where outlets are found, by station and EVSE.
+pub(super) fn places_of(lanes: &[Lane]) -> HashMap<(StationId, u32), usize> {
+    let planned = lanes.iter().map(|lane| &lane.planned).enumerate();
+    planned
+        .map(|(index, it)| ((it.station.clone(), it.evse), index))
+        .collect()
 }
 
 /// A session's number for the controller: what its id ends with, which is random.

@@ -84,16 +84,20 @@ impl Memory {
         }
     }
 
+    /// What grants allow an outlet, as far as is remembered.
+    pub(super) fn lease(&self, lane: &Lane) -> Option<KnownLease> {
+        self.known(lane).and_then(|it| it.lease)
+    }
+
     /// Whether a grant of so much until then is within what is remembered.
     pub(super) fn covers(&self, lane: &Lane, amps: f64, ends_ms: i64) -> bool {
-        let lease = self.known(lane).and_then(|it| it.lease);
-        lease.is_some_and(|lease| amps <= lease.amps && ends_ms <= lease.ends_at.0)
+        self.lease(lane)
+            .is_some_and(|lease| amps <= lease.amps && ends_ms <= lease.ends_at.0)
     }
 
     /// Whether grants of an outlet may be renewed for a third of a lease more within what is remembered.
     pub(super) fn lasts(&self, lane: &Lane, lease_ms: i64, now_ms: i64) -> bool {
-        let lease = self.known(lane).and_then(|it| it.lease);
-        lease.is_none_or(|lease| {
+        self.lease(lane).is_none_or(|lease| {
             let over = lease.ends_at.0 <= now_ms;
             over || lease.ends_at.0 >= now_ms + lease_ms + lease_ms / 3
         })

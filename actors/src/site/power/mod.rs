@@ -21,6 +21,7 @@ mod meter;
 mod others;
 pub(super) mod plan;
 mod register;
+mod replan;
 mod say;
 mod schedule;
 mod station;
@@ -41,7 +42,7 @@ pub(crate) use self::meter::Draw;
 pub(super) use self::say::{About, Saying};
 pub use self::schedule::shown_schedule;
 use self::{
-    lane::{Floor, Lane},
+    lane::{Floor, Lane, lanes_of, places_of},
     memory::Memory,
     others::Others,
     register::Register,
@@ -77,7 +78,6 @@ pub(super) struct Managed {
     /// By node: what flows there beside outlets, where a meter tells it with them.
     others: HashMap<usize, Others>,
     memory: Memory,
-    learns_until_ms: i64,
     /// When violations were last counted, in ms.
     counted_ms: i64,
     /// Limits that are seen to be exceeded, by index.
@@ -122,50 +122,22 @@ impl Managed {
         now_ms: i64,
     ) -> Result<Self, String> {
         let compiled = plan::site(&power)?;
-        let planned: Vec<_> = power.plan.outlets().into_iter().cloned().collect();
         let memory = Memory::recall(memory, epoch);
-        let settings = Settings {
-            lease_ms: timing.lease_ms,
-            margin_ms: timing.margin_ms,
-            renew_ms: timing.lease_ms / 3,
-            silent_ms: timing.lease_ms * 2 / 3,
-            verify_ms: 2 * (timing.lease_ms + timing.margin_ms),
-            rules: power::Rules {
-                method: plan::method(power.plan.sharing),
-                ..power::Rules::default()
-            },
-            ..Settings::default()
-        };
-        let mut lanes: Vec<Lane> = Vec::with_capacity(planned.len());
-        for (planned_outlet, outlet) in planned.iter().zip(compiled.outlets()) {
-            let of_station = |it: &&model::PlannedOutlet| it.station == planned_outlet.station;
-            let alone = planned.iter().filter(of_station).count() == 1;
-            let mut lane = Lane::new(
-                planned_outlet.clone(),
-                outlet.clone(),
-                power.plan.phase_v,
-                alone,
-            );
-            memory.tell(&mut lane);
-            lanes.push(lane);
+        let settings = settings_of(&power, timing);
+        let mut lanes = lanes_of(&power, &compiled);
+        for lane in &mut lanes {
+            memory.tell(lane);
         }
         let has_floor: Vec<bool> = lanes.iter().map(|lane| lane.floor == Floor::Kept).collect();
         let epoch = u64::try_from(epoch).unwrap_or_default();
         let mut controller = Controller::new(compiled, settings, epoch, &has_floor, now_ms);
-        let mut learns_until_ms = now_ms + settings.lasts_ms();
         if let Some(leases) = memory.leases(&lanes, now_ms, settings.margin_ms) {
             controller.recall(&leases, now_ms);
-            learns_until_ms = now_ms;
         }
-        let places = lanes.iter().enumerate().map(|(index, lane)| {
-            let planned = &lane.planned;
-            ((planned.station.clone(), planned.evse), index)
-        });
         Ok(Self {
-            places: places.collect(),
+            places: places_of(&lanes),
             site,
             power,
-            learns_until_ms,
             settings,
             controller,
             lanes,
@@ -423,5 +395,20 @@ impl Managed {
                 self.unsaid.push(saying);
             }
         }
+    }
+}
+
+fn settings_of(power: &SitePower, timing: Timing) -> Settings {
+    Settings {
+        lease_ms: timing.lease_ms,
+        margin_ms: timing.margin_ms,
+        renew_ms: timing.lease_ms / 3,
+        silent_ms: timing.lease_ms * 2 / 3,
+        verify_ms: 2 * (timing.lease_ms + timing.margin_ms),
+        rules: power::Rules {
+            method: plan::method(power.plan.sharing),
+            ..power::Rules::default()
+        },
+        ..Settings::default()
     }
 }

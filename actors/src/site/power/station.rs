@@ -28,6 +28,13 @@ impl StationState {
         self.ask_at_ms = online.then_some(now_ms + SETTLES_MS);
     }
 
+    /// It is to be asked, again, what profiles it takes.
+    pub(super) fn is_asked_again(&mut self, now_ms: i64) {
+        if self.online {
+            self.ask_at_ms.get_or_insert(now_ms);
+        }
+    }
+
     /// Whether it is to be asked now what profiles it takes.
     pub(super) fn is_to_be_asked(&mut self, now_ms: i64) -> bool {
         let due = self.ask_at_ms.is_some_and(|at| at <= now_ms);

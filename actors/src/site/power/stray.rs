@@ -56,6 +56,11 @@ impl Strays {
             .retain(|(of, evse), _| of != station || goes_on(*evse));
     }
 
+    /// These places are in the plan now.
+    pub(super) fn are_planned(&mut self, places: &HashMap<(StationId, u32), usize>) {
+        self.0.retain(|place, _| !places.contains_key(place));
+    }
+
     /// Where they are.
     pub(super) fn places(&self) -> impl Iterator<Item = &(StationId, u32)> {
         self.0.keys()

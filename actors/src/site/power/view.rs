@@ -13,11 +13,10 @@ use super::{Managed, PowerAlarmKey};
 impl Managed {
     /// The site's power as it now is.
     pub(in crate::site) fn view(&self, now_ms: i64) -> SitePowerView {
-        let learns = self.controller.is_learning(now_ms);
         SitePowerView {
             site: self.site.clone(),
             at: Timestamp(now_ms),
-            learns_until: learns.then_some(Timestamp(self.learns_until_ms)),
+            learns_until: self.controller.learns_until_ms(now_ms).map(Timestamp),
             limits: self.limits(now_ms),
             outlets: (0..self.lanes.len())
                 .map(|index| self.outlet(index, now_ms))

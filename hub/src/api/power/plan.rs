@@ -47,8 +47,9 @@ pub(super) async fn show(
 /// Manage a site's power by this plan
 ///
 /// The plan is checked: names and outlets are there once, and what is drawn in any case (the floors of outlets, those
-/// that cannot be limited, unmanaged load) fits below every limit. Another plan in place of the one that held begins with
-/// a pause of one lease, in which outlets fall to their floors.
+/// that cannot be limited, unmanaged load) fits below every limit. Another plan may take the place of the one that holds
+/// while cars charge: outlets that are in both go on from what they were told, and what is to be less is told at once.
+/// Where an outlet that had more than its floor is in it no more, nothing is raised for one lease.
 #[utoipa::path(put, path = "/api/v1/sites/{id}/power", tag = "power", operation_id = "put_site_power",
     security(("api_key" = ["operator"])),
     params(("id" = SiteId, Path, description = "The site's id, percent-encoded.")),
