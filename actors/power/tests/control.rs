@@ -195,10 +195,6 @@ fn who_was_seen_to_draw_more_is_trusted_again_only_when_its_meter_shows_for_a_le
         assert_eq!(ignores.booked_a(0), 32.0, "after {second} s");
         assert!(alarms.contains(&Alarm::Overdrawn(0)));
     }
-    ignores.wish(0, None, begun_ms + 600 * SECOND_MS);
-    ignores.reconcile(begun_ms + 600 * SECOND_MS);
-    assert_eq!(ignores.booked_a(0), 0.0, "its session is over");
-
     let (mut vanishes, begun_ms) = suspected();
     vanishes.online(0, false);
     vanishes.reconcile(begun_ms + 10 * lasts_ms);
@@ -211,6 +207,41 @@ fn who_was_seen_to_draw_more_is_trusted_again_only_when_its_meter_shows_for_a_le
         obeys.measured(0, 0.0, now_ms, now_ms);
         assert_eq!(obeys.booked_a(0), booked_a, "{after_ms} ms");
     }
+}
+
+#[test]
+fn a_new_session_or_a_car_that_is_full_does_not_clear_a_station_that_a_limit_that_binds_does() {
+    let lasts_ms = Settings::default().lasts_ms();
+    let (mut controller, begun_ms) = controller(6.0);
+    controller.wish(0, wish(1), begun_ms);
+    controller.wish(1, wish(2), begun_ms);
+    controller.reconcile(begun_ms);
+    controller.measured(0, 30.0, begun_ms, begun_ms);
+    let mut now_ms = begun_ms;
+    let mut pass = |controller: &mut Controller, session: Option<u64>, amps: f64| {
+        controller.wish(0, session.and_then(wish), now_ms);
+        let end_ms = now_ms + 2 * lasts_ms;
+        while now_ms < end_ms {
+            now_ms += 10 * SECOND_MS;
+            let commands = controller.reconcile(now_ms).commands;
+            accept(controller, &commands, now_ms);
+            if session.is_some() {
+                controller.measured(0, amps, now_ms, now_ms);
+            }
+        }
+        controller.booked_a(0)
+    };
+    assert_eq!(pass(&mut controller, Some(1), 0.0), 32.0, "it is full");
+    assert_eq!(pass(&mut controller, None, 0.0), 32.0, "it is gone");
+    assert_eq!(
+        pass(&mut controller, Some(3), 2.0),
+        32.0,
+        "it is nearly full"
+    );
+    assert!(
+        pass(&mut controller, Some(4), 6.0) < 32.0,
+        "it is held to its floor"
+    );
 }
 
 #[test]

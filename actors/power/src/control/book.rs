@@ -33,9 +33,22 @@ pub(crate) struct Book {
 struct Suspicion {
     /// That may have been a predecessor's grant: one reading that shows it no more is enough.
     is_weak: bool,
-    /// Since when readings have shown no more than it may draw.
+    /// The most it drew since, in A: a limit that is not below that proves nothing.
+    drew_a: f64,
+    /// Since when readings have shown that it obeys.
     obeys_since_ms: Option<i64>,
 }
+
+impl Suspicion {
+    /// Whether a reading shows that it keeps to a limit that binds: what is allowed is less than it drew before, and it
+    /// draws a good part of that. A car that is full, or gone, draws little whatever its station does.
+    fn is_refuted_by(&self, amps: f64, allowed_a: f64) -> bool {
+        allowed_a < self.drew_a && amps >= allowed_a * BINDS_FROM
+    }
+}
+
+/// A car that draws this part of what it may would draw more if it might.
+const BINDS_FROM: f64 = 0.5;
 
 impl Book {
     /// Books a grant that is about to be sent.
@@ -79,31 +92,32 @@ impl Book {
             .is_some_and(|lowered| at_ms < lowered + shortly_ms)
     }
 
-    /// It was seen to draw more than it may; `is_weak`: perhaps by a predecessor's grant.
-    pub(crate) fn suspect(&mut self, is_weak: bool) {
-        let was_weak = self.suspicion.is_none_or(|suspicion| suspicion.is_weak);
+    /// It was seen to draw so much, which is more than it may; `is_weak`: perhaps by a predecessor's grant.
+    pub(crate) fn suspect(&mut self, amps: f64, is_weak: bool) {
+        let before = self.suspicion;
         self.suspicion = Some(Suspicion {
-            is_weak: is_weak && was_weak,
+            is_weak: is_weak && before.is_none_or(|it| it.is_weak),
+            drew_a: before.map_or(amps, |it| it.drew_a.max(amps)),
             obeys_since_ms: None,
         });
     }
 
-    /// It was seen at that time to draw no more than it may. Only that ends a suspicion, once it has been so for
-    /// `long_ms`: not that nothing is heard of it.
-    pub(crate) fn obeys(&mut self, at_ms: i64, long_ms: i64) {
+    /// It was seen at that time to draw so much, which is no more than it may. Only that ends a suspicion, once it has
+    /// kept for `long_ms` to limits that bind: not that nothing is heard of it, nor that another session begins.
+    pub(crate) fn obeys(&mut self, amps: f64, allowed_a: f64, at_ms: i64, long_ms: i64) {
         self.suspicion = self.suspicion.and_then(|suspicion| {
+            if suspicion.is_weak {
+                return None;
+            }
+            if !suspicion.is_refuted_by(amps, allowed_a) {
+                return Some(suspicion);
+            }
             let since_ms = suspicion.obeys_since_ms.unwrap_or(at_ms);
-            let is_over = suspicion.is_weak || at_ms - since_ms >= long_ms;
-            (!is_over).then_some(Suspicion {
+            (at_ms - since_ms < long_ms).then_some(Suspicion {
                 obeys_since_ms: Some(since_ms),
                 ..suspicion
             })
         });
-    }
-
-    /// The session is over in which it was suspected.
-    pub(crate) fn trust(&mut self) {
-        self.suspicion = None;
     }
 
     pub(crate) fn is_suspect(&self) -> bool {

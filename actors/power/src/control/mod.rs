@@ -16,8 +16,9 @@
 //!    ([`Controller::recall`]): if what they allow, and until when, was remembered before any of them was sent. Another
 //!    plan of the site takes over what is known ([`Controller::replan`]), so that decreases go out at once then as well.
 //! 6. **Accepted is not applied.** An outlet that is seen to draw more than it may is booked at the most it can draw
-//!    until its meter has shown for a whole lease that it does no more, or its session is over: the others make room,
-//!    and an alarm is raised. That nothing is heard of it proves nothing.
+//!    until its meter has shown for a whole lease that it keeps to a limit that binds (it draws a good part of what it
+//!    may, which is less than it drew before): the others make room, and an alarm is raised. That nothing is heard of it
+//!    proves nothing, nor does another session: who does not obey is the station.
 //! 7. **Unseen is not obeyed.** An outlet that has had more than its floor for some time and showed nothing of what it
 //!    does, neither by a meter nor by its schedule, is booked at the most it can draw until it does, or its session is
 //!    over. It keeps what it has, and an alarm is raised.
@@ -209,9 +210,6 @@ impl Controller {
     pub fn wish(&mut self, outlet: usize, wish: Option<Wish>, now_ms: i64) {
         let state = &mut self.outlets[outlet];
         if state.wish.map(|it| it.session) != wish.map(|it| it.session) {
-            if state.wish.is_some() {
-                state.book.trust();
-            }
             state.raised_ms = None;
             state.is_unverified = false;
             state.since_ms = now_ms;
@@ -235,17 +233,18 @@ impl Controller {
     /// What the outlet draws, the greatest of its phases in A, read at that time; of an average, when it began. Or what its
     /// station shows that it may draw.
     pub fn measured(&mut self, outlet: usize, amps: f64, at_ms: i64, now_ms: i64) {
-        let allowed = self.allowed_a(outlet) + self.settings.tolerance_a;
+        let allowed_a = self.allowed_a(outlet);
+        let most_a = allowed_a + self.settings.tolerance_a;
         let lasts_ms = self.settings.lasts_ms();
         let learning = now_ms < self.learns_until_ms;
         let state = &mut self.outlets[outlet];
         state.measured_a = Some((amps, at_ms));
         state.shown_ms = Some(now_ms);
         state.is_unverified = false;
-        if amps <= allowed {
-            state.book.obeys(at_ms, lasts_ms);
+        if amps <= most_a {
+            state.book.obeys(amps, allowed_a, at_ms, lasts_ms);
         } else if !state.book.was_more_at(at_ms, self.settings.margin_ms) {
-            state.book.suspect(learning);
+            state.book.suspect(amps, learning);
         }
     }
 

@@ -174,7 +174,8 @@ impl Managed {
             Alarm::Overdrawn(index) => (
                 PowerAlarmKind::Overdrawn,
                 Ok(*index),
-                "draws more than it was granted, or shows a schedule that allows it: it is booked at the most it can draw",
+                "drew more than it was granted, or shows a schedule that allows it: it is booked at the most it can draw until \
+                 its meter shows that it keeps to a limit; see what its station makes of its charging profiles",
             ),
             Alarm::Unverified(index) => (
                 PowerAlarmKind::Unverified,
