@@ -245,6 +245,27 @@ fn a_new_session_or_a_car_that_is_full_does_not_clear_a_station_that_a_limit_tha
 }
 
 #[test]
+fn a_schedule_that_agrees_clears_another_schedule_and_no_meter() {
+    let lasts_ms = Settings::default().lasts_ms();
+    let suspected = |by_meter: bool| {
+        let (mut controller, begun_ms) = controller(6.0);
+        controller.wish(0, wish(1), begun_ms);
+        controller.reconcile(begun_ms);
+        match by_meter {
+            true => controller.measured(0, 30.0, begun_ms, begun_ms),
+            false => controller.shown(0, 30.0, begun_ms, begun_ms),
+        }
+        assert_eq!(controller.booked_a(0), 32.0);
+        for at_ms in [begun_ms + SECOND_MS, begun_ms + SECOND_MS + lasts_ms] {
+            controller.shown(0, 24.0, at_ms, at_ms);
+        }
+        controller.booked_a(0)
+    };
+    assert_eq!(suspected(false), 24.0);
+    assert_eq!(suspected(true), 32.0, "a schedule is only words");
+}
+
+#[test]
 fn what_draws_more_than_its_floor_when_the_learning_ends_is_not_granted_on_trust() {
     let (mut controller, learnt_ms) = controller(0.0);
     controller.wish(0, wish(1), 0);

@@ -28,11 +28,22 @@ pub(crate) struct Book {
     suspicion: Option<Suspicion>,
 }
 
+/// What shows that an outlet does more than it may, the weakest first. What is weaker does not refute it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Evidence {
+    /// That may have been a predecessor's grant: to be shown once that it is over is enough.
+    Predecessor,
+    /// Its schedule allows more.
+    Schedule,
+    /// It drew more.
+    Meter,
+}
+
 /// An outlet that was seen to draw more than it may.
 #[derive(Debug, Clone, Copy)]
 struct Suspicion {
-    /// That may have been a predecessor's grant: one reading that shows it no more is enough.
-    is_weak: bool,
+    /// The strongest that there is for it.
+    evidence: Evidence,
     /// The most it drew since, in A: a limit that is not below that proves nothing.
     drew_a: f64,
     /// Since when readings have shown that it obeys.
@@ -40,6 +51,16 @@ struct Suspicion {
 }
 
 impl Suspicion {
+    /// It is shown at that time to obey; for `long_ms` in a row, and it is none any more.
+    fn refuted(self, at_ms: i64, long_ms: i64) -> Option<Self> {
+        let since_ms = self.obeys_since_ms.unwrap_or(at_ms);
+        let is_over = self.evidence == Evidence::Predecessor || at_ms - since_ms >= long_ms;
+        (!is_over).then_some(Self {
+            obeys_since_ms: Some(since_ms),
+            ..self
+        })
+    }
+
     /// Whether a reading shows that it keeps to a limit that binds: what is allowed is less than it drew before, and it
     /// draws a good part of that. A car that is full, or gone, draws little whatever its station does.
     fn is_refuted_by(&self, amps: f64, allowed_a: f64) -> bool {
@@ -92,11 +113,11 @@ impl Book {
             .is_some_and(|lowered| at_ms < lowered + shortly_ms)
     }
 
-    /// It was seen to draw so much, which is more than it may; `is_weak`: perhaps by a predecessor's grant.
-    pub(crate) fn suspect(&mut self, amps: f64, is_weak: bool) {
+    /// It was seen to draw so much, or to be allowed it by its schedule, which is more than it may.
+    pub(crate) fn suspect(&mut self, amps: f64, evidence: Evidence) {
         let before = self.suspicion;
         self.suspicion = Some(Suspicion {
-            is_weak: is_weak && before.is_none_or(|it| it.is_weak),
+            evidence: before.map_or(evidence, |it| it.evidence.max(evidence)),
             drew_a: before.map_or(amps, |it| it.drew_a.max(amps)),
             obeys_since_ms: None,
         });
@@ -106,18 +127,23 @@ impl Book {
     /// kept for `long_ms` to limits that bind: not that nothing is heard of it, nor that another session begins.
     pub(crate) fn obeys(&mut self, amps: f64, allowed_a: f64, at_ms: i64, long_ms: i64) {
         self.suspicion = self.suspicion.and_then(|suspicion| {
-            if suspicion.is_weak {
-                return None;
+            let is_refuted = suspicion.evidence == Evidence::Predecessor
+                || suspicion.is_refuted_by(amps, allowed_a);
+            match is_refuted {
+                true => suspicion.refuted(at_ms, long_ms),
+                false => Some(suspicion),
             }
-            if !suspicion.is_refuted_by(amps, allowed_a) {
-                return Some(suspicion);
-            }
-            let since_ms = suspicion.obeys_since_ms.unwrap_or(at_ms);
-            (at_ms - since_ms < long_ms).then_some(Suspicion {
-                obeys_since_ms: Some(since_ms),
-                ..suspicion
-            })
         });
+    }
+
+    /// Its schedule of that time allows no more than it may: that refutes another schedule, and no meter.
+    pub(crate) fn shows_that_it_obeys(&mut self, at_ms: i64, long_ms: i64) {
+        self.suspicion = self
+            .suspicion
+            .and_then(|suspicion| match suspicion.evidence {
+                Evidence::Meter => Some(suspicion),
+                Evidence::Predecessor | Evidence::Schedule => suspicion.refuted(at_ms, long_ms),
+            });
     }
 
     pub(crate) fn is_suspect(&self) -> bool {

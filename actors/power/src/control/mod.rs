@@ -36,7 +36,7 @@ pub use view::{Alarm, OutletView};
 use crate::allocate::{Ask, Grant, Held, Need, allocate};
 use crate::limits::{Limits, Loading};
 use crate::tree::{Outlet, Site};
-use book::{Book, Lease};
+use book::{Book, Evidence, Lease};
 
 /// A session's number, unique while its grants last.
 pub type SessionId = u64;
@@ -230,22 +230,49 @@ impl Controller {
         }
     }
 
-    /// What the outlet draws, the greatest of its phases in A, read at that time; of an average, when it began. Or what its
-    /// station shows that it may draw.
+    /// What the outlet draws, the greatest of its phases in A, read at that time; of an average, when it began.
     pub fn measured(&mut self, outlet: usize, amps: f64, at_ms: i64, now_ms: i64) {
+        self.outlets[outlet].measured_a = Some((amps, at_ms));
         let allowed_a = self.allowed_a(outlet);
-        let most_a = allowed_a + self.settings.tolerance_a;
         let lasts_ms = self.settings.lasts_ms();
-        let learning = now_ms < self.learns_until_ms;
+        if self.is_shown_within(outlet, amps, Evidence::Meter, at_ms, now_ms) {
+            let book = &mut self.outlets[outlet].book;
+            book.obeys(amps, allowed_a, at_ms, lasts_ms);
+        }
+    }
+
+    /// What the schedule of the outlet's station allows it, in A, asked at that time. More than it may draw is as good as
+    /// drawn; no more is as good as a reading, except of one whose meter has shown that it does not obey.
+    pub fn shown(&mut self, outlet: usize, amps: f64, at_ms: i64, now_ms: i64) {
+        let lasts_ms = self.settings.lasts_ms();
+        if self.is_shown_within(outlet, amps, Evidence::Schedule, at_ms, now_ms) {
+            let book = &mut self.outlets[outlet].book;
+            book.shows_that_it_obeys(at_ms, lasts_ms);
+        }
+    }
+
+    /// Whether what the outlet shows is no more than it may draw; it is suspected if not.
+    fn is_shown_within(
+        &mut self,
+        outlet: usize,
+        amps: f64,
+        evidence: Evidence,
+        at_ms: i64,
+        now_ms: i64,
+    ) -> bool {
+        let most_a = self.allowed_a(outlet) + self.settings.tolerance_a;
+        let margin_ms = self.settings.margin_ms;
+        let evidence = match self.is_learning(now_ms) {
+            true => Evidence::Predecessor,
+            false => evidence,
+        };
         let state = &mut self.outlets[outlet];
-        state.measured_a = Some((amps, at_ms));
         state.shown_ms = Some(now_ms);
         state.is_unverified = false;
-        if amps <= most_a {
-            state.book.obeys(amps, allowed_a, at_ms, lasts_ms);
-        } else if !state.book.was_more_at(at_ms, self.settings.margin_ms) {
-            state.book.suspect(amps, learning);
+        if amps > most_a && !state.book.was_more_at(at_ms, margin_ms) {
+            state.book.suspect(amps, evidence);
         }
+        amps <= most_a
     }
 
     /// What a meter says of the load at a node that is not the outlets', per phase in A.

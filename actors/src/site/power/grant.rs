@@ -193,8 +193,7 @@ impl Managed {
         let lane = &mut self.lanes[index];
         lane.shows(limits, now_ms);
         if let Some(shown_a) = lane.shown_a(limits) {
-            // What it may draw is as good as drawn.
-            self.controller.measured(index, shown_a, asked_ms, now_ms);
+            self.controller.shown(index, shown_a, asked_ms, now_ms);
         }
     }
 }
