@@ -158,3 +158,28 @@ async fn a_car_at_an_outlet_that_nobody_planned_takes_its_share_off_the_others()
         assert!(of(&view, "GOOD")["granted_a"].as_f64() <= Some(8.5));
     }
 }
+
+#[tokio::test]
+async fn a_station_that_does_not_obey_is_known_by_the_next_hub_before_it_is_heard_of() {
+    let mut hub = hub();
+    let good = ("GOOD", Version::V16, Faults::default(), vec![(8, LONG)]);
+    let bad = (
+        "BAD",
+        Version::V201,
+        unseen(true, false, true),
+        vec![(8, LONG)],
+    );
+    let mut site = Site::start(&hub, 40.0, vec![good, bad]).await;
+    let is_known = |view: &Value| {
+        alarms(view).contains(&("overdrawn", "BAD")) && of(view, "BAD")["reserved_a"] == MOST_A
+    };
+    site.until("its meter shows it", is_known).await;
+    site.until("the other makes room", |view| {
+        of(view, "GOOD")["reserved_a"].as_f64() <= Some(40.0 - MOST_A)
+    })
+    .await;
+    hub.kill();
+    site.chargers.shutdown().await;
+    hub.start_again();
+    site.until("the next hub knows", is_known).await;
+}

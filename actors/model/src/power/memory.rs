@@ -41,6 +41,10 @@ pub struct KnownOutlet {
     /// How far its station's clock is behind, in ms, where that is by more than some seconds.
     #[serde(default)]
     pub clock_lag_ms: Option<i64>,
+    /// The most it was seen to draw, per phase in A, since its meter showed that it does not obey; none: it is not known
+    /// not to.
+    #[serde(default)]
+    pub disobeyed_a: Option<f64>,
 }
 
 /// The most that an outlet's grants allow.

@@ -146,6 +146,12 @@ impl Book {
             });
     }
 
+    /// The most it drew since its meter showed that it does not obey.
+    pub(crate) fn disobeyed_a(&self) -> Option<f64> {
+        let by_meter = |it: &Suspicion| it.evidence == Evidence::Meter;
+        self.suspicion.filter(by_meter).map(|it| it.drew_a)
+    }
+
     pub(crate) fn is_suspect(&self) -> bool {
         self.suspicion.is_some()
     }

@@ -182,6 +182,17 @@ impl Controller {
         self.learns_until_ms = now_ms;
     }
 
+    /// This outlet drew so much, in A, that its meter showed a predecessor that it does not obey.
+    pub fn recall_disobedience(&mut self, outlet: usize, drew_a: f64) {
+        self.outlets[outlet].book.suspect(drew_a, Evidence::Meter);
+    }
+
+    /// The most the outlet drew, in A, since its meter showed that it does not obey; none: it is not known not to. To be
+    /// remembered for the next controller.
+    pub fn disobeyed_a(&self, outlet: usize) -> Option<f64> {
+        self.outlets[outlet].book.disobeyed_a()
+    }
+
     /// The site, for caps to be set and lifted.
     pub fn site_mut(&mut self) -> &mut Site {
         &mut self.site

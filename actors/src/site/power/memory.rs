@@ -1,5 +1,5 @@
-//! What a site's actor remembers: which outlets are known to keep their floor, how they are told, what drivers want, and
-//! what grants allow.
+//! What a site's actor remembers: which outlets are known to keep their floor, or not to obey, how they are told, what
+//! drivers want, and what grants allow.
 //!
 //! Grants are written before they are sent, some time ahead and as a bound, so that decreases and renewals need no
 //! writing: the next life books the bounds and goes on at once.
@@ -13,6 +13,8 @@ const PREFERENCES_MOST: usize = 4_000;
 
 /// A clock that is no further behind, in ms, is not worth remembering, nor is a change of less.
 const CLOCK_LAG_MS: i64 = 3_000;
+/// A change of what an outlet draws that does not obey, in A, is not worth remembering if it is less.
+const DRAWN_A: f64 = 1.0;
 /// What grants allow is remembered for so much longer than they last, in leases: so long none has to be written.
 const AHEAD_LEASES: i64 = 1;
 
@@ -60,13 +62,10 @@ impl Memory {
     /// Notes how an outlet is told, and whether it has its floor.
     pub(super) fn note(&mut self, lane: &Lane, has_floor: bool) {
         let known = KnownOutlet {
-            station: lane.planned.station.clone(),
-            evse: lane.planned.evse,
             floor_a: has_floor.then_some(lane.planned.floor_a),
             grants_by: Some(lane.grants_by),
             unit: Some(lane.unit),
-            lease: self.known(lane).and_then(|it| it.lease),
-            clock_lag_ms: self.known(lane).and_then(|it| it.clock_lag_ms),
+            ..self.known_or_new(lane)
         };
         self.replace(known);
     }
@@ -79,6 +78,26 @@ impl Memory {
         if moved_ms.abs() > CLOCK_LAG_MS {
             self.replace(KnownOutlet {
                 clock_lag_ms: lag_ms,
+                ..self.known_or_new(lane)
+            });
+        }
+    }
+
+    /// The most an outlet was seen to draw since its meter showed that it does not obey.
+    pub(super) fn disobeyed_a(&self, lane: &Lane) -> Option<f64> {
+        self.known(lane).and_then(|it| it.disobeyed_a)
+    }
+
+    /// Notes whether an outlet's meter shows that it does not obey, and the most it drew since.
+    pub(super) fn note_disobeyed(&mut self, lane: &Lane, drew_a: Option<f64>) {
+        let known_a = self.disobeyed_a(lane);
+        let same = match (known_a, drew_a) {
+            (Some(known_a), Some(drew_a)) => (known_a - drew_a).abs() < DRAWN_A,
+            (known_a, drew_a) => known_a == drew_a,
+        };
+        if !same {
+            self.replace(KnownOutlet {
+                disobeyed_a: drew_a,
                 ..self.known_or_new(lane)
             });
         }
@@ -200,6 +219,7 @@ impl Memory {
             unit: None,
             lease: None,
             clock_lag_ms: None,
+            disobeyed_a: None,
         })
     }
 

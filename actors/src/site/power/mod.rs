@@ -134,6 +134,11 @@ impl Managed {
         if let Some(leases) = memory.leases(&lanes, now_ms, settings.margin_ms) {
             controller.recall(&leases, now_ms);
         }
+        for (index, lane) in lanes.iter().enumerate() {
+            if let Some(drew_a) = memory.disobeyed_a(lane) {
+                controller.recall_disobedience(index, drew_a);
+            }
+        }
         Ok(Self {
             places: places_of(&lanes),
             site,
@@ -216,6 +221,10 @@ impl Managed {
         }
         self.controller.strays(self.strays_a(now_ms));
         let plan = self.controller.reconcile(now_ms);
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let drew_a = self.controller.disobeyed_a(index);
+            self.memory.note_disobeyed(lane, drew_a);
+        }
         let (covered, uncovered) = self.remembered(&plan.commands, now_ms);
         sayings.extend(self.grant(&covered, now_ms));
         let when_written = self.grant(&uncovered, now_ms);

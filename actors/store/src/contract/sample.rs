@@ -145,6 +145,7 @@ pub fn site_memory(station: &str) -> SiteMemory {
             ends_at: Timestamp(9_000),
         }),
         clock_lag_ms: Some(50_000),
+        disobeyed_a: Some(31.5),
     };
     SiteMemory {
         epoch: 1_790_000_000_000,

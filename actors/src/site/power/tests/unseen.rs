@@ -139,3 +139,38 @@ fn a_register_alone_shows_what_is_drawn() {
     assert!(world.alarms().contains(&PowerAlarmKind::Overdrawn));
     assert_eq!(world.outlet("A").reserved_a, 32.0);
 }
+
+#[test]
+fn a_station_whose_meter_showed_that_it_does_not_obey_is_booked_so_after_a_restart() {
+    let mut world = charging(Nature::default());
+    world.pass(80);
+    world.draws("A", "one", 30.0, 0);
+    world.draws("A", "one", 31.0, 0);
+    assert!(world.alarms().contains(&PowerAlarmKind::Overdrawn));
+    let memory = world.managed.changed_memory();
+    world.draws("A", "one", 30.5, 0);
+    assert_eq!(world.managed.changed_memory(), None, "it is known");
+
+    let site = sample::site_id("depot");
+    let managed = Managed::new(site, power(), memory, START_MS + 1, TIMING, world.now_ms);
+    world.managed = managed.expect("it can be");
+    assert_eq!(
+        world.outlet("A").reserved_a,
+        32.0,
+        "nothing is heard of it yet"
+    );
+    world.settle();
+    assert!(world.alarms().contains(&PowerAlarmKind::Overdrawn));
+    // It comes back, mended: once the grants of before have ended, its floor holds for a lease.
+    for station in ["A", "B"] {
+        world.hear(station, StationNews::Connected(true));
+    }
+    world.pass(121);
+    for _ in 0..=LASTS_S {
+        world.draws("A", "two", 6.0, 0);
+        world.pass(1);
+    }
+    assert!(!world.alarms().contains(&PowerAlarmKind::Overdrawn));
+    let memory = world.managed.changed_memory().expect("it is cleared");
+    assert!(memory.outlets.iter().all(|it| it.disobeyed_a.is_none()));
+}
