@@ -163,12 +163,12 @@ async fn a_car_at_an_outlet_that_nobody_planned_takes_its_share_off_the_others()
 async fn a_station_that_does_not_obey_is_known_by_the_next_hub_before_it_is_heard_of() {
     let mut hub = hub();
     let good = ("GOOD", Version::V16, Faults::default(), vec![(8, LONG)]);
-    let bad = (
-        "BAD",
-        Version::V201,
-        unseen(true, false, true),
-        vec![(8, LONG)],
-    );
+    let ignores = Faults {
+        ignores: true,
+        no_schedule: true,
+        ..Faults::default()
+    };
+    let bad = ("BAD", Version::V201, ignores, vec![(8, LONG)]);
     let mut site = Site::start(&hub, 40.0, vec![good, bad]).await;
     let is_known = |view: &Value| {
         alarms(view).contains(&("overdrawn", "BAD")) && of(view, "BAD")["reserved_a"] == MOST_A
