@@ -15,7 +15,7 @@ use actors::{Clock, SystemClock};
 use loadtest::{Event, Faults, Observer, Orders, Profile, SimCharger, Target, Version, Visit};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Api, HubProcess};
+use tests::{Api, Charger, Dialect, HubProcess};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 /// How long a grant lasts, and how much later it may end, in ms.

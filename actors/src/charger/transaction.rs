@@ -17,7 +17,7 @@ use crate::{
         Arguments, Envelope, Origin, SessionActor, SessionMsg, again,
         core::{Closing, SessionInput, id_time, plausible},
     },
-    site::StationNews,
+    site::{Draw, StationNews},
 };
 
 /// The session a message is for.
@@ -78,7 +78,12 @@ impl ChargerState {
             Ok(MeterTarget::Kept) => {
                 let _ = reply.send(Ok(StationReply::Received));
             }
-            Ok(MeterTarget::Outside) => self.keep_reading(reading, received_at, reply).await,
+            Ok(MeterTarget::Outside) => {
+                if let Some(draw) = Draw::of(&reading.samples) {
+                    self.draws_outside_a_session(reading.connector.evse, draw);
+                }
+                self.keep_reading(reading, received_at, reply).await;
+            }
             Err(error) => refuse(reply, &error),
         }
     }
@@ -291,6 +296,10 @@ impl ChargerState {
         }
     }
 
+    fn draws_outside_a_session(&self, evse: u32, draw: Draw) {
+        self.tell_site(StationNews::Draws(evse, draw, self.clock.lag()));
+    }
+
     async fn keep_reading(&self, reading: MeterReading, received_at: Timestamp, reply: Reply) {
         let stored = model::StoredReading {
             retry_key: reading.retry_key,
@@ -328,6 +337,10 @@ impl ChargerState {
             self.slot.charges_is(!self.sessions.is_empty());
             if let Some(evse) = evse {
                 self.tell_site(StationNews::SessionOver(evse, news.traits.id));
+                // It may go on drawing under the name of the session that is over.
+                if let Some(draw) = news.draw {
+                    self.draws_outside_a_session(evse, draw);
+                }
             }
             return;
         }

@@ -21,6 +21,8 @@ pub(crate) enum StationNews {
     Session(u32, Box<SessionFacts>),
     /// A session at an outlet (its EVSE number) is over.
     SessionOver(u32, SessionId),
+    /// An outlet's meter (its EVSE number) says something outside a session; and what is known of the station's clock.
+    Draws(u32, Draw, Option<ClockLag>),
     /// All its sessions, by EVSE number; whatever else was told of is over.
     Sessions(Vec<(u32, SessionFacts)>),
     /// It does not stand here any more.
@@ -119,7 +121,7 @@ impl Picture {
                     |(evse, facts): &(u32, SessionFacts)| (*evse, (facts.id, facts.power_w));
                 picture.sessions = all.iter().map(drawn).collect();
             }
-            StationNews::Booted | StationNews::Left => {}
+            StationNews::Booted | StationNews::Draws(..) | StationNews::Left => {}
         }
     }
 

@@ -169,12 +169,12 @@ impl Waiting {
 }
 
 fn is_overtaken(before: &StationNews, by: &StationNews) -> bool {
-    use StationNews::{Booted, Connected, Left, Session, SessionOver, Sessions, State};
+    use StationNews::{Booted, Connected, Draws, Left, Session, SessionOver, Sessions, State};
     match (before, by) {
         (_, Left) | (Connected(_), Connected(_)) | (Booted, Booted) => true,
-        (State(before, _), State(evse, _)) | (Session(before, _), Session(evse, _)) => {
-            before == evse
-        }
+        (State(before, _), State(evse, _))
+        | (Session(before, _), Session(evse, _))
+        | (Draws(before, ..), Draws(evse, ..)) => before == evse,
         // A session that began here may have ended another that the site knows: its beginning stays.
         (SessionOver(..), SessionOver(..)) => before == by,
         (Session(..) | SessionOver(..) | Sessions(_), Sessions(_)) => true,

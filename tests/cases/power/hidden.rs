@@ -183,3 +183,46 @@ async fn a_station_that_does_not_obey_is_known_by_the_next_hub_before_it_is_hear
     hub.start_again();
     site.until("the next hub knows", is_known).await;
 }
+
+#[tokio::test]
+async fn a_station_that_draws_without_a_transaction_is_booked_at_all_it_can_draw() {
+    let hub = hub();
+    let good = ("GOOD", Version::V16, Faults::default(), vec![(6, LONG)]);
+    let site = Site::start(&hub, 40.0, vec![good]).await;
+    let station = json!({"id": "FREE", "site": "depot"});
+    site.api.post("/stations", station).await;
+    let plan = json!({"sharing": "fair", "grid": {
+        "name": "grid", "breaker_a": [40, 40, 40], "outlets": [outlet("GOOD"), outlet("FREE")],
+    }});
+    let path = "/sites/depot/power";
+    site.api.ok(Method::PUT, path, Some(plan)).await;
+    let mut free = Charger::connect(&hub.chargers, "FREE", Dialect::V16).await;
+    free.boot(Dialect::V16).await;
+    let started = Instant::now();
+    let mut reads = async |amps: &str| {
+        let at = SystemClock.now();
+        let values = ["L1", "L2", "L3"].map(|phase| {
+            json!({"value": amps, "measurand": "Current.Import", "phase": phase, "unit": "A"})
+        });
+        let reading = json!({"connectorId": 1, "meterValue": [
+            {"timestamp": at, "sampledValue": values},
+        ]});
+        // Between its answers the hub has questions, which it leaves unanswered.
+        let answered = free.try_ask("MeterValues", &reading.to_string()).await;
+        assert!(answered.is_some(), "its socket stays open");
+        assert!(started.elapsed() < PATIENCE, "{:#}", site.live().await);
+        sleep(Duration::from_millis(200)).await;
+        site.live().await
+    };
+    let is_told =
+        |view: &Value| (alarms(view).into_iter()).any(|alarm| alarm == ("unplanned", "FREE"));
+    loop {
+        let view = reads("29.0").await;
+        if is_told(&view) && of(&view, "GOOD")["reserved_a"].as_f64() <= Some(40.0 - MOST_A) {
+            assert_eq!(of(&view, "FREE")["reserved_a"], MOST_A, "{view:#}");
+            assert_eq!(of(&view, "FREE")["measured_a"][0], 29.0, "{view:#}");
+            break;
+        }
+    }
+    while is_told(&reads("0.0").await) {}
+}

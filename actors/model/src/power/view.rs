@@ -175,6 +175,7 @@ pub enum PowerAlarmKind {
     /// What may be drawn is more than a limit allows.
     Exceeded,
     /// A station stands at the site and is in no part of the tree; or an EVSE charges that is in none, though another of
-    /// its station is: then what it draws is taken off what the others may.
+    /// its station is: then what it draws is taken off what the others may. Or an outlet draws and no session is known
+    /// there: it is booked at the most it can draw.
     Unplanned,
 }

@@ -21,7 +21,7 @@
 //!    proves nothing, nor does another session: who does not obey is the station.
 //! 7. **Unseen is not obeyed.** An outlet that has had more than its floor for some time and showed nothing of what it
 //!    does, neither by a meter nor by its schedule, is booked at the most it can draw until it does, or its session is
-//!    over. It keeps what it has, and an alarm is raised.
+//!    over. It keeps what it has, and an alarm is raised. So is one that draws and has no session that is known.
 
 mod book;
 mod replan;
@@ -138,6 +138,8 @@ struct State {
     shown_ms: Option<i64>,
     /// It may draw more than its floor, and has shown nothing for too long.
     is_unverified: bool,
+    /// It draws and no session is known there.
+    is_outside: bool,
     grant: Option<Grant>,
 }
 
@@ -223,6 +225,7 @@ impl Controller {
         if state.wish.map(|it| it.session) != wish.map(|it| it.session) {
             state.raised_ms = None;
             state.is_unverified = false;
+            state.is_outside &= wish.is_none();
             state.since_ms = now_ms;
             state.charging = false;
             state.refused_until_ms = None;
@@ -243,13 +246,25 @@ impl Controller {
 
     /// What the outlet draws, the greatest of its phases in A, read at that time; of an average, when it began.
     pub fn measured(&mut self, outlet: usize, amps: f64, at_ms: i64, now_ms: i64) {
-        self.outlets[outlet].measured_a = Some((amps, at_ms));
+        let state = &mut self.outlets[outlet];
+        state.measured_a = Some((amps, at_ms));
+        state.is_outside = false;
         let allowed_a = self.allowed_a(outlet);
         let lasts_ms = self.settings.lasts_ms();
         if self.is_shown_within(outlet, amps, Evidence::Meter, at_ms, now_ms) {
             let book = &mut self.outlets[outlet].book;
             book.obeys(amps, allowed_a, at_ms, lasts_ms);
         }
+    }
+
+    /// As [`Controller::measured`], where no session is known. What flows then is limited by no floor, since that is for
+    /// transactions, and by no grant: the outlet is booked at the most it can draw until it draws nothing any more, or a
+    /// session begins.
+    pub fn measured_outside(&mut self, outlet: usize, amps: f64, at_ms: i64, now_ms: i64) {
+        let state = &mut self.outlets[outlet];
+        state.measured_a = Some((amps, at_ms));
+        state.shown_ms = Some(now_ms);
+        state.is_outside = amps > self.settings.tolerance_a;
     }
 
     /// What the schedule of the outlet's station allows it, in A, asked at that time. More than it may draw is as good as
@@ -576,7 +591,7 @@ impl State {
 
     /// Whether it may not be taken to do as it is told.
     fn is_doubted(&self) -> bool {
-        self.book.is_suspect() || self.is_unverified
+        self.book.is_suspect() || self.is_unverified || self.is_outside
     }
 
     /// Whether it leaves commands unanswered.

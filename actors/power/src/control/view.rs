@@ -29,6 +29,8 @@ pub enum Alarm {
     Overdrawn(usize),
     /// This outlet has more than its floor and shows nothing of what it draws: it is booked at the most it can draw.
     Unverified(usize),
+    /// This outlet draws and no session is known there: it is booked at the most it can draw.
+    Outside(usize),
     /// This outlet refuses grants.
     Refuses(usize),
     /// This outlet's station leaves commands unanswered.
@@ -71,6 +73,9 @@ impl Controller {
             }
             if state.is_unverified {
                 alarms.push(Alarm::Unverified(outlet));
+            }
+            if state.is_outside {
+                alarms.push(Alarm::Outside(outlet));
             }
             if state.refused_until_ms.is_some() {
                 alarms.push(Alarm::Refuses(outlet));

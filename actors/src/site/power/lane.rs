@@ -42,6 +42,8 @@ pub(super) struct Lane {
     pub(super) unit: RateUnit,
     pub(super) stack_level_most: Option<u32>,
     pub(super) charging: Option<Charging>,
+    /// When the last session ended, in ms.
+    pub(super) over_ms: i64,
     /// Under which number the controller knows its session.
     pub(super) number: u64,
     /// Until then a grant may have effect that did not end with its session, or whose session is out of sight, in ms.
@@ -97,6 +99,7 @@ impl Lane {
             grants_by: ProfilePurpose::Tx,
             stack_level_most: None,
             charging: None,
+            over_ms: 0,
             number: 0,
             persists_until_ms: 0,
             draw: None,

@@ -24,6 +24,8 @@ pub(crate) struct Draw {
     pub(super) battery_pct: Option<f64>,
 }
 
+/// How long after its session was over a meter may still show it, in ms.
+const STOPS_MS: i64 = 3_000;
 /// How far below zero a meter may be that shows nothing, in A and W.
 const NOISE_A: f64 = 0.5;
 const NOISE_W: f64 = 100.0;
@@ -75,6 +77,11 @@ impl Managed {
         if lane.draw.is_some_and(|last| last.at > draw.at) {
             return;
         }
+        let is_outside = lane.charging.is_none();
+        // Of the session that just ended.
+        if is_outside && draw.at.0 <= lane.over_ms + STOPS_MS {
+            return;
+        }
         let (draw, most_a, since_ms) = match lane.drawn_a(&draw) {
             Some(phases) => (draw, greatest(phases), draw.at.0),
             None => {
@@ -101,7 +108,10 @@ impl Managed {
             ::metrics::histogram!(metrics::POWER_DECREASE_SECONDS)
                 .record((now_ms - sent_ms) as f64 / 1_000.0);
         }
-        self.controller.measured(index, most_a, since_ms, now_ms);
+        match is_outside {
+            true => (self.controller).measured_outside(index, most_a, since_ms, now_ms),
+            false => self.controller.measured(index, most_a, since_ms, now_ms),
+        }
     }
 
     /// The site's meter says what flows at a part, per phase in A: without the outlets below it, or with them.
@@ -161,8 +171,9 @@ impl Managed {
     fn drawn_between(&self, limit: usize, phase: usize, at_ms: i64) -> (f64, f64) {
         let site = self.controller.site();
         let charging = self.lanes.iter().enumerate();
-        let charging =
-            charging.filter(|(index, lane)| lane.charging.is_some() && site.loads(*index, limit));
+        let charging = charging.filter(|(index, lane)| {
+            (lane.charging.is_some() || lane.draw.is_some()) && site.loads(*index, limit)
+        });
         charging.fold((0.0, 0.0), |(least, most), (index, lane)| {
             match lane.draws_at(at_ms) {
                 Some(draw) => {

@@ -174,7 +174,17 @@ impl Managed {
                 }
             }
             StationNews::Session(evse, facts) => self.goes_on(station, *evse, facts, now_ms),
-            StationNews::SessionOver(evse, session) => self.is_over(station, *evse, *session),
+            StationNews::SessionOver(evse, session) => {
+                self.is_over(station, *evse, *session, now_ms);
+            }
+            StationNews::Draws(evse, draw, clock) => {
+                if let Some(clock) = clock {
+                    self.has_clock(station, *clock);
+                }
+                if let Some(index) = self.places.get(&(station.clone(), *evse)).copied() {
+                    self.is_read(index, *draw, now_ms);
+                }
+            }
             StationNews::Sessions(sessions) => {
                 for index in self.lanes_of(station) {
                     let evse = self.lanes[index].planned.evse;
@@ -182,7 +192,7 @@ impl Managed {
                     let here = self.lanes[index].charging.as_ref().map(|it| it.facts.id);
                     if let (false, Some(session)) = (goes_on, here) {
                         self.stays_booked(index, now_ms);
-                        self.is_over(station, evse, session);
+                        self.is_over(station, evse, session, now_ms);
                     }
                 }
                 self.strays
@@ -370,10 +380,15 @@ impl Managed {
         if let Some(charging) = &mut lane.charging {
             charging.preferences = known;
         }
-        if let Some(mut draw) = facts.draw {
-            draw.at = draw.at.plus_ms(lane.clock.known_ms());
-            self.is_measured(index, draw, now_ms);
+        if let Some(draw) = facts.draw {
+            self.is_read(index, draw, now_ms);
         }
+    }
+
+    /// The meter of an outlet is read, by its station's clock.
+    fn is_read(&mut self, index: usize, mut draw: Draw, now_ms: i64) {
+        draw.at = draw.at.plus_ms(self.lanes[index].clock.known_ms());
+        self.is_measured(index, draw, now_ms);
     }
 
     /// Nobody says that the session is over: its station may have come to a hub that does not know of it yet, and still
@@ -386,13 +401,14 @@ impl Managed {
         }
     }
 
-    fn is_over(&mut self, station: &StationId, evse: u32, session: SessionId) {
+    fn is_over(&mut self, station: &StationId, evse: u32, session: SessionId, now_ms: i64) {
         let Some(index) = self.places.get(&(station.clone(), evse)).copied() else {
             return self.strays.is_over(station, evse, session);
         };
         let lane = &mut self.lanes[index];
         if lane.charging.as_ref().map(|it| it.facts.id) == Some(session) {
             lane.charging = None;
+            lane.over_ms = now_ms;
             lane.draw = None;
             lane.drew_before = None;
             lane.register = Register::default();

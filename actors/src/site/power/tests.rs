@@ -1,6 +1,7 @@
 //! A managed site, told what happens step by step.
 
 mod clock;
+mod outside;
 mod replan;
 mod schedule;
 mod shares;

@@ -183,6 +183,12 @@ impl Managed {
                 "shows neither by meter values nor by its composite schedule what it draws: it is booked at the most it can \
                  draw; have its station tell Current.Import, or the energy register",
             ),
+            Alarm::Outside(index) => (
+                PowerAlarmKind::Unplanned,
+                Ok(*index),
+                "draws, and no session is known there, so nothing limits it: it is booked at the most it can draw; see what \
+                 its station tells of its transactions",
+            ),
             Alarm::Refuses(index) => (
                 PowerAlarmKind::Refuses,
                 Ok(*index),
