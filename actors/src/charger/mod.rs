@@ -31,7 +31,10 @@ use tokio::sync::oneshot;
 pub use self::ask::Connection;
 pub(crate) use self::open::Traits;
 use self::{
-    clock::StationClock, number::Numbers, open::OpenSessions, session_actors::SessionActors,
+    clock::StationClock,
+    number::Numbers,
+    open::{OpenSessions, evse_of},
+    session_actors::SessionActors,
 };
 use crate::{
     CallOutcome, CloseReason, OutgoingCall,
@@ -533,8 +536,8 @@ impl ChargerState {
         }
         self.tell_site(StationNews::Connected(self.slot.connection().is_some()));
         let sessions = self.sessions.iter().filter_map(|open| {
-            let evse = open.connector?.evse;
-            Some((evse, open.facts(None, self.clock.lag())?))
+            let facts = open.facts(None, self.clock.lag())?;
+            Some((evse_of(open.connector), facts))
         });
         self.tell_site(StationNews::Sessions(sessions.collect()));
         match self.deps.store.connectors(&self.slot.station).await {

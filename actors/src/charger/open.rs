@@ -49,6 +49,11 @@ impl Traits {
     }
 }
 
+/// The EVSE at which a site is told of a session: 0, the station as a whole, where it has named none.
+pub(super) fn evse_of(connector: Option<ConnectorRef>) -> u32 {
+    connector.map_or(0, |connector| connector.evse)
+}
+
 impl Open {
     pub(super) fn new(transaction: String) -> Self {
         Self {

@@ -9,7 +9,7 @@ use store::ReadError;
 
 use super::{
     ChargerMsg, ChargerState, Reply, SessionNews, number,
-    open::{Open, Said},
+    open::{Open, Said, evse_of},
 };
 use crate::{
     guard::Rule,
@@ -331,16 +331,14 @@ impl ChargerState {
     pub(super) fn on_session_news(&mut self, myself: &ActorRef<ChargerMsg>, news: SessionNews) {
         self.session_actors
             .turned_out(&news.transaction, &news.actor);
-        let evse = news.connector.map(|connector| connector.evse);
+        let evse = evse_of(news.connector);
         if !news.active {
             self.sessions.remove(&news.transaction);
             self.slot.charges_is(!self.sessions.is_empty());
-            if let Some(evse) = evse {
-                self.tell_site(StationNews::SessionOver(evse, news.traits.id));
-                // It may go on drawing under the name of the session that is over.
-                if let Some(draw) = news.draw {
-                    self.draws_outside_a_session(evse, draw);
-                }
+            self.tell_site(StationNews::SessionOver(evse, news.traits.id));
+            // It may go on drawing under the name of the session that is over.
+            if let Some(draw) = news.draw {
+                self.draws_outside_a_session(evse, draw);
             }
             return;
         }
@@ -359,7 +357,7 @@ impl ChargerState {
             open.power_w = news.power_w;
             open.energy_wh = news.energy_wh;
             let facts = open.facts(news.draw, self.clock.lag());
-            if let (Some(evse), Some(facts)) = (evse, facts) {
+            if let Some(facts) = facts {
                 self.tell_site(StationNews::Session(evse, Box::new(facts)));
             }
         }

@@ -17,7 +17,7 @@ pub(crate) enum StationNews {
     Booted,
     /// An outlet (its EVSE number) changed state.
     State(u32, ConnectorState),
-    /// A session at an outlet (its EVSE number) began or goes on.
+    /// A session at an outlet (its EVSE number, 0 where the station named none) began or goes on.
     Session(u32, Box<SessionFacts>),
     /// A session at an outlet (its EVSE number) is over.
     SessionOver(u32, SessionId),
@@ -108,6 +108,8 @@ impl Picture {
                 picture.states.insert(*evse, state.clone());
             }
             StationNews::Session(evse, facts) => {
+                // Where it is may not have been known.
+                picture.sessions.retain(|_, (id, _)| *id != facts.id);
                 picture.sessions.insert(*evse, (facts.id, facts.power_w));
             }
             StationNews::SessionOver(evse, session) => {

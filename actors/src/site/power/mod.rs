@@ -173,9 +173,13 @@ impl Managed {
                     state.ask_at_ms = Some(now_ms);
                 }
             }
-            StationNews::Session(evse, facts) => self.goes_on(station, *evse, facts, now_ms),
+            StationNews::Session(evse, facts) => {
+                let evse = self.meant(station, *evse, facts.id);
+                self.goes_on(station, evse, facts, now_ms);
+            }
             StationNews::SessionOver(evse, session) => {
-                self.is_over(station, *evse, *session, now_ms);
+                let evse = self.meant(station, *evse, *session);
+                self.is_over(station, evse, *session, now_ms);
             }
             StationNews::Draws(evse, draw, clock) => {
                 if let Some(clock) = clock {
@@ -186,6 +190,9 @@ impl Managed {
                 }
             }
             StationNews::Sessions(sessions) => {
+                let sessions: Vec<_> = (sessions.iter())
+                    .map(|(evse, facts)| (self.meant(station, *evse, facts.id), facts))
+                    .collect();
                 for index in self.lanes_of(station) {
                     let evse = self.lanes[index].planned.evse;
                     let goes_on = sessions.iter().any(|(at, _)| *at == evse);
@@ -198,7 +205,7 @@ impl Managed {
                 self.strays
                     .retain(station, |evse| sessions.iter().any(|(at, _)| *at == evse));
                 for (evse, facts) in sessions {
-                    self.goes_on(station, *evse, facts, now_ms);
+                    self.goes_on(station, evse, facts, now_ms);
                 }
             }
             StationNews::Left => {
@@ -363,7 +370,25 @@ impl Managed {
         }
     }
 
+    /// The EVSE of a session whose station names none (0): the only one that is planned, unless another session is there.
+    fn meant(&self, station: &StationId, evse: u32, session: SessionId) -> u32 {
+        if evse != 0 {
+            return evse;
+        }
+        let lanes = self.lanes_of(station);
+        let [only] = lanes[..] else {
+            return evse;
+        };
+        let lane = &self.lanes[only];
+        let here = lane.charging.as_ref().map(|it| it.facts.id);
+        match here.is_none_or(|here| here == session) {
+            true => lane.planned.evse,
+            false => evse,
+        }
+    }
+
     fn goes_on(&mut self, station: &StationId, evse: u32, facts: &SessionFacts, now_ms: i64) {
+        self.strays.is_elsewhere(station, evse, facts.id);
         if let Some(clock) = facts.clock {
             self.has_clock(station, clock);
         }

@@ -84,6 +84,26 @@ fn who_shows_nothing_of_use_is_unverified_after_two_leases_and_goes_on_and_the_o
 }
 
 #[test]
+fn a_session_whose_station_names_no_evse_is_at_the_only_one_that_is_planned() {
+    let mut world = World::set_up(power(), Nature::default());
+    let (unnamed, other) = (facts("A", "one", None), facts("A", "two", None));
+    let over = StationNews::SessionOver(0, unnamed.id);
+    world.hear("A", StationNews::Session(0, Box::new(unnamed)));
+    world.pass(LASTS_S);
+    assert!(world.outlet("A").granted_a > 6.0);
+    // Nobody knows where a second one is: it may draw beside the first.
+    world.hear("A", StationNews::Session(0, Box::new(other.clone())));
+    world.settle();
+    assert!(world.alarms().contains(&PowerAlarmKind::Unplanned));
+    world.hear("A", StationNews::Session(2, Box::new(other.clone())));
+    world.hear("A", StationNews::SessionOver(2, other.id));
+    world.hear("A", over);
+    world.settle();
+    assert!(!world.alarms().contains(&PowerAlarmKind::Unplanned));
+    assert!(world.outlet("A").session.is_none());
+}
+
+#[test]
 fn readings_of_yesterday_show_nothing() {
     let mut world = charging(Nature::default());
     for _ in 0..2 * LASTS_S + 5 {
