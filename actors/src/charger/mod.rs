@@ -535,11 +535,7 @@ impl ChargerState {
             return;
         }
         self.tell_site(StationNews::Connected(self.slot.connection().is_some()));
-        let sessions = self.sessions.iter().filter_map(|open| {
-            let facts = open.facts(None, self.clock.lag())?;
-            Some((evse_of(open.connector), facts))
-        });
-        self.tell_site(StationNews::Sessions(sessions.collect()));
+        self.tell_all_sessions();
         match self.deps.store.connectors(&self.slot.station).await {
             Ok(connectors) => {
                 for connector in connectors {
@@ -553,6 +549,14 @@ impl ChargerState {
                 tracing::warn!(station = %self.slot.station, %error, "the states of its outlets could not be read; the site learns them when they change");
             }
         }
+    }
+
+    fn tell_all_sessions(&self) {
+        let sessions = self.sessions.iter().filter_map(|open| {
+            let facts = open.facts(None, self.clock.lag())?;
+            Some((evse_of(open.connector), facts))
+        });
+        self.tell_site(StationNews::Sessions(sessions.collect()));
     }
 
     fn tell_site(&self, news: StationNews) {

@@ -351,12 +351,17 @@ impl ChargerState {
             self.numbers.note(number);
         }
         if let Some(open) = self.sessions.named(&news.transaction) {
+            let moves = !is_new && evse_of(open.connector) != evse;
             open.connector = news.connector;
             open.token = news.token;
             open.traits = Some(news.traits);
             open.power_w = news.power_w;
             open.energy_wh = news.energy_wh;
             let facts = open.facts(news.draw, self.clock.lag());
+            if moves {
+                // Where it is was not known: it is not there any more.
+                self.tell_all_sessions();
+            }
             if let Some(facts) = facts {
                 self.tell_site(StationNews::Session(evse, Box::new(facts)));
             }

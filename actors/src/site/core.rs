@@ -108,8 +108,6 @@ impl Picture {
                 picture.states.insert(*evse, state.clone());
             }
             StationNews::Session(evse, facts) => {
-                // Where it is may not have been known.
-                picture.sessions.retain(|_, (id, _)| *id != facts.id);
                 picture.sessions.insert(*evse, (facts.id, facts.power_w));
             }
             StationNews::SessionOver(evse, session) => {

@@ -54,7 +54,7 @@ pub(crate) fn settle(floor: Loading<'_>, ideal: &[f64], asks: &[Ask], rules: &Ru
     (asks.iter())
         .map(|ask| Grant {
             amps: loading.amps()[ask.outlet],
-            held_by: held_by(&loading, ask),
+            held_by: held_by(&loading, ask, rules),
         })
         .collect()
 }
@@ -139,12 +139,12 @@ fn raise(loading: &mut Loading<'_>, ask: &Ask, rules: &Rules) -> bool {
     worth
 }
 
-fn held_by(loading: &Loading<'_>, ask: &Ask) -> Option<Held> {
+fn held_by(loading: &Loading<'_>, ask: &Ask, rules: &Rules) -> Option<Held> {
     let amps = loading.amps()[ask.outlet];
     let next = ask.steps.next(amps, ask.most())?;
-    // Where any current goes, a little more is what does not fit.
+    // Where any current goes, the least that is worth a message is what does not fit.
     let next = match ask.steps {
-        super::Steps::From(_) if amps > SAME_A => next.min(amps + 0.1),
+        super::Steps::From(_) if amps > SAME_A => next.min(amps + rules.steady_a.max(0.1)),
         _ => next,
     };
     Some((loading.first_broken(ask.outlet, next)).map_or(Held::Step, Held::Limit))

@@ -388,7 +388,6 @@ impl Managed {
     }
 
     fn goes_on(&mut self, station: &StationId, evse: u32, facts: &SessionFacts, now_ms: i64) {
-        self.strays.is_elsewhere(station, evse, facts.id);
         if let Some(clock) = facts.clock {
             self.has_clock(station, clock);
         }

@@ -50,12 +50,6 @@ impl Strays {
         }
     }
 
-    /// A session is at this place, and was perhaps not known to be.
-    pub(super) fn is_elsewhere(&mut self, station: &StationId, evse: u32, session: SessionId) {
-        self.0
-            .retain(|(of, at), it| of != station || *at == evse || it.session != session);
-    }
-
     /// Of this station only those go on for which this is true of the EVSE.
     pub(super) fn retain(&mut self, station: &StationId, goes_on: impl Fn(u32) -> bool) {
         self.0
