@@ -370,9 +370,10 @@ impl Managed {
         }
     }
 
-    /// The EVSE of a session whose station names none (0): the only one that is planned, unless another session is there.
+    /// The EVSE of a session whose station names none (0): the only one that is planned, unless another session is, or
+    /// was, there.
     fn meant(&self, station: &StationId, evse: u32, session: SessionId) -> u32 {
-        if evse != 0 {
+        if evse != 0 || self.strays.holds(station, evse, session) {
             return evse;
         }
         let lanes = self.lanes_of(station);

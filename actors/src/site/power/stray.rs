@@ -44,10 +44,15 @@ impl Strays {
 
     /// It is over.
     pub(super) fn is_over(&mut self, station: &StationId, evse: u32, session: SessionId) {
-        let place = (station.clone(), evse);
-        if self.0.get(&place).is_some_and(|it| it.session == session) {
-            self.0.remove(&place);
+        if self.holds(station, evse, session) {
+            self.0.remove(&(station.clone(), evse));
         }
+    }
+
+    /// Whether the session was taken for one at this place.
+    pub(super) fn holds(&self, station: &StationId, evse: u32, session: SessionId) -> bool {
+        let place = (station.clone(), evse);
+        self.0.get(&place).is_some_and(|it| it.session == session)
     }
 
     /// Of this station only those go on for which this is true of the EVSE.

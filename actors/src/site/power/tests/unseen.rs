@@ -95,8 +95,10 @@ fn a_session_whose_station_names_no_evse_is_at_the_only_one_that_is_planned() {
     world.hear("A", StationNews::Session(0, Box::new(other.clone())));
     world.settle();
     assert!(world.alarms().contains(&PowerAlarmKind::Unplanned));
-    world.hear("A", StationNews::SessionOver(0, other.id));
     world.hear("A", over);
+    world.settle();
+    assert!(world.alarms().contains(&PowerAlarmKind::Unplanned));
+    world.hear("A", StationNews::SessionOver(0, other.id));
     world.settle();
     assert!(!world.alarms().contains(&PowerAlarmKind::Unplanned));
     assert!(world.outlet("A").session.is_none());
