@@ -6,8 +6,8 @@ use placement::Placement;
 use store::Store;
 
 use crate::{
-    Clock, Language, Settings, SiteLinks, Watchers, directory::Directory, durability::Durability,
-    site::Sites, tree::Tree,
+    Clock, Language, Settings, SiteLinks, Unwritten, Watchers, directory::Directory,
+    durability::Durability, site::Sites, tree::Tree,
 };
 
 /// What every actor is given.
@@ -27,6 +27,8 @@ pub(crate) struct Deps {
     pub(crate) language: OnceLock<Arc<dyn Language>>,
     /// The ways to other nodes' sites and stations; none where there are no other nodes.
     pub(crate) links: OnceLock<Arc<dyn SiteLinks>>,
+    /// What other nodes have not written yet; none where there are no other nodes.
+    pub(crate) unwritten: OnceLock<Arc<dyn Unwritten>>,
     /// Where actors are started; set once, before the first of them.
     pub(crate) tree: OnceLock<Arc<Tree>>,
 }

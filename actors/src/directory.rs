@@ -229,6 +229,19 @@ impl Slot {
         self.inside().last_epoch
     }
 
+    /// The epoch of the last claim that a socket was attached under; 0: none was.
+    pub(crate) fn claimed(&self) -> i64 {
+        self.inside().claimed
+    }
+
+    /// Waits until no socket is attached that is older than that epoch.
+    pub(crate) async fn is_rid_of(&self, epoch: i64) {
+        let is_there = || self.connection().is_some_and(|old| old.epoch < epoch);
+        while is_there() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// What the station spoke when it was last here, if its actor is still here and lets it charge.
     pub(crate) fn remembers(&self) -> Option<Protocol> {
         let inside = self.inside();

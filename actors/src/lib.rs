@@ -36,7 +36,8 @@ use model::{
 };
 use placement::{Claim, NodeAddress, Placement};
 pub use ports::{
-    CallOutcome, CloseReason, Language, Link, OutgoingCall, SiteAsk, SiteLinks, Told, Watchers,
+    CallOutcome, CloseReason, Language, Link, OutgoingCall, SiteAsk, SiteLinks, Told, Unwritten,
+    Watchers,
 };
 use serde::{Deserialize, Serialize};
 pub use session::{
@@ -88,6 +89,8 @@ pub enum ConnectError {
     Unread,
     /// A newer socket of it was opened meanwhile, here or at another node.
     Overtaken,
+    /// Another node may hold something that it said there, and that is not in the store yet.
+    Unwritten,
 }
 
 /// The actors could not be started.
@@ -118,6 +121,7 @@ impl Actors {
             fenced_writes: AtomicU64::new(0),
             language: OnceLock::new(),
             links: OnceLock::new(),
+            unwritten: OnceLock::new(),
             tree: OnceLock::new(),
         });
         let tree = Tree::grow(&deps)
@@ -132,6 +136,12 @@ impl Actors {
     pub fn speak(&self, language: Arc<dyn Language>) {
         // Whoever sets it a second time is late: sites speak already.
         let _ = self.deps.language.set(language);
+    }
+
+    /// Whom to ask what other nodes have not written yet; to be set before the first station connects.
+    pub fn wait_for(&self, unwritten: Arc<dyn Unwritten>) {
+        // Whoever sets it a second time is late: stations connect already.
+        let _ = self.deps.unwritten.set(unwritten);
     }
 
     /// Brings sites together with their stations at other nodes, for as long as it is polled. Other nodes may
@@ -200,7 +210,10 @@ impl Actors {
         let written = hydration.and_then(|read| read.last_epoch).unwrap_or(0);
         let at_least = self.deps.clock.now().0.max(known + 1).max(written + 1);
         let claim = placement.claim(station, at_least).await;
-        let connection = self.attach(station, protocol, link, claim, hydration);
+        let connection = match self.is_unwritten_elsewhere(station, claim).await {
+            false => self.attach(station, protocol, link, claim, hydration),
+            true => Err(ConnectError::Unwritten),
+        };
         if connection.is_err() {
             placement.release(station, claim.epoch);
         }
@@ -208,6 +221,25 @@ impl Actors {
         let connection = connection?;
         let is_held = placement.has(station, claim.epoch);
         is_held.then_some(connection).ok_or(ConnectError::Overtaken)
+    }
+
+    /// Whether another node may hold something that the station said to it, and that would be missed here.
+    async fn is_unwritten_elsewhere(&self, station: &StationId, claim: Claim) -> bool {
+        let slot = self.deps.directory.find(station);
+        let last = slot.map_or(0, |slot| slot.claimed());
+        match self.deps.unwritten.get() {
+            Some(unwritten) => {
+                let returns = claim.follows_own(last);
+                unwritten.may_be_elsewhere(station, claim, returns).await
+            }
+            None => false,
+        }
+    }
+
+    /// Lets go of a station that another node claimed under that epoch: what it said here is in the store, or its
+    /// spool, or nowhere, when this is over.
+    pub async fn give_way(&self, station: &StationId, epoch: i64) {
+        placing::give_way(&self.deps, station, epoch).await;
     }
 
     fn attach(

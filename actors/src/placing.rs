@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use model::StationId;
 use placement::Event;
+use tokio::sync::mpsc;
 
-use crate::{CloseReason, deps::Deps, metrics};
+use crate::{CloseReason, charger::ChargerMsg, deps::Deps, metrics};
 
 /// Heeds what happens; returns when another process has this node's name.
 pub(crate) async fn follow(deps: &Arc<Deps>) {
@@ -36,6 +37,22 @@ pub(crate) async fn follow(deps: &Arc<Deps>) {
     }
     // One that is alone has heard all there is.
     std::future::pending().await
+}
+
+/// Closes a station's socket that is older than that claim, and waits until what it said has been dealt with.
+pub(crate) async fn give_way(deps: &Deps, station: &StationId, epoch: i64) {
+    let Some(slot) = deps.directory.find(station) else {
+        return;
+    };
+    evict(deps, station, epoch);
+    slot.is_rid_of(epoch).await;
+    let Some(actor) = slot.actor() else {
+        return;
+    };
+    let (busy, mut all_done) = mpsc::channel(1);
+    // An actor that has ended has nothing in hand.
+    let _ = actor.cast(ChargerMsg::Settle(busy));
+    let _ = all_done.recv().await;
 }
 
 /// Closes the station's socket here, unless it is newer than what another node holds.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use model::{ChargingAnswer, ChargingAsk, LiveEvent, Protocol, SiteId, StationId};
-use placement::NodeAddress;
+use placement::{Claim, NodeAddress};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, oneshot};
 
@@ -117,6 +117,15 @@ pub trait SiteLinks: Send + Sync + 'static {
     ///
     /// [`Actors::ask_charging`]: crate::Actors::ask_charging
     async fn ask(&self, holder: &NodeAddress, asked: SiteAsk) -> Told;
+}
+
+/// What other nodes were told by stations and have not written yet: it waits in a spool of theirs, which whoever
+/// reads the store does not see.
+#[async_trait]
+pub trait Unwritten: Send + Sync + 'static {
+    /// Whether another node may hold something that the station said to it. From here on no other takes anything from
+    /// it, as it was claimed here. `returns`: as far as is known it was last here.
+    async fn may_be_elsewhere(&self, station: &StationId, claim: Claim, returns: bool) -> bool;
 }
 
 /// What a site asks of one of its stations.

@@ -193,6 +193,8 @@ impl Placement for OneOfTwo {
         self.alone.view()
     }
 
+    async fn tell_unwritten(&self, _is: bool) {}
+
     async fn give_up_shards(&self) {}
 
     async fn leave(&self) {}

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use placement::{LocalPlacement, Node, Placement, Settings, ShardId};
 use placement_redis::RedisBackend;
 use store::Store;
+use tokio::time::timeout;
 
-use crate::{HubError, config::Member};
+use crate::{Cluster, HubError, config::Member};
 
 /// What a hub that is alone is called.
 const ALONE: &str = "hub";
@@ -33,6 +34,27 @@ pub(crate) fn placement(
     let settings = Settings::new(&member.name, &member.address);
     tracing::info!(name = %member.name, address = %member.address, "this hub is one of a cluster");
     Ok(Arc::new(Node::start(backend, settings)))
+}
+
+/// How long it may take to let the others know something.
+const TELLING_MOST: Duration = Duration::from_secs(4);
+
+/// Tells the others, for ever, whether the spool here holds messages that the store does not have yet.
+pub(crate) async fn tell_unwritten(storage: Option<Cluster>, placement: &dyn Placement) {
+    let Some(storage) = storage else {
+        return;
+    };
+    let mut holds = storage.holds();
+    loop {
+        let now = *holds.borrow_and_update();
+        // While Redis is away others ask all hubs anyhow.
+        let _ = timeout(TELLING_MOST, placement.tell_unwritten(now)).await;
+        storage.is_known(now);
+        // The sender goes with the spool.
+        if holds.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// How often commands are looked for whose hub is gone.

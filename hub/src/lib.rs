@@ -154,9 +154,6 @@ impl Hub {
             .await
             .map_err(listen_error("api.listen", config.api.listen))?;
         let conflicts = sockets.conflicts.clone();
-        let listening = socket::listen(Arc::new(sockets))
-            .await
-            .map_err(listen_error("chargers.listen", config.chargers.listen))?;
         let api = api_listener
             .local_addr()
             .map_err(listen_error("api.listen", config.api.listen))?;
@@ -166,12 +163,21 @@ impl Hub {
             Some(member) => {
                 let longest = config.chargers.max_message_bytes;
                 let actors = actors.clone();
-                let joined = Fleet::among_others(member, longest, actors, conflicts, dead_letters);
+                let spool = storage.cluster().cloned();
+                let joined =
+                    Fleet::among_others(member, longest, actors, conflicts, dead_letters, spool);
                 let (fleet, asked) = joined.await?;
                 (fleet, Some(asked))
             }
             None => (Fleet::alone(actors.clone(), conflicts, dead_letters), None),
         };
+        let patience = Duration::from_millis(config.spool.await_others_ms);
+        if let Some(unwritten) = fleet.unwritten(patience) {
+            actors.wait_for(unwritten);
+        }
+        let listening = socket::listen(Arc::new(sockets))
+            .await
+            .map_err(listen_error("chargers.listen", config.chargers.listen))?;
         let router = api::router(api::ApiState {
             commands: Commands::new(store.clone(), actors.clone(), fleet.clone(), clock.clone()),
             fleet: fleet.clone(),
@@ -186,12 +192,13 @@ impl Hub {
         let serving = tokio::spawn(api::serve(api_listener, router));
         let guarding = tokio::spawn({
             let (actors, policy) = (actors.clone(), config.sessions);
-            let placement = placement.clone();
+            let (placement, spooled) = (placement.clone(), storage.cluster().cloned());
             async move {
                 tokio::join!(
                     actors.guard_sessions(policy, rand::random()),
                     actors.watch_store(),
                     cluster::close_lost_commands(shared, &*placement),
+                    cluster::tell_unwritten(spooled, &*placement),
                     fleet.follow(),
                     link_sites(&actors, &fleet),
                     wake_sites(&actors),

@@ -20,5 +20,8 @@ mod servers;
 mod sessions;
 #[path = "cluster/sites.rs"]
 mod sites;
+#[cfg(feature = "cql")]
+#[path = "cluster/unwritten.rs"]
+mod unwritten;
 #[path = "cluster/way.rs"]
 mod way;

@@ -42,6 +42,7 @@ pub(crate) fn tell(
                 .map_or("-".to_owned(), |me| me.to_string()),
         )
         .arg(request.chargers)
+        .arg(u8::from(request.unwritten))
         .arg(u8::from(request.leaving))
         .arg(u8::from(request.bye))
         .arg(&request.seen)
@@ -104,6 +105,7 @@ fn node(incarnation: i64, text: &str) -> Option<NodeRecord> {
         leaving: word()? == "1",
         superseded: word()? == "1",
         chargers: word()?.parse().ok()?,
+        unwritten: word()? == "1",
         process: word()?.parse().ok()?,
         address: word()?.to_owned(),
         name: word()?.to_owned(),

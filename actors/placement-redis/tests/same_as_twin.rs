@@ -123,6 +123,7 @@ fn request(rng: &mut StdRng, asker: &Asker, known: &[(ShardId, i64)]) -> Request
         process: asker.process,
         incarnation: asker.incarnation,
         chargers: rng.random_range(0..100_000),
+        unwritten: rng.random_ratio(1, 3),
         leaving: rng.random_ratio(1, 5),
         bye: rng.random_ratio(1, 30),
         seen: if rng.random_ratio(1, 2) {

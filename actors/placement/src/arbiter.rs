@@ -39,12 +39,13 @@ impl Arbiter {
                 node.address.clone_from(&request.address);
                 node.chargers = request.chargers;
                 node.leaving = request.leaving;
+                node.unwritten = request.unwritten;
             }
             if self.move_shards(request, me, now) {
                 self.version += 1;
             }
             if request.bye {
-                self.nodes.remove(&me);
+                self.depart(me, now);
             }
         }
         self.reply(request, me, superseded, now)
@@ -107,9 +108,18 @@ impl Arbiter {
             leaving: request.leaving,
             superseded: newer,
             chargers: request.chargers,
+            unwritten: request.unwritten,
         };
         self.nodes.insert(me, joined);
         me
+    }
+
+    /// Gives a lease up. That there are writes left behind is remembered.
+    fn depart(&mut self, me: i64, now: i64) {
+        match self.nodes.get_mut(&me) {
+            Some(node) if node.unwritten => node.deadline = now,
+            _ => drop(self.nodes.remove(&me)),
+        }
     }
 
     /// Whether the table changed.

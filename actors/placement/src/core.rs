@@ -45,6 +45,8 @@ pub struct Core {
     memory: String,
     quiet: bool,
     now_there: i64,
+    /// When that was, by this node's clock.
+    now_here: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +94,7 @@ impl Core {
             memory: String::new(),
             quiet: false,
             now_there: 0,
+            now_here: 0,
         }
     }
 
@@ -113,13 +116,14 @@ impl Core {
     }
 
     /// What to ask. Its time is taken before it is sent.
-    pub fn request(&self, chargers: u64) -> Request {
+    pub fn request(&self, chargers: u64, unwritten: bool) -> Request {
         Request {
             name: self.name.clone(),
             address: self.address.clone(),
             process: self.process,
             incarnation: self.incarnation,
             chargers,
+            unwritten,
             leaving: self.leaving,
             bye: false,
             seen: self.state.clone(),
@@ -140,9 +144,12 @@ impl Core {
             return changes;
         }
         self.incarnation = Some(reply.incarnation);
+        let forgotten = self.forgotten(&reply);
         self.nodes = reply.nodes;
+        self.nodes.extend(forgotten);
         self.quiet = reply.quiet;
         self.now_there = reply.now;
+        self.now_here = now;
         self.state = reply.state;
         self.memory = reply.memory;
         if let Some(table) = reply.table {
@@ -169,6 +176,23 @@ impl Core {
         self.reconcile(reply.incarnation, &mut changes);
         self.decide(reply.incarnation, &mut changes);
         changes
+    }
+
+    /// Nodes that hold writes and that the arbiter knows no more: it was wiped. They are gone, until they join again.
+    fn forgotten(&mut self, reply: &Reply) -> Vec<NodeRecord> {
+        let is_known = |old: &NodeRecord| {
+            let mut namesakes = reply.nodes.iter().filter(|node| node.name == old.name);
+            namesakes.any(|node| node.incarnation >= old.incarnation)
+        };
+        let mut known_before = std::mem::take(&mut self.nodes);
+        known_before.retain(|old| {
+            let is_forgiven = old.deadline + self.timing.forgive_ms <= reply.now;
+            old.unwritten && !is_forgiven && !is_known(old)
+        });
+        for node in &mut known_before {
+            node.deadline = node.deadline.min(reply.now);
+        }
+        known_before
     }
 
     /// Nothing acts for the shard any more that was leaving under that epoch: it may go.
@@ -229,6 +253,14 @@ impl Core {
 
     pub(crate) fn nodes(&self) -> (&[NodeRecord], i64) {
         (&self.nodes, self.now_there)
+    }
+
+    /// For how long a node's lease has been over, though the arbiter may have said nothing since.
+    pub(crate) fn gone_ms(&self, node: &NodeRecord, now: i64) -> i64 {
+        if node.is_alive(self.now_there) {
+            return 0;
+        }
+        self.now_there - node.deadline + (now - self.now_here)
     }
 
     pub(crate) fn table(&self) -> impl Iterator<Item = &ShardRecord> {

@@ -114,6 +114,11 @@ pub trait Placement: Send + Sync + 'static {
     /// The cluster as this node sees it.
     fn view(&self) -> ClusterView;
 
+    /// Whether this node holds acknowledged writes that the store does not have yet: to be told to the others, who
+    /// may have to wait for them ([`NodeView::unwritten`]). Completes when all know it. May take as long as the others
+    /// cannot be asked: to be bounded by the caller.
+    async fn tell_unwritten(&self, is: bool);
+
     /// Gives the shards up in rounds, each when its [`HandOver`] is dropped. The node stays, and gets none again.
     /// May take as long as the others cannot be asked: to be bounded by the caller.
     async fn give_up_shards(&self);
@@ -142,6 +147,15 @@ impl Claim {
             Follows::Own => true,
             Follows::Epoch(epoch) => epoch == last,
             Follows::Unknown => last == 0,
+        }
+    }
+
+    /// Whether this node is known to have held it last, under the epoch `last` (0: it never did).
+    pub fn follows_own(&self, last: i64) -> bool {
+        match self.follows {
+            Follows::Own => true,
+            Follows::Epoch(epoch) => epoch == last,
+            Follows::Unknown => false,
         }
     }
 

@@ -129,6 +129,9 @@ impl Placement for LocalPlacement {
             leaving: false,
             flaps: 0,
             chargers: chargers as u64,
+            // There is nobody who would wait for them.
+            unwritten: false,
+            gone_ms: 0,
             shards: usize::from(SHARDS),
         };
         ClusterView {
@@ -151,6 +154,9 @@ impl Placement for LocalPlacement {
             },
         }
     }
+
+    /// There is nobody who would wait for them.
+    async fn tell_unwritten(&self, _is: bool) {}
 
     /// There is nobody to give anything to.
     async fn give_up_shards(&self) {}

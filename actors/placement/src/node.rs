@@ -29,8 +29,8 @@ use tokio::{
 
 use crate::{
     Away, Backend, BackendHealth, Claim, ClusterView, Core, Event, Follows, HandOver, Happened,
-    Location, NodeAddress, NodeView, Notice, Placement, Reply, SHARDS, ShardId, Standing, Timing,
-    claims::Claims, core::Change, metrics,
+    Location, NodeAddress, NodeView, Notice, Placement, Reply, Request, SHARDS, ShardId, Standing,
+    Timing, claims::Claims, core::Change, metrics,
 };
 
 /// How many questions of the audit, or releases, are under way at once.
@@ -93,6 +93,10 @@ struct Inner<B> {
     audit_all: AtomicBool,
     /// The process's number, once there is one.
     incarnation: watch::Sender<Option<i64>>,
+    /// There are acknowledged writes here that the store does not have yet.
+    unwritten: AtomicBool,
+    /// What the backend was last told of that.
+    told: watch::Sender<bool>,
     /// The node is to give up its lease, once it holds no shards.
     goes: AtomicBool,
     /// How far the node has gone.
@@ -118,6 +122,8 @@ impl<B: Backend> Node<B> {
             round_soon: Notify::new(),
             audit_all: AtomicBool::new(false),
             incarnation: watch::Sender::new(None),
+            unwritten: AtomicBool::new(false),
+            told: watch::Sender::new(false),
             goes: AtomicBool::new(false),
             parting: watch::Sender::new(Parting::Stays),
         });
@@ -234,6 +240,18 @@ impl<B: Backend> Placement for Node<B> {
         self.inner.view()
     }
 
+    async fn tell_unwritten(&self, is: bool) {
+        let inner = &self.inner;
+        let mut told = inner.told.subscribe();
+        inner.unwritten.store(is, Ordering::SeqCst);
+        inner.round_soon.notify_one();
+        // The sender is here.
+        let _ = told.wait_for(|told| *told == is).await;
+        // The others hear of it in their next rounds.
+        let round = Duration::from_millis(inner.settings.timing.round_ms.unsigned_abs());
+        tokio::time::sleep(round * 2).await;
+    }
+
     async fn give_up_shards(&self) {
         self.inner.part(Parting::HoldsNone).await;
     }
@@ -297,14 +315,15 @@ impl<B: Backend> Inner<B> {
             if let Some(fenced) = fenced {
                 self.tell(vec![fenced]).await;
             }
-            let (request, was_busy) = {
-                let core = self.core();
-                (core.request(self.claims.len() as u64), core.is_busy())
-            };
+            let request = self.request();
+            let was_busy = self.core().is_busy();
             let (asked_at, begun) = (self.now(), Instant::now());
             let answer = self.backend.round(&request, &self.settings.timing).await;
             match answer {
-                Ok(reply) => self.heed(reply, asked_at, begun.elapsed()).await,
+                Ok(reply) => {
+                    self.told.send_replace(request.unwritten);
+                    self.heed(reply, asked_at, begun.elapsed()).await;
+                }
                 Err(away) => self.note_away(away),
             }
             if self.core().has_left() {
@@ -368,9 +387,16 @@ impl<B: Backend> Inner<B> {
         health.error = Some(away.0);
     }
 
+    fn request(&self) -> Request {
+        let unwritten = self.unwritten.load(Ordering::SeqCst);
+        self.core().request(self.claims.len() as u64, unwritten)
+    }
+
     async fn say_goodbye(&self) {
-        let mut request = self.core().request(self.claims.len() as u64);
-        request.bye = true;
+        let request = Request {
+            bye: true,
+            ..self.request()
+        };
         // Where it is not heard the lease runs out.
         let _ = self.backend.round(&request, &self.settings.timing).await;
         self.parting.send_replace(Parting::Gone);
@@ -578,6 +604,8 @@ impl<B: Backend> Inner<B> {
                 leaving: node.leaving,
                 flaps: node.flaps,
                 chargers: node.chargers,
+                unwritten: node.unwritten,
+                gone_ms: core.gone_ms(node, self.now()),
                 shards: shards_of(node.incarnation),
             })
             .collect();

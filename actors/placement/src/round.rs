@@ -15,9 +15,11 @@ pub struct Request {
     pub incarnation: Option<i64>,
     /// How many chargers it holds.
     pub chargers: u64,
+    /// It holds acknowledged writes that the store does not have yet.
+    pub unwritten: bool,
     /// It wants no shards, since it is about to go.
     pub leaving: bool,
-    /// It goes now.
+    /// It goes now. One that leaves writes behind stays written down, as one whose lease has run out.
     pub bye: bool,
     /// The state of the table it knows ([`Reply::state`]); that is not told again.
     pub seen: String,
@@ -78,6 +80,8 @@ pub struct NodeRecord {
     pub superseded: bool,
     /// How many chargers it holds.
     pub chargers: u64,
+    /// It holds acknowledged writes that the store does not have yet.
+    pub unwritten: bool,
 }
 
 impl NodeRecord {

@@ -66,6 +66,10 @@ pub struct NodeView {
     pub flaps: u32,
     /// How many chargers it holds.
     pub chargers: u64,
+    /// It holds acknowledged messages that the store does not have yet.
+    pub unwritten: bool,
+    /// For how long its lease has been over, in ms; 0 while it lasts.
+    pub gone_ms: i64,
     /// How many shards it holds.
     pub shards: usize,
 }

@@ -274,7 +274,7 @@ impl World {
             self.asked[index] += 1;
             if now >= sim.cut_until {
                 let delay = if now < sim.slow.1 { sim.slow.0 } else { 0 };
-                let ask = Message::Ask(index, self.asked[index], sim.core.request(0), now);
+                let ask = Message::Ask(index, self.asked[index], sim.core.request(0, false), now);
                 self.on_the_way.push((now + delay, ask));
             }
         }

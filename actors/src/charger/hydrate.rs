@@ -51,7 +51,8 @@ impl ChargerState {
             | ChargerMsg::Session(_)
             // The guard looks again, and who wants a number is told that there is none.
             | ChargerMsg::Close(_)
-            | ChargerMsg::SpareNumber(_) => {}
+            | ChargerMsg::SpareNumber(_)
+            | ChargerMsg::Settle(_) => {}
         }
     }
 

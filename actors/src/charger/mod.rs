@@ -15,6 +15,7 @@ mod session_actors;
 mod transaction;
 
 use std::{
+    convert::Infallible,
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::Arc,
     time::Duration,
@@ -26,7 +27,7 @@ use model::{
 };
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use store::{NoticeRecord, ReadError};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 pub use self::ask::Connection;
 pub(crate) use self::open::Traits;
@@ -73,7 +74,12 @@ pub(crate) enum ChargerMsg {
     Configured,
     /// The site's actor is new and wants to know everything.
     Announce,
+    /// Somebody waits until all that came before has been dealt with.
+    Settle(Busy),
 }
+
+/// Held by those who have something in hand that somebody waits for; nothing is ever sent.
+pub(crate) type Busy = mpsc::Sender<Infallible>;
 
 /// What the station said, and where the answer goes.
 pub(crate) struct EventEnvelope {
@@ -255,6 +261,7 @@ impl ChargerState {
             ChargerMsg::Close(closing) => self.close_session(myself, *closing).await,
             ChargerMsg::Configured => self.on_configured().await,
             ChargerMsg::Announce => self.announce().await,
+            ChargerMsg::Settle(busy) => self.session_actors.settle(&busy),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use ractor::{ActorId, ActorRef};
 
+use super::Busy;
 use crate::session::SessionMsg;
 
 /// The live session actors of one station, by the session's transaction name: few, so a list.
@@ -37,6 +38,14 @@ impl SessionActors {
             .find(|(_, held)| held.get_id() == actor.get_id())
         {
             transaction.clone_into(name);
+        }
+    }
+
+    /// All of them are busy until they have dealt with what they were told.
+    pub(super) fn settle(&self, busy: &Busy) {
+        for (_, actor) in &self.0 {
+            // One that has ended has nothing in hand.
+            let _ = actor.cast(SessionMsg::Settle(busy.clone()));
         }
     }
 

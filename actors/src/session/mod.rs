@@ -26,7 +26,7 @@ use store::{Committed, SessionCommit, WriteError};
 
 use self::core::{Closing, Decision, Facts, SessionInput, decide, plausible};
 use crate::{
-    charger::{ChargerMsg, Reply, SessionNews, Traits},
+    charger::{Busy, ChargerMsg, Reply, SessionNews, Traits},
     deps::Deps,
     metrics,
     site::Draw,
@@ -36,6 +36,8 @@ use crate::{
 pub(crate) enum SessionMsg {
     /// Something happened.
     Input(Box<Envelope>),
+    /// Somebody waits until all that came before has been dealt with.
+    Settle(Busy),
 }
 
 /// Something that happened, and where the answer goes.
@@ -110,9 +112,16 @@ impl Actor for SessionActor {
     async fn handle(
         &self,
         myself: ActorRef<SessionMsg>,
-        SessionMsg::Input(envelope): SessionMsg,
+        message: SessionMsg,
         state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
+        let envelope = match message {
+            SessionMsg::Input(envelope) => envelope,
+            SessionMsg::Settle(busy) => {
+                drop(busy);
+                return Ok(());
+            }
+        };
         let Envelope {
             input,
             received_at,

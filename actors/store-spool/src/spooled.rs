@@ -17,7 +17,7 @@ use store::{
     SessionFilter, SessionStore, StationFilter, StationStore, Store, TokenStore, WriteError,
 };
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     task::JoinHandle,
     time::{Instant, timeout},
 };
@@ -33,6 +33,9 @@ use crate::{
     twins::Twins,
     waiting::{Waiting, Write},
 };
+
+/// How long it may take until others know that writes wait here.
+const KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
 const AWAY: &str = "the remote store is away";
 
@@ -86,6 +89,10 @@ pub(crate) struct Shared {
     tokens: RecentTokens,
     /// Something was spooled.
     pub(crate) spooled: Notify,
+    /// Whether writes of sessions wait.
+    holds: watch::Sender<bool>,
+    /// What others know of that.
+    known: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -151,8 +158,11 @@ impl Spooled {
             state: Mutex::new(state),
             tokens: RecentTokens::new(options.recent_tokens),
             spooled: Notify::new(),
+            holds: watch::Sender::default(),
+            known: watch::Sender::default(),
         });
         shared.state().show();
+        shared.tell_whether_it_holds();
         let chance = StdRng::seed_from_u64(options.seed);
         let replaying = tokio::spawn(replay::run(Arc::clone(&shared), chance));
         Ok(Self { shared, replaying })
@@ -161,6 +171,22 @@ impl Spooled {
     /// How many writes wait for the remote store.
     pub fn waiting(&self) -> usize {
         self.shared.state().records
+    }
+
+    /// Whether writes of sessions wait, from now on. Who asks [lets others know](Self::is_known): the first write that
+    /// waits is acknowledged when they do.
+    pub fn holds(&self) -> watch::Receiver<bool> {
+        self.shared.holds.subscribe()
+    }
+
+    /// Others know by now whether writes of sessions wait, or cannot be told.
+    pub fn is_known(&self, holds: bool) {
+        self.shared.known.send_replace(holds);
+    }
+
+    /// Whether one waits of a session of that station, so that the remote store alone does not tell the truth about it.
+    pub fn holds_any_of(&self, station: &StationId) -> bool {
+        self.shared.state().waiting.holds_any_of(station)
     }
 
     /// Why writes wait here, as the remote store, or the way to it, last put it; nothing, while it takes them.
@@ -212,6 +238,22 @@ fn left_behind(files: &dyn Files) -> io::Result<State> {
 impl Shared {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until others know that writes of sessions wait here, if anybody lets them know.
+    async fn others_know(&self) {
+        let is_told = self.holds.receiver_count() > 0;
+        if is_told && !*self.known.borrow() {
+            let mut known = self.known.subscribe();
+            let _ = timeout(KNOWN_WITHIN, known.wait_for(|known| *known)).await;
+        }
+    }
+
+    fn tell_whether_it_holds(&self) {
+        let state = self.state();
+        let holds = !state.waiting.is_empty();
+        self.holds
+            .send_if_modified(|told| std::mem::replace(told, holds) != holds);
     }
 
     /// The remote took a write, or did not.
@@ -270,6 +312,8 @@ impl Shared {
             let released = state.waiting.gone(write);
             state.released(released);
         }
+        drop(state);
+        self.tell_whether_it_holds();
     }
 
     /// Whether a write goes straight to the spool. With nothing to replay nobody would find out that the
@@ -369,7 +413,11 @@ impl Shared {
                 _ => {}
             }
         }
+        self.tell_whether_it_holds();
         self.spooled.notify_one();
+        if kept.is_ok() && record.session().is_some() {
+            self.others_know().await;
+        }
         kept
     }
 }

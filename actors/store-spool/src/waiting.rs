@@ -49,6 +49,24 @@ impl Waiting {
         self.sessions.contains_key(&id)
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// Whether something waits of a session of that station.
+    pub(crate) fn holds_any_of(&self, station: &StationId) -> bool {
+        self.names_of(station).next().is_some()
+    }
+
+    /// The sessions of that station of which something waits, by name.
+    fn names_of(&self, station: &StationId) -> impl Iterator<Item = &SessionId> {
+        let first = (station.clone(), String::new());
+        let own = self.names.range(first..);
+        own.take_while(move |((of, _), _)| of == station)
+            .map(|(_, id)| id)
+    }
+
     /// What the contract of [`store::SessionStore::commit_session`] has to say to a commit, as far as
     /// can be told from here; nothing, where it may be written.
     pub(crate) fn objection(
@@ -192,10 +210,8 @@ impl Waiting {
 
     /// Puts what waits of a station on top of what the remote store holds.
     pub(crate) fn over(&self, station: &StationId, hydration: &mut Hydration) {
-        let first = (station.clone(), String::new());
-        let own = self.names.range(first..);
-        let own = own.take_while(|((of, _), _)| of == station);
-        for held in own.filter_map(|(_, id)| self.sessions.get(id)) {
+        let own = self.names_of(station);
+        for held in own.filter_map(|id| self.sessions.get(id)) {
             let Some(session) = &held.latest else {
                 continue;
             };

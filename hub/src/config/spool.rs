@@ -18,6 +18,10 @@ pub struct SpoolConfig {
     pub max_bytes: u64,
     /// How long the cluster may take for a write before the spool takes it, in ms.
     pub patience_ms: u64,
+    /// How long another hub of `[cluster]` that went with messages in its spool is waited for, in ms: stations that
+    /// may have said something to it are told to come back later. It is back by then, or what it holds is added to
+    /// their sessions when it is.
+    pub await_others_ms: u64,
 }
 
 impl Default for SpoolConfig {
@@ -27,13 +31,14 @@ impl Default for SpoolConfig {
             dir: None,
             max_bytes: defaults.max_bytes,
             patience_ms: defaults.patience.as_millis() as u64,
+            await_others_ms: 60_000,
         }
     }
 }
 
 impl SpoolConfig {
     /// What no single value shows: whether a rule is broken, and its words.
-    pub(super) fn rules(&self) -> [(bool, &'static str); 2] {
+    pub(super) fn rules(&self) -> [(bool, &'static str); 3] {
         [
             (
                 self.max_bytes < 1 << 20,
@@ -42,6 +47,10 @@ impl SpoolConfig {
             (
                 !(100..=10_000).contains(&self.patience_ms),
                 "spool.patience_ms must be from 100 to 10000; chargers wait for as long",
+            ),
+            (
+                self.await_others_ms > 600_000,
+                "spool.await_others_ms must be at most 600000: after ten minutes a hub that went is forgotten",
             ),
         ]
     }

@@ -74,6 +74,12 @@ pub(crate) enum Ask {
         /// How.
         what: PowerAsk,
     },
+    /// Let go of the charger it is about, which the hub that asks has claimed. Answered with whether what it said is all
+    /// in the store.
+    GiveWay {
+        /// The epoch of that claim.
+        epoch: i64,
+    },
 }
 
 /// What is asked about a site's power, of the hub that acts for it.

@@ -20,6 +20,7 @@ use super::{
     ask::{Ask, Happened, Live, Seen, to_bytes},
 };
 use crate::{
+    Cluster,
     dead_letters::{DeadLetters, ReplayError},
     socket::Conflicts,
 };
@@ -35,6 +36,8 @@ pub(super) struct Here {
     pub(super) actors: Actors,
     conflicts: Arc<Conflicts>,
     pub(super) dead_letters: DeadLetters,
+    /// Where messages wait that the store does not have yet.
+    spool: Option<Cluster>,
 }
 
 impl Here {
@@ -42,11 +45,13 @@ impl Here {
         actors: Actors,
         conflicts: Arc<Conflicts>,
         dead_letters: DeadLetters,
+        spool: Option<Cluster>,
     ) -> Self {
         Self {
             actors,
             conflicts,
             dead_letters,
+            spool,
         }
     }
 
@@ -106,7 +111,8 @@ impl Here {
             | Ask::Replay { .. }
             | Ask::SiteNews { .. }
             | Ask::Charging { .. }
-            | Ask::Power { .. } => return false,
+            | Ask::Power { .. }
+            | Ask::GiveWay { .. } => return false,
         }
         true
     }
@@ -238,6 +244,12 @@ impl Receive for Here {
                 Answer::Ok(to_bytes(&self.actors.ask_charging(asked).await))
             }
             (Ask::Power { what }, Target::Site(site)) => self.power_for(&site, what).await,
+            (Ask::GiveWay { epoch }, Target::Charger(station)) => {
+                self.actors.give_way(&station, epoch).await;
+                let spool = self.spool.as_ref();
+                let holds = spool.is_some_and(|spool| spool.holds_any_of(&station));
+                Answer::Ok(to_bytes(&!holds))
+            }
             (change, Target::Node) => match self.heed(&change).await {
                 true => Answer::Ok(Bytes::new()),
                 false => Answer::Refused("that is asked of a charger, not of a hub".to_owned()),

@@ -5,6 +5,9 @@
 //! asked for ([`Fleet::look`]), and so is told that an operator changed something ([`Fleet::tell`]); whoever does not
 //! answer in time is named. A hub that is alone asks nobody.
 //!
+//! Before a station is taken in that was at another hub, that one is asked whether it has [written](unwritten) all of
+//! what the station said to it.
+//!
 //! The power of a site is seen to by the hub that acts for it ([`sites`]), which speaks with the site's stations at other
 //! hubs ([`links`]).
 //!
@@ -16,6 +19,7 @@ mod elsewhere;
 mod here;
 mod links;
 mod sites;
+mod unwritten;
 
 use std::{
     io,
@@ -23,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actors::{Actors, CallOutcome, SiteLinks};
+use actors::{Actors, CallOutcome, SiteLinks, Unwritten};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use model::{CommandId, DeadLetterId, Protocol, SiteId, StationId};
@@ -37,7 +41,7 @@ pub(crate) use self::{
 };
 use self::{here::Here, links::Links};
 use crate::{
-    HubError,
+    Cluster, HubError,
     config::Member,
     dead_letters::{DeadLetters, ReplayError},
     socket::Conflicts,
@@ -96,7 +100,7 @@ pub(crate) enum Reached {
 impl Fleet {
     /// Of a hub that is alone.
     pub fn alone(actors: Actors, conflicts: Arc<Conflicts>, dead_letters: DeadLetters) -> Self {
-        let here = Here::new(actors, conflicts, dead_letters);
+        let here = Here::new(actors, conflicts, dead_letters, None);
         Self(Arc::new(Inner { here, others: None }))
     }
 
@@ -110,6 +114,7 @@ impl Fleet {
         actors: Actors,
         conflicts: Arc<Conflicts>,
         dead_letters: DeadLetters,
+        spool: Option<Cluster>,
     ) -> Result<(Self, Serving), HubError> {
         let error = |error: io::Error| HubError::Listen {
             name: "cluster.listen",
@@ -117,7 +122,7 @@ impl Fleet {
             error,
         };
         let listener = TcpListener::bind(member.listen).await.map_err(error)?;
-        let here = Here::new(actors, conflicts, dead_letters);
+        let here = Here::new(actors, conflicts, dead_letters, spool);
         let defaults = Settings::new(&member.name);
         let settings = Settings {
             // As text in text, most of an answer may be twice as long.
@@ -148,6 +153,17 @@ impl Fleet {
     pub(crate) fn site_links(&self) -> Option<Arc<dyn SiteLinks>> {
         let others = self.0.others.as_ref()?;
         Some(Arc::new(Links(Arc::clone(&others.peers))))
+    }
+
+    /// What the other hubs have not written yet of what stations said to them; `None` where there are none. A hub that
+    /// died over something is waited for for so long.
+    pub(crate) fn unwritten(&self, patience: Duration) -> Option<Arc<dyn Unwritten>> {
+        let others = self.0.others.as_ref()?;
+        Some(Arc::new(unwritten::Elsewhere {
+            peers: Arc::clone(&others.peers),
+            placement: Arc::clone(self.0.here.actors.placement()),
+            patience_ms: i64::try_from(patience.as_millis()).unwrap_or(i64::MAX),
+        }))
     }
 
     /// What happens at the other hubs; `None` where there are none.

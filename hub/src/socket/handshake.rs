@@ -26,6 +26,8 @@ const OVERLOADED_RETRY_S: u32 = 15;
 /// When to come back, at the earliest, to a hub that cannot keep or read anything, in s.
 const UNAVAILABLE_RETRY_S: u32 = 30;
 
+/// When to come back, at the earliest, for one of which another hub holds something that is not in the store, in s.
+const UNWRITTEN_RETRY_S: u32 = 3;
 /// When to come back, at the earliest, for one that another connection of its station overtook, in s.
 const OVERTAKEN_RETRY_S: u32 = 5;
 
@@ -203,6 +205,12 @@ async fn open(
         Err(ConnectError::Unread) => {
             let detail = "the hub cannot reach its store; try again";
             let refused = Refused::later("unavailable", detail, UNAVAILABLE_RETRY_S);
+            return turn_away(stream, sockets, &refused).await;
+        }
+        Err(ConnectError::Unwritten) => {
+            let detail =
+                "another hub has not written yet what this station said to it; come back later";
+            let refused = Refused::later("unwritten", detail, UNWRITTEN_RETRY_S);
             return turn_away(stream, sockets, &refused).await;
         }
         Err(ConnectError::Overtaken) => {

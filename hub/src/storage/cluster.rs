@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use model::StationId;
 use store::Store;
 use store_scylla::ScyllaStore;
 use store_spool::Spooled;
+use tokio::sync::watch;
 
 use super::awaited::Awaited;
 
@@ -31,6 +33,21 @@ impl Cluster {
             Behind::Opened(_) => None,
             Behind::Awaited(awaited) => awaited.missing(),
         }
+    }
+
+    /// Whether messages of sessions wait in the spool, from now on.
+    pub(crate) fn holds(&self) -> watch::Receiver<bool> {
+        self.spooled.holds()
+    }
+
+    /// Others know it by now, or cannot be told.
+    pub(crate) fn is_known(&self, holds: bool) {
+        self.spooled.is_known(holds);
+    }
+
+    /// Whether one of that station does.
+    pub(crate) fn holds_any_of(&self, station: &StationId) -> bool {
+        self.spooled.holds_any_of(station)
     }
 
     /// What somebody has to mend, while the spool keeps what stations say: what the cluster refuses the hub and how an

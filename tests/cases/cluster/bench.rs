@@ -8,7 +8,7 @@ use tests::{Api, Charger, Dialect, HubProcess};
 use super::{servers::Servers, way::Way};
 
 /// How long anything may take: a lease of ten seconds, and as long a quiet time, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Hubs that share a Redis, and a client of each one's API.
 pub(crate) struct Cluster {

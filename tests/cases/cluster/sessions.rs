@@ -16,23 +16,23 @@ use super::bench::{Cluster, node};
 
 const SETTINGS: [(&str, &str); 1] = [("CHARGING__UNKNOWN_TOKENS", "accept")];
 
-fn start(meter_wh: u32) -> Value {
+pub(super) fn start(meter_wh: u32) -> Value {
     json!({"connectorId": 1, "idTag": "T", "meterStart": meter_wh, "timestamp": "2026-11-24T10:00:00Z"})
 }
 
-fn values(transaction: &Value, meter_wh: u32, minute: u32) -> Value {
+pub(super) fn values(transaction: &Value, meter_wh: u32, minute: u32) -> Value {
     json!({"connectorId": 1, "transactionId": transaction, "meterValue": [{
         "timestamp": format!("2026-11-24T10:{minute:02}:00Z"),
         "sampledValue": [{"value": meter_wh.to_string(), "measurand": "Energy.Active.Import.Register", "unit": "Wh"}],
     }]})
 }
 
-fn stop(transaction: &Value, meter_wh: u32) -> Value {
+pub(super) fn stop(transaction: &Value, meter_wh: u32) -> Value {
     json!({"transactionId": transaction, "meterStop": meter_wh, "timestamp": "2026-11-24T10:50:00Z"})
 }
 
 /// The sessions of a station, as that hub tells them.
-async fn sessions(cluster: &Cluster, hub: usize, station: &str) -> Vec<Value> {
+pub(super) async fn sessions(cluster: &Cluster, hub: usize, station: &str) -> Vec<Value> {
     let mut found = Vec::new();
     let mut after = String::new();
     loop {

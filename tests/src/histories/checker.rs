@@ -112,8 +112,12 @@ pub(super) async fn totals(stations: &[SimStation], store: &dyn Store, findings:
             };
             let off = (session.energy_wh - truth.energy_wh).abs();
             if off > 1e-6 || session.state != SessionState::Ended {
+                let habit = match station.forgets_numbers {
+                    true => " of a station that forgets numbers",
+                    false => "",
+                };
                 findings.mismatch(format_args!(
-                    "{}: {name} is {:?} with {} Wh, the meter counted {} Wh",
+                    "{}: {name}{habit} is {:?} with {} Wh, the meter counted {} Wh",
                     station.id, session.state, session.energy_wh, truth.energy_wh
                 ));
             }

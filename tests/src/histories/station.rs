@@ -44,7 +44,7 @@ pub(super) struct SimStation {
     queue: VecDeque<Item>,
     recently_said: VecDeque<Item>,
     /// Names its 1.6 transactions -1 (quirk 18).
-    forgets_numbers: bool,
+    pub(super) forgets_numbers: bool,
     /// Its clock.
     now: Timestamp,
     /// Its meter.

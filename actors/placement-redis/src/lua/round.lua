@@ -1,12 +1,12 @@
 -- A round of the arbiter: leases and shards. The rules are told in placement's arbiter.rs; this is the same
 -- function by function, and a test holds the two against each other.
 -- KEYS: nodes, shards, memory (hashes of one slot).
--- ARGV: name, address, process, incarnation or '-', chargers, leaving, bye, state seen,
+-- ARGV: name, address, process, incarnation or '-', chargers, unwritten, leaving, bye, state seen,
 --       lease, gap, forgive, settle (ms), asserted, given, taken ('shard:epoch ...').
 local NODES, SHARDS, MEMORY = KEYS[1], KEYS[2], KEYS[3]
 local name, address, process = ARGV[1], ARGV[2], ARGV[3]
 local lease, gap, forgive, settle =
-    tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+    tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -36,8 +36,9 @@ end
 
 local nodes = {}
 for incarnation, record in pairs(hash(NODES)) do
-    local deadline, joined, settled, flaps, leaving, superseded, chargers, its_process, its_address, its_name =
-        record:match('^(%d+) (%d+) (%d+) (%d+) (%d) (%d) (%d+) (%S+) (%S+) (%S+)$')
+    local deadline, joined, settled, flaps, leaving, superseded, chargers, unwritten,
+        its_process, its_address, its_name =
+        record:match('^(%d+) (%d+) (%d+) (%d+) (%d) (%d) (%d+) (%d) (%S+) (%S+) (%S+)$')
     deadline = tonumber(deadline)
     if deadline + forgive <= now then
         redis.call('HDEL', NODES, incarnation)
@@ -45,8 +46,8 @@ for incarnation, record in pairs(hash(NODES)) do
         nodes[incarnation] = {
             number = tonumber(incarnation), deadline = deadline, joined = tonumber(joined),
             settled = tonumber(settled), flaps = tonumber(flaps), leaving = leaving,
-            superseded = superseded, chargers = chargers, process = its_process,
-            address = its_address, name = its_name,
+            superseded = superseded, chargers = chargers, unwritten = unwritten,
+            process = its_process, address = its_address, name = its_name,
         }
     end
 end
@@ -55,7 +56,7 @@ local function keep(incarnation)
     local node = nodes[incarnation]
     redis.call('HSET', NODES, incarnation, table.concat({
         text(node.deadline), text(node.joined), text(node.settled), text(node.flaps), node.leaving,
-        node.superseded, node.chargers, node.process, node.address, node.name,
+        node.superseded, node.chargers, node.unwritten, node.process, node.address, node.name,
     }, ' '))
 end
 
@@ -102,8 +103,8 @@ if not goes_on then
     end
     nodes[me] = {
         number = number, deadline = newer and now or now + lease, joined = now,
-        settled = now + settle * 2 ^ math.min(flaps, 6), flaps = flaps, leaving = ARGV[6],
-        superseded = newer and '1' or '0', chargers = ARGV[5], process = process,
+        settled = now + settle * 2 ^ math.min(flaps, 6), flaps = flaps, leaving = ARGV[7],
+        superseded = newer and '1' or '0', chargers = ARGV[5], unwritten = ARGV[6], process = process,
         address = address, name = name,
     }
     keep(me)
@@ -129,28 +130,32 @@ end
 local superseded = nodes[me].superseded
 if superseded == '0' then
     local node = nodes[me]
-    node.deadline, node.address, node.chargers, node.leaving = now + lease, address, ARGV[5], ARGV[6]
+    node.deadline, node.address = now + lease, address
+    node.chargers, node.unwritten, node.leaving = ARGV[5], ARGV[6], ARGV[7]
     keep(me)
-    for number, epoch in ARGV[14]:gmatch('(%d+):(%d+)') do
+    for number, epoch in ARGV[15]:gmatch('(%d+):(%d+)') do
         local holder, there = shard(number)
         if holder == me and there == tonumber(epoch) then
             put(number, '-', there)
         end
     end
-    for number, epoch in ARGV[13]:gmatch('(%d+):(%d+)') do
+    for number, epoch in ARGV[14]:gmatch('(%d+):(%d+)') do
         local _, there = shard(number)
         if is_quiet and (not there or there < tonumber(epoch)) then
             put(number, me, tonumber(epoch))
         end
     end
-    for number, at_least in ARGV[15]:gmatch('(%d+):(%d+)') do
+    for number, at_least in ARGV[16]:gmatch('(%d+):(%d+)') do
         local holder, there = shard(number)
         local live = holder and nodes[holder]
         if not is_quiet and (holder == me or not (live and live.deadline > now)) then
             put(number, me, math.max(now, there and there + 1 or 0, tonumber(at_least)))
         end
     end
-    if ARGV[7] == '1' then
+    if ARGV[8] == '1' and node.unwritten == '1' then
+        node.deadline = now
+        keep(me)
+    elseif ARGV[8] == '1' then
         nodes[me] = nil
         redis.call('HDEL', NODES, me)
     end
@@ -167,5 +172,5 @@ local state = which .. '/' .. text(version)
 return {
     text(now), me, superseded, is_quiet and '1' or '0', which, state,
     redis.call('HGETALL', NODES),
-    ARGV[8] ~= state and redis.call('HGETALL', SHARDS),
+    ARGV[9] ~= state and redis.call('HGETALL', SHARDS),
 }

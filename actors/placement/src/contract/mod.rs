@@ -67,6 +67,7 @@ macro_rules! cluster_contract_tests {
             a_charger_that_hops_is_held_once
             shards_are_spread_and_none_has_two_nodes
             a_node_that_leaves_hands_its_shards_over_first
+            what_a_node_has_not_written_is_known_when_it_has_left
             the_shards_of_a_dead_node_go_to_others
             while_it_is_away_claims_are_provisional_and_nodes_are_fenced
             after_a_wipe_claims_and_shards_are_written_down_again

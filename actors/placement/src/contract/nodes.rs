@@ -201,6 +201,35 @@ pub async fn a_node_that_leaves_hands_its_shards_over_first(bench: &dyn Bench) {
     spread(&[&*b]).await;
 }
 
+/// Whoever comes after it may have to wait for that. It is its first word when it is back.
+pub async fn what_a_node_has_not_written_is_known_when_it_has_left(bench: &dyn Bench) {
+    let [a, b, c] = three(bench).await;
+    let seen = |name: &str| {
+        let nodes = b.view().nodes.into_iter();
+        let latest = nodes.filter(|node| node.name == name);
+        latest
+            .max_by_key(|node| node.incarnation)
+            .map(|node| (node.alive, node.unwritten))
+    };
+    a.tell_unwritten(true).await;
+    assert_eq!(seen("hub-a"), Some((true, true)), "it is known by then");
+    obey(&*a);
+    obey(&*c);
+    a.leave().await;
+    c.leave().await;
+    until("both have gone", async || seen("hub-c").is_none()).await;
+    assert_eq!(seen("hub-a"), Some((false, true)));
+    bench.wipe().await;
+    b.tell_unwritten(false).await;
+    assert_eq!(seen("hub-a"), Some((false, true)), "b remembers it");
+    let again = bench.node("hub-a", fast()).await;
+    until("it is back, with nothing", async || {
+        seen("hub-a") == Some((true, false))
+    })
+    .await;
+    drop(again);
+}
+
 /// When its lease has run out, under higher epochs.
 pub async fn the_shards_of_a_dead_node_go_to_others(bench: &dyn Bench) {
     let nodes = three(bench).await;
