@@ -2,7 +2,7 @@
 
 use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-/// Handshakes, by `outcome` (opened, unknown, rejected, unavailable, overloaded, overtaken, identity_conflict, no_common_protocol, malformed, gave_up).
+/// Handshakes, by `outcome` (opened, unknown, rejected, unavailable, overloaded, unwritten, overtaken, identity_conflict, no_common_protocol, malformed, gave_up).
 pub(crate) const HANDSHAKES: &str = "switchyard_handshakes_total";
 /// Messages read from chargers, by `action` and `outcome` (answered, refused, malformed, closed).
 pub(crate) const MESSAGES: &str = "switchyard_messages_total";
