@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use hub::{Hub, Storage, api::auth, config::Config, demo, telemetry};
-use model::Role;
+use model::{Protocol, Role};
 use store::Progress;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -170,9 +170,10 @@ async fn welcome(hub: &Hub) -> String {
     } else {
         "none yet; make the first one with: cargo run --release -- api-key create"
     };
+    let spoken = Protocol::ALL.map(Protocol::subprotocol).join(", ");
     format!(
         "{state}\n\
-         chargers  ws://{chargers}/ocpp/{{identity}}   (ocpp1.6, ocpp2.0.1)\n\
+         chargers  ws://{chargers}/ocpp/{{identity}}   ({spoken})\n\
          API       http://{api}/api/v1\n\
          docs      http://{api}/api/docs\n\
          metrics   http://{api}/metrics\n\

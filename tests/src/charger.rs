@@ -21,14 +21,22 @@ pub enum Dialect {
     V16,
     /// OCPP 2.0.1.
     V201,
+    /// OCPP 2.1.
+    V21,
 }
 
 impl Dialect {
+    /// All of them, oldest first.
+    pub const ALL: [Self; 3] = [Self::V16, Self::V201, Self::V21];
+    /// Those of OCPP 2.x, which have their messages in common.
+    pub const OF_2X: [Self; 2] = [Self::V201, Self::V21];
+
     /// The subprotocol.
     pub fn subprotocol(self) -> &'static str {
         match self {
             Self::V16 => "ocpp1.6",
             Self::V201 => "ocpp2.0.1",
+            Self::V21 => "ocpp2.1",
         }
     }
 
@@ -36,7 +44,7 @@ impl Dialect {
     pub fn boot(self) -> Value {
         match self {
             Self::V16 => json!({"chargePointVendor": "Acme", "chargePointModel": "One"}),
-            Self::V201 => json!({
+            Self::V201 | Self::V21 => json!({
                 "reason": "PowerUp",
                 "chargingStation": {"vendorName": "Acme", "model": "Two"}
             }),

@@ -109,6 +109,8 @@ pub struct Notice {
     pub action: String,
     /// The payload, as JSON text.
     pub payload: String,
+    /// The states of outlets that it tells (2.x NotifyEvent), oldest first.
+    pub states: Vec<Connector>,
 }
 
 /// What a charger is answered; crate `ocpp` writes it in the station's version and action.

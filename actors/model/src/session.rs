@@ -111,7 +111,7 @@ impl Session {
     pub fn number(&self) -> Option<i32> {
         match self.protocol {
             Protocol::Ocpp16 => self.transaction.parse().ok(),
-            Protocol::Ocpp201 => None,
+            Protocol::Ocpp201 | Protocol::Ocpp21 => None,
         }
     }
 }

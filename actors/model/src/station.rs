@@ -59,24 +59,33 @@ pub enum Protocol {
     /// OCPP 2.0.1.
     #[serde(rename = "ocpp2.0.1")]
     Ocpp201,
+    /// OCPP 2.1.
+    #[serde(rename = "ocpp2.1")]
+    Ocpp21,
 }
 
 impl Protocol {
+    /// All that the hub speaks, oldest first.
+    pub const ALL: [Self; 3] = [Self::Ocpp16, Self::Ocpp201, Self::Ocpp21];
+
+    /// Whether it is one of OCPP 2.x, in which stations name their transactions and say them step by step.
+    pub fn is_2x(self) -> bool {
+        self != Self::Ocpp16
+    }
+
     /// The WebSocket subprotocol that names it.
     pub fn subprotocol(self) -> &'static str {
         match self {
             Self::Ocpp16 => "ocpp1.6",
             Self::Ocpp201 => "ocpp2.0.1",
+            Self::Ocpp21 => "ocpp2.1",
         }
     }
 
     /// The version a subprotocol names, if the hub speaks it.
     pub fn from_subprotocol(name: &str) -> Option<Self> {
-        match name {
-            "ocpp1.6" => Some(Self::Ocpp16),
-            "ocpp2.0.1" => Some(Self::Ocpp201),
-            _ => None,
-        }
+        let mut spoken = Self::ALL.into_iter();
+        spoken.find(|protocol| protocol.subprotocol() == name)
     }
 }
 

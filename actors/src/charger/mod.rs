@@ -401,6 +401,9 @@ impl ChargerState {
             }
             StationEvent::Authorize(asked) => self.authorize(&asked.token).await,
             StationEvent::Notice(notice) => {
+                for state in notice.states {
+                    self.on_status(state).await;
+                }
                 let payload = serde_json::from_str(&notice.payload)
                     .unwrap_or(serde_json::Value::String(notice.payload));
                 let record = NoticeRecord {

@@ -96,7 +96,7 @@ impl ChargerState {
         let Some(name) = &event.transaction else {
             return Ok(self.target_of_start(event, received_at));
         };
-        if self.protocol() == Protocol::Ocpp201 {
+        if self.protocol().is_2x() {
             return self.use_of(name, event, received_at).await;
         }
         if event.phase == TransactionPhase::Started {

@@ -250,7 +250,8 @@ impl SessionState {
                 };
             }
         }
-        if let (SessionInput::Transaction(event), Protocol::Ocpp201) = (input, self.given.protocol)
+        if let SessionInput::Transaction(event) = input
+            && self.given.protocol.is_2x()
         {
             self.find_use(event, received_at).await?;
         }

@@ -45,6 +45,7 @@ named!(Direction {
 named!(Protocol {
     Ocpp16 = "ocpp1.6",
     Ocpp201 = "ocpp2.0.1",
+    Ocpp21 = "ocpp2.1",
 });
 named!(Role {
     Viewer = "viewer",

@@ -21,6 +21,9 @@ use crate::{ErrorCode, wire::Text};
 /// A CALLERROR's description may hold this many characters (OCPP-J §4.2.3).
 const DESCRIPTION_CHARS_MAX: usize = 255;
 
+/// The message type of a SEND (2.1): a CALL that wants no answer.
+const SEND: i64 = 6;
+
 /// One message.
 #[derive(Debug)]
 pub enum Frame<'a> {
@@ -51,12 +54,15 @@ pub enum Frame<'a> {
         /// More, in any JSON shape (quirk 46: some send a string).
         details: &'a RawValue,
     },
-    /// Any other message type: ignored in 1.6, answered `MessageTypeNotSupported` in 2.0.1.
+    /// Any other message type: ignored in 1.6, answered `MessageTypeNotSupported` in 2.0.1. In 2.1 one that is not known is
+    /// ignored, and those it adds want no answer: CALLRESULTERROR (5) and SEND (6).
     Unknown {
         /// The type's number.
         message_type: i64,
         /// The message's id, where it has a readable one.
         id: Option<Cow<'a, str>>,
+        /// The action that a SEND is of (type 6, 2.1).
+        action: Option<Cow<'a, str>>,
     },
 }
 
@@ -196,7 +202,12 @@ fn frame_of<'a>(
         _ => return Err(bad(id, "the first element must be the message type number")),
     };
     if !(2..=4).contains(&message_type) {
-        return Ok(Frame::Unknown { message_type, id });
+        let action = (message_type == SEND).then(|| third.and_then(text_of));
+        return Ok(Frame::Unknown {
+            message_type,
+            id,
+            action: action.flatten(),
+        });
     }
     let Some(id) = id else {
         return Err(bad(None, "the second element must be the message id"));
@@ -328,13 +339,15 @@ mod tests {
     fn an_unknown_message_type_is_told_apart_from_a_broken_frame() {
         assert!(matches!(
             parse(r#"[6,"a","NotifyPeriodicEventStream",{}]"#),
-            Ok(Frame::Unknown { message_type: 6, id: Some(id) }) if id == "a"
+            Ok(Frame::Unknown { message_type: 6, id: Some(id), action: Some(action) })
+                if id == "a" && action == "NotifyPeriodicEventStream"
         ));
         assert!(matches!(
             parse("[9]"),
             Ok(Frame::Unknown {
                 message_type: 9,
-                id: None
+                id: None,
+                action: None
             })
         ));
     }

@@ -1,7 +1,7 @@
 //! From a station's CALL to what it says, free of versions.
 //!
 //! The happy path is one plain parse. Only when that fails, or a field is missing, a second look is
-//! taken: is it a 1.6 message on a 2.0.1 socket (quirk 41)? Can its values be given the right types
+//! taken: is it a 1.6 message on a socket of 2.x (quirk 41)? Can its values be given the right types
 //! (`crate::repair`)? A transaction message comes out of it readable in any case; others are
 //! answered with a [`CallFault`] that says what is wrong.
 
@@ -9,7 +9,7 @@ use model::{Notice, Protocol, StationEvent, Timestamp};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
-    ErrorCode,
+    ErrorCode, carried,
     reading::{Reading, Unread},
     repair::{self, Repair},
     table::{self, Kind, Sender, Version},
@@ -23,26 +23,9 @@ pub struct Decoded {
     pub event: StationEvent,
     /// What had to be repaired; empty for nearly all messages. Each is also a metric label.
     pub repairs: Vec<Repair>,
-    /// Which version's answer it expects; [`crate::outbound::reply`] asks for it.
-    pub shape: Shape,
-}
-
-/// The version a message is shaped by. On a 2.0.1 socket it may be 1.6 (quirk 41).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Shape {
-    /// OCPP 1.6.
-    V16,
-    /// OCPP 2.0.1.
-    V2,
-}
-
-impl From<Shape> for Version {
-    fn from(shape: Shape) -> Self {
-        match shape {
-            Shape::V16 => Self::V16,
-            Shape::V2 => Self::V201,
-        }
-    }
+    /// The version it is shaped by, and in which it is to be answered; [`crate::outbound::reply`] asks for it. On a
+    /// socket of 2.x it may be 1.6 (quirk 41).
+    pub shape: Version,
 }
 
 /// Why a CALL is answered with a CALLERROR.
@@ -66,22 +49,25 @@ pub(crate) struct Handler {
 
 /// What becomes of an action that a station sends.
 pub(crate) enum Route {
-    Handled(Shape, &'static Handler),
+    Handled(Version, &'static Handler),
     /// Kept and answered as it is.
-    Carried(Shape, &'static str),
+    Carried(Version, &'static str),
 }
 
 /// # Errors
 /// The action is not one a station may send.
 pub(crate) fn route(protocol: Protocol, action: &str) -> Result<Route, CallFault> {
-    let own = match protocol {
-        Protocol::Ocpp16 => Shape::V16,
-        Protocol::Ocpp201 => Shape::V2,
-    };
+    let own = Version::from(protocol);
     if let Some(handler) = handler(own, action) {
         return Ok(Route::Handled(own, handler));
     }
-    match Version::from(own).named(action) {
+    if let Some(why) = carried::refused(own, action) {
+        return Err(CallFault {
+            code: ErrorCode::NotSupported,
+            description: why.to_owned(),
+        });
+    }
+    match own.named(action) {
         Some((name, Sender::Station | Sender::Both)) => return Ok(Route::Carried(own, name)),
         Some((name, Sender::Csms)) => {
             return Err(CallFault {
@@ -91,12 +77,12 @@ pub(crate) fn route(protocol: Protocol, action: &str) -> Result<Route, CallFault
         }
         None => {}
     }
-    // Quirk 41: actions that only 1.6 has, on a 2.0.1 socket.
-    if let Some(handler) = handler(Shape::V16, action) {
-        return Ok(Route::Handled(Shape::V16, handler));
+    // Quirk 41: actions that only 1.6 has, on a socket of 2.x.
+    if let Some(handler) = handler(Version::V16, action) {
+        return Ok(Route::Handled(Version::V16, handler));
     }
     if let Some((name, Sender::Station)) = Version::V16.named(action) {
-        return Ok(Route::Carried(Shape::V16, name));
+        return Ok(Route::Carried(Version::V16, name));
     }
     Err(CallFault {
         code: ErrorCode::NotImplemented,
@@ -104,10 +90,10 @@ pub(crate) fn route(protocol: Protocol, action: &str) -> Result<Route, CallFault
     })
 }
 
-pub(crate) fn handler(shape: Shape, action: &str) -> Option<&'static Handler> {
+pub(crate) fn handler(shape: Version, action: &str) -> Option<&'static Handler> {
     let handled: &[Handler] = match shape {
-        Shape::V16 => &v16::HANDLED,
-        Shape::V2 => &v2::HANDLED,
+        Version::V16 => &v16::HANDLED,
+        Version::V201 | Version::V21 => &v2::HANDLED,
     };
     handled.iter().find(|handler| handler.action == action)
 }
@@ -116,7 +102,7 @@ pub(crate) fn handler(shape: Shape, action: &str) -> Option<&'static Handler> {
 ///
 /// # Errors What to answer instead: the action is not one a station may send, or its payload cannot
 /// be read. Never for a transaction message: 1.6 StartTransaction, StopTransaction and MeterValues,
-/// 2.0.1 TransactionEvent and MeterValues.
+/// 2.x TransactionEvent and MeterValues.
 pub fn decode(
     protocol: Protocol,
     action: &str,
@@ -131,7 +117,7 @@ pub fn decode(
             match (handler.read)(payload, &mut reading) {
                 Ok(event) => {
                     let mut repairs = reading.repairs;
-                    if shape == Shape::V16 && protocol == Protocol::Ocpp201 {
+                    if shape == Version::V16 && protocol.is_2x() {
                         repair::note(&mut repairs, repair::QUIRK_41_OTHER_VERSION);
                     }
                     Ok(Decoded {
@@ -151,24 +137,24 @@ pub fn decode(
 
 fn look_closer(
     protocol: Protocol,
-    shape: Shape,
+    shape: Version,
     handler: &'static Handler,
     payload: &str,
     received_at: Timestamp,
 ) -> Result<Decoded, CallFault> {
     let mut repairs = Vec::new();
     let value = repair::value_of(payload, &mut repairs);
-    let (shape, handler) = match (&value, self::handler(Shape::V16, handler.action)) {
-        (Some(Value::Object(members)), Some(older)) if shape == Shape::V2 && is_16(members) => {
-            (Shape::V16, older)
+    let (shape, handler) = match (&value, self::handler(Version::V16, handler.action)) {
+        (Some(Value::Object(members)), Some(older)) if shape != Version::V16 && is_16(members) => {
+            (Version::V16, older)
         }
         _ => (shape, handler),
     };
-    if shape == Shape::V16 && protocol == Protocol::Ocpp201 {
+    if shape == Version::V16 && protocol.is_2x() {
         repair::note(&mut repairs, repair::QUIRK_41_OTHER_VERSION);
     }
     let mut repaired = value.clone().unwrap_or_default();
-    repair::coerce_or_drop(shape.into(), handler.action, &mut repaired, &mut repairs);
+    repair::coerce_or_drop(shape, handler.action, &mut repaired, &mut repairs);
     let mut reading = Reading::after(payload, received_at, repairs);
     let read = (handler.read)(&repaired.to_string(), &mut reading);
     let read = match read {
@@ -190,14 +176,14 @@ fn look_closer(
 }
 
 /// Why a payload that nothing helped is refused.
-fn verdict(shape: Shape, action: &str, payload: Option<&Value>) -> CallFault {
+fn verdict(shape: Version, action: &str, payload: Option<&Value>) -> CallFault {
     let Some(payload) = payload else {
         return CallFault {
             code: ErrorCode::FormatViolation,
             description: "the payload is not JSON".to_owned(),
         };
     };
-    match table::check_readable(shape.into(), action, Kind::Request, payload) {
+    match table::check_readable(shape, action, Kind::Request, payload) {
         Err(violation) => CallFault {
             code: violation.code,
             description: violation.to_string(),
@@ -209,8 +195,8 @@ fn verdict(shape: Shape, action: &str, payload: Option<&Value>) -> CallFault {
     }
 }
 
-/// Whether a payload that does not read as 2.0.1 is a 1.6 one: it has a field that only 1.6 has in
-/// messages of that name, and none that only 2.0.1 has.
+/// Whether a payload that does not read as 2.x is a 1.6 one: it has a field that only 1.6 has in
+/// messages of that name, and none that only 2.x has.
 fn is_16(members: &Map<String, Value>) -> bool {
     const ONLY_IN_16: [&str; 6] = [
         "idTag",
@@ -227,21 +213,15 @@ fn is_16(members: &Map<String, Value>) -> bool {
     (has_any(&ONLY_IN_16) || measures_connector) && !has_any(&ONLY_IN_2)
 }
 
-fn carry(shape: Shape, action: &'static str, payload: &str) -> Result<Decoded, CallFault> {
+fn carry(shape: Version, action: &'static str, payload: &str) -> Result<Decoded, CallFault> {
     let mut repairs = Vec::new();
     let Some(mut value) = repair::value_of(payload, &mut repairs) else {
         return Err(verdict(shape, action, None));
     };
-    let mut checked = table::check_readable(shape.into(), action, Kind::Request, &value);
+    let mut checked = table::check_readable(shape, action, Kind::Request, &value);
     if checked.is_err() {
-        repair::coerce(
-            shape.into(),
-            action,
-            Kind::Request,
-            &mut value,
-            &mut repairs,
-        );
-        checked = table::check_readable(shape.into(), action, Kind::Request, &value);
+        repair::coerce(shape, action, Kind::Request, &mut value, &mut repairs);
+        checked = table::check_readable(shape, action, Kind::Request, &value);
     }
     if checked.is_err() {
         return Err(verdict(shape, action, Some(&value)));
@@ -254,6 +234,7 @@ fn carry(shape: Shape, action: &'static str, payload: &str) -> Result<Decoded, C
     let event = StationEvent::Notice(Box::new(Notice {
         action: action.to_owned(),
         payload,
+        states: Vec::new(),
     }));
     Ok(Decoded {
         event,
@@ -265,7 +246,7 @@ fn carry(shape: Shape, action: &'static str, payload: &str) -> Result<Decoded, C
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{decoded_16, decoded_201, fault_16, fault_201};
+    use crate::testing::{decoded_16, decoded_21, decoded_201, fault_16, fault_21, fault_201};
 
     #[test]
     fn quirk_44_optional_messages_are_kept_and_answered() {
@@ -289,6 +270,7 @@ mod tests {
                 let kept = Notice {
                     action: action.to_owned(),
                     payload: payload.to_owned(),
+                    states: Vec::new(),
                 };
                 assert_eq!(decoded.event, StationEvent::Notice(Box::new(kept)));
             }
@@ -328,6 +310,7 @@ mod tests {
                 "{action}"
             );
         }
+        assert_eq!(fault_21("AFRRSignal", "{}").code, ErrorCode::NotSupported);
         for action in ["NotifyDERAlarm", "RemoteStartTransaction", "Frobnicate"] {
             assert_eq!(
                 fault_201(action, "{}").code,
@@ -343,8 +326,10 @@ mod tests {
             "MeterValues",
             r#"{"evseId":"1","transactionId":"t","connectorId":1,"meterValue":[]}"#,
         );
-        assert_eq!(decoded.shape, Shape::V2);
-        let older = decoded_201("DiagnosticsStatusNotification", r#"{"status":"Idle"}"#);
-        assert_eq!(older.shape, Shape::V16);
+        assert_eq!(decoded.shape, Version::V201);
+        for decoded in [decoded_201, decoded_21] {
+            let older = decoded("DiagnosticsStatusNotification", r#"{"status":"Idle"}"#);
+            assert_eq!(older.shape, Version::V16);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The language of chargers: OCPP-J frames, and the messages of OCPP 1.6 and 2.0.1.
+//! The language of chargers: OCPP-J frames, and the messages of OCPP 1.6, 2.0.1 and 2.1.
 //!
 //! Text in, [`model::StationEvent`] out; [`model::StationReply`] in, text out. Nothing here waits,
 //! opens a socket or remembers anything.
@@ -37,7 +37,7 @@ mod v2;
 mod wire;
 
 pub use error_code::ErrorCode;
-pub use inbound::{CallFault, Decoded, Shape};
+pub use inbound::{CallFault, Decoded};
 pub use repair::Repair;
 pub use table::canonical_action;
 

@@ -2,14 +2,14 @@
 
 use model::StationReply;
 
-use crate::{inbound::Shape, v2, v16};
+use crate::{table::Version, v2, v16};
 
 /// The answer to `action`, as JSON, in the version that [`crate::inbound::decode`] found the
 /// message to be shaped by.
-pub fn reply(shape: Shape, action: &str, reply: &StationReply) -> String {
+pub fn reply(shape: Version, action: &str, reply: &StationReply) -> String {
     match shape {
-        Shape::V16 => v16::reply(action, reply),
-        Shape::V2 => v2::reply(action, reply),
+        Version::V16 => v16::reply(action, reply),
+        Version::V201 | Version::V21 => v2::reply(shape, action, reply),
     }
 }
 

@@ -29,6 +29,14 @@ pub(crate) fn decoded_201(action: &str, payload: &str) -> Decoded {
         .unwrap_or_else(|f| panic!("{action} {payload}: {f}"))
 }
 
+pub(crate) fn decoded_21(action: &str, payload: &str) -> Decoded {
+    decoded(Protocol::Ocpp21, action, payload).unwrap_or_else(|f| panic!("{action} {payload}: {f}"))
+}
+
+pub(crate) fn fault_21(action: &str, payload: &str) -> CallFault {
+    decoded(Protocol::Ocpp21, action, payload).expect_err("a fault was expected")
+}
+
 pub(crate) fn fault_201(action: &str, payload: &str) -> CallFault {
     decoded(Protocol::Ocpp201, action, payload).expect_err("a fault was expected")
 }

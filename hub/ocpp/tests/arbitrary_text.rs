@@ -33,13 +33,15 @@ fn receive(text: &str) {
     else {
         return;
     };
-    for protocol in [Protocol::Ocpp16, Protocol::Ocpp201] {
+    for protocol in Protocol::ALL {
         match inbound::decode(protocol, &action, payload, Timestamp(0)) {
             Ok(decoded) => drop(decoded),
             Err(fault) => {
                 let transactional = match protocol {
                     Protocol::Ocpp16 => &["StartTransaction", "StopTransaction", "MeterValues"][..],
-                    Protocol::Ocpp201 => &["TransactionEvent", "MeterValues"][..],
+                    Protocol::Ocpp201 | Protocol::Ocpp21 => {
+                        &["TransactionEvent", "MeterValues"][..]
+                    }
                 };
                 assert!(!transactional.contains(&&*action), "{text:?}: {fault}");
                 let answer = frame::call_error(&id, fault.code, protocol, &fault.description);
@@ -51,7 +53,7 @@ fn receive(text: &str) {
 
 fn golden_messages() -> Vec<String> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
-    let files = ["ocpp1.6.frames", "ocpp2.0.1.frames"];
+    let files = ["ocpp1.6.frames", "ocpp2.0.1.frames", "ocpp2.1.frames"];
     let texts = files.map(|name| fs::read_to_string(directory.join(name)).unwrap());
     let lines = texts.iter().flat_map(|text| text.lines());
     lines

@@ -17,7 +17,7 @@ const NOW: Timestamp = Timestamp(1_795_521_600_000);
 #[test]
 fn every_golden_message_gets_its_golden_answer() {
     let mut played = 0;
-    for protocol in [Protocol::Ocpp16, Protocol::Ocpp201] {
+    for protocol in Protocol::ALL {
         let name = format!("golden/{}.frames", protocol.subprotocol());
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         let frames = fs::read_to_string(path).expect("the golden frames are part of the package");

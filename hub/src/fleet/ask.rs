@@ -238,6 +238,7 @@ mod tests {
                 }],
                 transaction: Some("1".to_owned()),
                 valid_to: Some(Timestamp(1_790_000_000_123)),
+                max_offline_s: Some(15),
                 start: None,
                 duration_s: None,
             },

@@ -180,11 +180,11 @@ impl Answer {
         count("unreadable", "malformed");
         let id = match (&bad.id, protocol) {
             (Some(id), _) => id.as_str(),
-            (None, Protocol::Ocpp201) => "-1",
+            (None, Protocol::Ocpp201 | Protocol::Ocpp21) => "-1",
             (None, Protocol::Ocpp16) => return Self::Nothing,
         };
         let code = match (&bad.id, protocol) {
-            (None, Protocol::Ocpp201) => ErrorCode::RpcFrameworkError,
+            (None, _) => ErrorCode::RpcFrameworkError,
             _ => ErrorCode::FormatViolation,
         };
         let frame = frame::call_error(id, code, protocol, &bad.problem);
@@ -195,12 +195,12 @@ impl Answer {
         }
     }
 
-    /// To a message of a type OCPP-J does not know: 1.6 ignores it (§4.1.3), 2.0.1 has an error for it
-    /// (Part 4 §4.4).
+    /// To a message that is no CALL and no answer to one: 1.6 ignores what it does not know (§4.1.3), 2.0.1 has an error
+    /// for it (Part 4 §4.4), and what 2.1 adds (CALLRESULTERROR, SEND) wants no answer.
     pub(crate) fn to_unknown_type(protocol: Protocol, message_type: i64, id: Option<&str>) -> Self {
         count("unreadable", "malformed");
         match protocol {
-            Protocol::Ocpp16 => Self::Nothing,
+            Protocol::Ocpp16 | Protocol::Ocpp21 => Self::Nothing,
             Protocol::Ocpp201 => {
                 let why = format!("there is no message type {message_type}; send 2, 3 or 4");
                 let id = id.unwrap_or("-1");

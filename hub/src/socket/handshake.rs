@@ -81,7 +81,8 @@ pub(crate) async fn shake(mut stream: TcpStream, sockets: Arc<Sockets>, hurry: A
             // OCPP-J 1.6 §3.2, 2.0.1 Part 4 §3.3: complete without a subprotocol, then close.
             ::metrics::counter!(metrics::HANDSHAKES, "outcome" => "no_common_protocol")
                 .increment(1);
-            tracing::info!(station = %request.station, "a station offers no protocol the hub speaks (ocpp1.6, ocpp2.0.1)");
+            let spoken = Protocol::ALL.map(Protocol::subprotocol).join(", ");
+            tracing::info!(station = %request.station, spoken, "a station offers no protocol the hub speaks");
             let _ = timeout(within, close_at_once(stream, &request.key)).await;
         }
         Err(refused) => turn_away(stream, &sockets, &refused).await,

@@ -260,6 +260,10 @@ mod tests {
             offer(
                 "Sec-WebSocket-Protocol: ocpp2.1, ocpp2.0.1\r\nsec-websocket-protocol: ocpp1.6\r\n"
             ),
+            Offer::Speaks(Protocol::Ocpp21)
+        );
+        assert_eq!(
+            offer("Sec-WebSocket-Protocol: ocpp2.0.1, ocpp2.1\r\n"),
             Offer::Speaks(Protocol::Ocpp201)
         );
         assert_eq!(offer("Sec-WebSocket-Protocol: ocpp1.5\r\n"), Offer::Foreign);

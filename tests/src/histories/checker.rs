@@ -103,7 +103,7 @@ pub(super) async fn totals(stations: &[SimStation], store: &dyn Store, findings:
                         continue;
                     }
                 },
-                Protocol::Ocpp201 => format!("tx-{number}"),
+                Protocol::Ocpp201 | Protocol::Ocpp21 => format!("tx-{number}"),
             };
             let Some(session) = sessions.iter().find(|session| session.transaction == name) else {
                 findings.lost += 1;

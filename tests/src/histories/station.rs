@@ -79,10 +79,10 @@ struct Item {
 impl SimStation {
     /// A station that has charged nothing yet.
     pub(super) fn new(number: u32, now: Timestamp, chance: &mut StdRng) -> Self {
-        let protocol = if chance.random_bool(0.5) {
-            Protocol::Ocpp16
-        } else {
-            Protocol::Ocpp201
+        let protocol = match (chance.random_bool(0.5), number % 2) {
+            (true, _) => Protocol::Ocpp16,
+            (false, 0) => Protocol::Ocpp201,
+            (false, _) => Protocol::Ocpp21,
         };
         Self {
             id: StationId::new(&format!("S{number}")).expect("a good id"),
@@ -128,7 +128,7 @@ impl SimStation {
             numbers: Vec::new(),
         });
         // 2.x events may come in any order (E04); a 1.6 queue keeps its own (§3.7.1).
-        if self.protocol == Protocol::Ocpp201 {
+        if self.protocol.is_2x() {
             for later in 1..items.len() {
                 if chance.random_bool(0.2) {
                     items.swap(later - 1, later);
@@ -249,7 +249,9 @@ impl SimStation {
             transaction: match (self.protocol, item.step) {
                 (Protocol::Ocpp16, Step::Start) => None,
                 (Protocol::Ocpp16, _) => Some(self.number_of(item)),
-                (Protocol::Ocpp201, _) => Some(format!("tx-{}", item.transaction)),
+                (Protocol::Ocpp201 | Protocol::Ocpp21, _) => {
+                    Some(format!("tx-{}", item.transaction))
+                }
             },
             seq: item.seq,
             at: item.at,

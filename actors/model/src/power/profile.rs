@@ -21,6 +21,10 @@ pub struct ChargingProfile {
     /// It counts until then; absent: for good.
     #[serde(default)]
     pub valid_to: Option<Timestamp>,
+    /// It ends for good once its station has been without a hub for so many s. Stations before OCPP 2.1 are not told: they
+    /// know no such thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_offline_s: Option<u32>,
     /// When its periods begin; absent: with the transaction.
     #[serde(default)]
     pub start: Option<Timestamp>,
@@ -99,6 +103,9 @@ pub struct ChargingTraits {
     pub units: Vec<RateUnit>,
     /// The highest stack level.
     pub stack_level_most: Option<u32>,
+    /// Whether it may mind [`ChargingProfile::max_offline_s`]: it speaks 2.1 and does not say that it does not.
+    #[serde(default)]
+    pub minds_offline: bool,
 }
 
 /// A part of a composite schedule.

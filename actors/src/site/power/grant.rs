@@ -111,15 +111,26 @@ impl Managed {
         ends_ms: i64,
         now_ms: i64,
     ) -> Saying {
+        let max_offline_s = self.max_offline_s(&self.lanes[index].planned.station);
         let lane = &mut self.lanes[index];
         if lane.grants_persist() {
             let ends_ms = ends_ms + self.settings.margin_ms;
             lane.persists_until_ms = lane.persists_until_ms.max(ends_ms);
         }
-        let grant = lane.grant_profile(amps, ends_ms, now_ms);
+        let grant = lane.grant_profile(amps, ends_ms, max_offline_s, now_ms);
         lane.taken.is_asked(id, grant.clone());
         let command = lane.set(grant);
         self.saying(index, command, About::Grant(index, id, amps, ends_ms))
+    }
+
+    /// How long a grant outlives the station's connection at the station: until the next renewal would have come, so that a
+    /// socket that breaks and comes back at once changes nothing. Nothing is booked less for it: who obeys it is not
+    /// known, nor when a station finds that it is offline.
+    fn max_offline_s(&self, station: &StationId) -> Option<u32> {
+        let told = self.stations.get(station);
+        let minds = told.is_some_and(|it| it.traits.minds_offline);
+        let renew_s = (self.settings.renew_ms + 999) / 1_000;
+        minds.then(|| u32::try_from(renew_s).unwrap_or(u32::MAX))
     }
 
     fn grant_is_answered(

@@ -126,11 +126,18 @@ impl Lane {
         self.profile(FLOOR, purpose, self.planned.floor_a, start)
     }
 
-    /// A grant of so much until then, by our clock.
-    pub(super) fn grant_profile(&self, amps: f64, ends_ms: i64, now_ms: i64) -> ChargingProfile {
+    /// A grant of so much until then, by our clock; it ends sooner at a station that was offline for so long.
+    pub(super) fn grant_profile(
+        &self,
+        amps: f64,
+        ends_ms: i64,
+        max_offline_s: Option<u32>,
+        now_ms: i64,
+    ) -> ChargingProfile {
         let start = Timestamp(now_ms - BEGINS_BEFORE_MS);
         let mut profile = self.profile(GRANT, self.grants_by, amps, start);
         profile.stack_level += 1;
+        profile.max_offline_s = max_offline_s;
         profile.valid_to = Some(Timestamp(ends_ms));
         if self.grants_by == ProfilePurpose::Tx {
             let transaction = self.charging.as_ref().map(|it| &it.facts.transaction);
@@ -212,6 +219,7 @@ impl Lane {
             purpose,
             transaction: None,
             valid_to: None,
+            max_offline_s: None,
             start: Some(start),
             duration_s: None,
             unit: self.unit,

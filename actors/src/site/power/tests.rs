@@ -31,6 +31,8 @@ struct Nature {
     /// What its schedule shows at least, in A.
     shows_a: Option<f64>,
     watts_only: bool,
+    /// It minds being offline (2.1).
+    minds_offline: bool,
 }
 
 /// A managed site, what its stations hold, and the time.
@@ -136,6 +138,13 @@ impl World {
                 Told::Answer(ChargingAnswer::Traits(ChargingTraits {
                     units: vec![RateUnit::W],
                     stack_level_most: Some(1),
+                    ..ChargingTraits::default()
+                }))
+            }
+            ChargingAsk::Traits if self.nature.minds_offline => {
+                Told::Answer(ChargingAnswer::Traits(ChargingTraits {
+                    minds_offline: true,
+                    ..ChargingTraits::default()
                 }))
             }
             ChargingAsk::Traits => Told::Failed("NotImplemented: ".into()),
@@ -254,6 +263,29 @@ fn a_station_gets_its_floor_and_its_session_a_lease() {
     assert!(ends_ms <= world.now_ms + TIMING.lease_ms);
     assert_eq!(world.outlet("A").granted_a, 32.0);
     assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+}
+
+#[test]
+fn a_grant_ends_sooner_at_a_station_that_minds_being_offline_and_is_booked_as_any_other() {
+    for minds_offline in [false, true] {
+        let nature = Nature {
+            minds_offline,
+            ..Nature::default()
+        };
+        let mut world = World::set_up(power(), nature);
+        world.profiles("A");
+        world.begins("A", "one");
+        let grant = world.profiles("A").pop().expect("it is granted");
+        let within_s = minds_offline.then_some(15);
+        assert_eq!(grant.max_offline_s, within_s, "a third of a lease");
+        world.hear("A", StationNews::Connected(false));
+        let booked_until_ms = grant.valid_to.expect("it ends").0 + TIMING.margin_ms;
+        let seconds = (booked_until_ms - world.now_ms) / SECOND_MS;
+        world.pass(seconds - 1);
+        assert_eq!(world.outlet("A").reserved_a, 32.0);
+        world.pass(2);
+        assert_eq!(world.outlet("A").reserved_a, 6.0);
+    }
 }
 
 #[test]

@@ -16,26 +16,27 @@ const RENAMED: [(&str, &str); 8] = [
     ("GetConfiguration", "GetReport"),
 ];
 
-/// Names the action the other version has for it, or the one spelt most like it.
+/// Names the action the station's version has for it, or the one spelt most like it.
 pub(super) fn unknown_action(protocol: Protocol, action: &str) -> String {
-    let (ours, theirs, other) = match protocol {
-        Protocol::Ocpp16 => ("1.6", "2.0.1", Version::V201),
-        Protocol::Ocpp201 => ("2.0.1", "1.6", Version::V16),
-    };
+    let ours = Version::from(protocol);
     let renamed = RENAMED.iter().find_map(|&(v16, v201)| match protocol {
         Protocol::Ocpp16 => (v201 == action).then_some(v16),
-        Protocol::Ocpp201 => (v16 == action).then_some(v201),
+        Protocol::Ocpp201 | Protocol::Ocpp21 => (v16 == action).then_some(v201),
     });
-    if let Some(name) = renamed {
+    let theirs = Version::ALL
+        .into_iter()
+        .find(|other| other.named(action).is_some());
+    if let (Some(name), Some(theirs)) = (renamed, theirs) {
         return format!("{action} is OCPP {theirs}; this station speaks {ours}: {name}");
     }
-    if other.named(action).is_some() {
+    if let Some(theirs) = theirs {
         return format!(
             "{action} is OCPP {theirs}; this station speaks {ours}, which has no such action"
         );
     }
-    let candidates = Version::from(protocol).actions();
-    let candidates = candidates.filter(|(_, sender)| *sender != Sender::Station);
+    let candidates = ours
+        .actions()
+        .filter(|(_, sender)| *sender != Sender::Station);
     let nearest = candidates
         .map(|(name, _)| (distance(action, name), name))
         .min()
@@ -78,7 +79,15 @@ mod tests {
             unknown_action(Protocol::Ocpp201, "ChangeConfiguration"),
             "ChangeConfiguration is OCPP 1.6; this station speaks 2.0.1: SetVariables"
         );
+        assert_eq!(
+            unknown_action(Protocol::Ocpp21, "GetConfiguration"),
+            "GetConfiguration is OCPP 1.6; this station speaks 2.1: GetVariables"
+        );
         assert!(unknown_action(Protocol::Ocpp16, "GetBaseReport").contains("no such action"));
+        assert_eq!(
+            unknown_action(Protocol::Ocpp201, "SetDERControl"),
+            "SetDERControl is OCPP 2.1; this station speaks 2.0.1, which has no such action"
+        );
     }
 
     #[test]

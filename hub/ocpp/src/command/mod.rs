@@ -39,7 +39,7 @@ pub struct CommandFault(pub String);
 pub fn encode(protocol: Protocol, command: &Command) -> Result<Outgoing, CommandFault> {
     let (action, payload) = match protocol {
         Protocol::Ocpp16 => v16::encode(command)?,
-        Protocol::Ocpp201 => v2::encode(command)?,
+        Protocol::Ocpp201 | Protocol::Ocpp21 => v2::encode(protocol, command)?,
     };
     let action = check(protocol, action, &payload)?;
     Ok(Outgoing { action, payload })

@@ -1,13 +1,16 @@
-//! Commands in the words of OCPP 2.0.1.
+//! Commands in the words of OCPP 2.0.1 and 2.1.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use model::{Command, ResetKind, TokenKind, Variable};
+use model::{Command, Protocol, ResetKind, TokenKind, Variable};
 use serde_json::{Value, json};
 
 use super::{CommandFault, charging};
 
-pub(super) fn encode(command: &Command) -> Result<(&'static str, Value), CommandFault> {
+pub(super) fn encode(
+    protocol: Protocol,
+    command: &Command,
+) -> Result<(&'static str, Value), CommandFault> {
     Ok(match command {
         Command::RemoteStart { evse, token } => {
             let kind = match &token.kind {
@@ -67,7 +70,9 @@ pub(super) fn encode(command: &Command) -> Result<(&'static str, Value), Command
                 .collect::<Result<_, _>>()?;
             ("SetVariables", json!({"setVariableData": data}))
         }
-        Command::SetChargingProfile { evse, profile } => charging::v2::set(*evse, profile)?,
+        Command::SetChargingProfile { evse, profile } => {
+            charging::v2::set(protocol, *evse, profile)?
+        }
         Command::ClearChargingProfile { id, evse, purpose } => {
             charging::v2::clear(*id, *evse, *purpose)
         }

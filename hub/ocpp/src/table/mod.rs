@@ -7,7 +7,7 @@
 mod check;
 mod facts;
 
-use std::sync::LazyLock;
+use std::{fmt, sync::LazyLock};
 
 pub use check::Violation;
 pub(crate) use facts::{Field, ObjectId, Table, Type};
@@ -27,11 +27,22 @@ pub enum Version {
     V21,
 }
 
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V16 => "1.6",
+            Self::V201 => "2.0.1",
+            Self::V21 => "2.1",
+        })
+    }
+}
+
 impl From<Protocol> for Version {
     fn from(protocol: Protocol) -> Self {
         match protocol {
             Protocol::Ocpp16 => Self::V16,
             Protocol::Ocpp201 => Self::V201,
+            Protocol::Ocpp21 => Self::V21,
         }
     }
 }
@@ -141,8 +152,8 @@ fn check_with(
 
 /// The action's own name, if any version has it: what may be used as a metric label.
 pub fn canonical_action(action: &str) -> Option<&'static str> {
-    let known = [Version::V16, Version::V201].into_iter();
-    known
+    Version::ALL
+        .into_iter()
         .filter_map(|version| version.named(action))
         .map(|(name, _)| name)
         .next()

@@ -12,10 +12,7 @@ mod stop_transaction;
 
 use model::StationReply;
 
-use crate::{
-    carried,
-    inbound::{Handler, Shape},
-};
+use crate::{carried, inbound::Handler, table::Version};
 
 /// Every action that is acted on; all others are carried. The most frequent come first, as they are
 /// looked for one after another.
@@ -43,6 +40,6 @@ pub(crate) fn reply(action: &str, reply: &StationReply) -> String {
             start_transaction::reply(*number, token.as_ref())
         }
         StationReply::Transaction { token, .. } => stop_transaction::reply(token.as_ref()),
-        StationReply::Received => carried::answer(Shape::V16, action).to_owned(),
+        StationReply::Received => carried::answer(Version::V16, action).to_owned(),
     }
 }

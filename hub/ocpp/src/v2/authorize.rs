@@ -49,7 +49,7 @@ mod tests {
     use super::*;
     use crate::{
         ErrorCode,
-        inbound::Shape,
+        table::Version,
         testing::{decoded_201, fault_201},
     };
 
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn quirk_41_a_1_6_authorize_is_answered_as_1_6() {
         let decoded = decoded_201("Authorize", r#"{"idTag":"04A1B2"}"#);
-        assert_eq!(decoded.shape, Shape::V16);
+        assert_eq!(decoded.shape, Version::V16);
     }
 
     #[test]

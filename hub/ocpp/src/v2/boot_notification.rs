@@ -74,11 +74,7 @@ fn read(payload: &str, reading: &mut Reading<'_>) -> Result<StationEvent, Unread
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        inbound::{Decoded, Shape},
-        repair,
-        testing::decoded_201,
-    };
+    use crate::{inbound::Decoded, repair, table::Version, testing::decoded_201};
 
     fn boot(payload: &str) -> (BootInfo, Decoded) {
         let decoded = decoded_201("BootNotification", payload);
@@ -100,7 +96,7 @@ mod tests {
         );
         assert_eq!((info.iccid.as_deref(), info.imsi), (Some("I"), None));
         assert_eq!(info.reason.as_deref(), Some("PowerUp"));
-        assert_eq!((decoded.shape, decoded.repairs), (Shape::V2, vec![]));
+        assert_eq!((decoded.shape, decoded.repairs), (Version::V201, vec![]));
     }
 
     #[test]
@@ -115,7 +111,7 @@ mod tests {
             (info.vendor.as_str(), info.model.as_str()),
             ("FoxESS", "A7300")
         );
-        assert_eq!(decoded.shape, Shape::V16);
+        assert_eq!(decoded.shape, Version::V16);
         assert_eq!(decoded.repairs, [repair::QUIRK_41_OTHER_VERSION]);
     }
 }

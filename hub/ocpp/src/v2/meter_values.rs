@@ -43,8 +43,8 @@ fn read(payload: &str, reading: &mut Reading<'_>) -> Result<StationEvent, Unread
 mod tests {
     use super::*;
     use crate::{
-        inbound::Shape,
         repair,
+        table::Version,
         testing::{RECEIVED_AT, decoded_201},
     };
 
@@ -92,7 +92,7 @@ mod tests {
             "MeterValues",
             r#"{"connectorId":2,"transactionId":9,"meterValue":[{"timestamp":"2026-11-24T09:30:00Z","sampledValue":[{"value":"5"}]}]}"#,
         );
-        assert_eq!(decoded.shape, Shape::V16);
+        assert_eq!(decoded.shape, Version::V16);
         let StationEvent::Meter(reading) = decoded.event else {
             panic!()
         };

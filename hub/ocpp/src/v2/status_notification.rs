@@ -46,7 +46,7 @@ fn read(payload: &str, reading: &mut Reading<'_>) -> Result<StationEvent, Unread
 mod tests {
     use super::*;
     use crate::{
-        inbound::Shape,
+        table::Version,
         testing::{RECEIVED_AT, decoded_201, fault_201},
     };
 
@@ -76,7 +76,7 @@ mod tests {
             "StatusNotification",
             r#"{"connectorId":1,"errorCode":"NoError","status":"Charging"}"#,
         );
-        assert_eq!(decoded.shape, Shape::V16);
+        assert_eq!(decoded.shape, Version::V16);
         let StationEvent::Status(status) = decoded.event else {
             panic!()
         };

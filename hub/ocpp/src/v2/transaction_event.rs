@@ -147,8 +147,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        inbound::Shape,
         outbound,
+        table::Version,
         testing::{RECEIVED_AT, decoded_201},
     };
 
@@ -239,7 +239,7 @@ mod tests {
             "StartTransaction",
             r#"{"connectorId":1,"idTag":"04A1B2","meterStart":0,"timestamp":"2026-11-24T09:30:00Z"}"#,
         );
-        assert_eq!(decoded.shape, Shape::V16);
+        assert_eq!(decoded.shape, Version::V16);
         assert_eq!(decoded.repairs, [repair::QUIRK_41_OTHER_VERSION]);
         let answer = StationReply::Transaction {
             number: Some(5),

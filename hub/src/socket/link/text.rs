@@ -81,8 +81,17 @@ impl LinkTask {
                 self.take_outcome(&id, CallOutcome::Failed { code, description }, &text)
                     .await
             }
-            Ok(Frame::Unknown { message_type, id }) => {
-                self.log(at, Direction::In, "", &text);
+            Ok(Frame::Unknown {
+                message_type,
+                id,
+                action,
+            }) => {
+                self.log(
+                    at,
+                    Direction::In,
+                    action.as_deref().unwrap_or_default(),
+                    &text,
+                );
                 let answer = Answer::to_unknown_type(self.protocol, message_type, id.as_deref());
                 self.give(answer).await
             }

@@ -35,6 +35,7 @@ impl Reachable for RealHubs {
         let dialect = match protocol {
             Protocol::Ocpp16 => Dialect::V16,
             Protocol::Ocpp201 => Dialect::V201,
+            Protocol::Ocpp21 => Dialect::V21,
         };
         let offer = Some(dialect.subprotocol());
         let boot = dialect.boot().to_string();
@@ -100,11 +101,13 @@ fn written(message: &Message) -> (&'static str, Value) {
                 "reason": "Local",
             }),
         ),
-        (Protocol::Ocpp201, step) => ("TransactionEvent", event_201(message, step, &at)),
+        (Protocol::Ocpp201 | Protocol::Ocpp21, step) => {
+            ("TransactionEvent", event_2x(message, step, &at))
+        }
     }
 }
 
-fn event_201(message: &Message, step: Step, at: &str) -> Value {
+fn event_2x(message: &Message, step: Step, at: &str) -> Value {
     let mut event = json!({
         "eventType": event_type(step),
         "timestamp": at,
@@ -143,7 +146,7 @@ fn key(message: &Message, payload: &str) -> RetryKey {
         }
         (Protocol::Ocpp16, Step::Values) => RetryKey::of("meter", &[payload]),
         (Protocol::Ocpp16, Step::Stop) => RetryKey::of("stop", &[payload]),
-        (Protocol::Ocpp201, step) => {
+        (Protocol::Ocpp201 | Protocol::Ocpp21, step) => {
             let transaction = message.transaction.as_deref().unwrap_or_default();
             let (seq, at) = (message.seq.to_string(), message.at.to_string());
             let token = match step {

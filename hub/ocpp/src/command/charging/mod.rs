@@ -22,16 +22,21 @@ pub fn encode_charging(protocol: Protocol, ask: &ChargingAsk) -> Result<Outgoing
     match ask {
         ChargingAsk::Do(command) => encode(protocol, command),
         ChargingAsk::Traits => {
-            let (component, names) = match protocol {
-                Protocol::Ocpp16 => (None, v16::TRAITS),
-                Protocol::Ocpp201 => (Some(v2::COMPONENT.to_owned()), v2::TRAITS),
+            let (component, mut names) = match protocol {
+                Protocol::Ocpp16 => (None, v16::TRAITS.to_vec()),
+                Protocol::Ocpp201 | Protocol::Ocpp21 => {
+                    (Some(v2::COMPONENT.to_owned()), v2::TRAITS.to_vec())
+                }
             };
-            let variables = names.map(|name| Variable {
+            if protocol == Protocol::Ocpp21 {
+                names.push(v2::MINDS_OFFLINE);
+            }
+            let variable = |name: &str| Variable {
                 component: component.clone(),
                 name: name.to_owned(),
                 value: None,
-            });
-            let variables = variables.to_vec();
+            };
+            let variables = names.into_iter().map(variable).collect();
             encode(protocol, &Command::GetVariables { variables })
         }
     }
@@ -46,30 +51,30 @@ pub fn read_charging_answer(
     if *ask == ChargingAsk::Traits {
         let variables = match protocol {
             Protocol::Ocpp16 => v16::variables(answer),
-            Protocol::Ocpp201 => v2::variables(answer),
+            Protocol::Ocpp201 | Protocol::Ocpp21 => v2::variables(answer),
         };
-        return ChargingAnswer::Traits(traits(&variables));
+        return ChargingAnswer::Traits(traits(protocol, &variables));
     }
     match (answer["status"].as_str(), protocol) {
         (Some("Accepted"), Protocol::Ocpp16) => {
             ChargingAnswer::Accepted(limits(&answer["chargingSchedule"]))
         }
-        (Some("Accepted"), Protocol::Ocpp201) => {
+        (Some("Accepted"), Protocol::Ocpp201 | Protocol::Ocpp21) => {
             ChargingAnswer::Accepted(limits(&answer["schedule"]))
         }
         (status, _) => ChargingAnswer::Refused(status.unwrap_or("no status").to_owned()),
     }
 }
 
-/// Names differ in case, and lists may stand in quotes (quirk 36); 1.6 says `Current` and `Power`, 2.0.1 `A` and `W`,
+/// Names differ in case, and lists may stand in quotes (quirk 36); 1.6 says `Current` and `Power`, 2.x `A` and `W`,
 /// and some stations say one in the other version.
-fn traits(variables: &[(String, String)]) -> ChargingTraits {
-    let told = |names: [&str; 2]| {
+fn traits(protocol: Protocol, variables: &[(String, String)]) -> ChargingTraits {
+    let told = |names: &[&str]| {
         let of = |name: &str| names.iter().any(|it| it.eq_ignore_ascii_case(name));
         let found = variables.iter().find(|(name, _)| of(name));
         found.map(|(_, value)| value.trim_matches(|c| c == '"' || c == ' '))
     };
-    let units = told([v16::TRAITS[0], v2::TRAITS[0]]).unwrap_or_default();
+    let units = told(&[v16::TRAITS[0], v2::TRAITS[0]]).unwrap_or_default();
     let unit = |word: &str| match word.trim().to_ascii_lowercase().as_str() {
         "a" | "current" => Some(RateUnit::A),
         "w" | "power" => Some(RateUnit::W),
@@ -77,11 +82,15 @@ fn traits(variables: &[(String, String)]) -> ChargingTraits {
     };
     ChargingTraits {
         units: units.split(',').filter_map(unit).collect(),
-        stack_level_most: told([v16::TRAITS[1], v2::TRAITS[1]]).and_then(|text| text.parse().ok()),
+        stack_level_most: told(&[v16::TRAITS[1], v2::TRAITS[1]]).and_then(|text| text.parse().ok()),
+        // A station that minds it need not say so: the variable is an optional one.
+        minds_offline: protocol == Protocol::Ocpp21
+            && told(&[v2::MINDS_OFFLINE]).is_none_or(|text| !text.eq_ignore_ascii_case("false")),
     }
 }
 
-/// The limits of a schedule; both versions write them alike. One that cannot be read is left out.
+/// The limits of a schedule; all versions write them alike. Where one cannot be read, nobody knows what holds from its
+/// start on, and nothing was shown: 2.1 has periods without a limit (setpoints), which the hub never asks for.
 fn limits(schedule: &Value) -> Vec<ScheduledLimit> {
     let unit = match schedule["chargingRateUnit"].as_str() {
         Some("A") => RateUnit::A,
@@ -92,14 +101,22 @@ fn limits(schedule: &Value) -> Vec<ScheduledLimit> {
     let limit = |period: &Value| {
         Some(ScheduledLimit {
             start_s: u32::try_from(period["startPeriod"].as_u64()?).ok()?,
-            limit: period["limit"].as_f64()?,
+            limit: highest(period)?,
             unit,
             phases: period["numberPhases"]
                 .as_u64()
                 .and_then(|phases| u8::try_from(phases).ok()),
         })
     };
-    (periods.into_iter().flatten()).filter_map(limit).collect()
+    let limits = periods.into_iter().flatten().map(limit);
+    limits.collect::<Option<_>>().unwrap_or_default()
+}
+
+/// The limit of a period, on any of its phases: 2.1 may have others on the second and third.
+fn highest(period: &Value) -> Option<f64> {
+    let limit = period["limit"].as_f64()?;
+    let others = ["limit_L2", "limit_L3"].map(|name| period[name].as_f64().unwrap_or(limit));
+    Some(others.into_iter().fold(limit, f64::max))
 }
 
 /// What neither version can say.

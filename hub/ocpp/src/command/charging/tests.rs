@@ -13,6 +13,7 @@ fn grant(unit: RateUnit) -> ChargingProfile {
         purpose: ProfilePurpose::Tx,
         transaction: Some("77".into()),
         valid_to: Some(Timestamp(1_790_000_045_000)),
+        max_offline_s: Some(15),
         start: None,
         duration_s: None,
         unit,
@@ -29,7 +30,7 @@ fn set(evse: u32, profile: ChargingProfile) -> Command {
 }
 
 #[test]
-fn a_grant_is_said_in_both_versions() {
+fn a_grant_is_said_in_every_version() {
     let command = set(1, grant(RateUnit::A));
     let said = |protocol| {
         let outgoing = encode(protocol, &command).expect("it can be said");
@@ -57,6 +58,11 @@ fn a_grant_is_said_in_both_versions() {
             ],
         }})
     );
+    let mut with_an_end_offline = said(Protocol::Ocpp201);
+    let profile = &mut with_an_end_offline["chargingProfile"];
+    profile["maxOfflineDuration"] = json!(15);
+    profile["invalidAfterOfflineDuration"] = json!(true);
+    assert_eq!(said(Protocol::Ocpp21), with_an_end_offline);
 }
 
 #[test]
@@ -170,6 +176,30 @@ fn a_composite_schedule_is_asked_for_and_read() {
         ChargingAnswer::Accepted(expected.to_vec())
     );
     assert_eq!(
+        read(
+            Protocol::Ocpp21,
+            json!({"status": "Accepted", "schedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": [
+                {"startPeriod": 0, "limit": 10, "limit_L2": 12, "limit_L3": 8}
+            ]}})
+        ),
+        ChargingAnswer::Accepted(vec![ScheduledLimit {
+            start_s: 0,
+            limit: 12.0,
+            unit: RateUnit::A,
+            phases: None
+        }])
+    );
+    // A period whose limit is not told may allow anything.
+    assert_eq!(
+        read(
+            Protocol::Ocpp21,
+            json!({"status": "Accepted", "schedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": [
+                {"startPeriod": 0, "limit": 6}, {"startPeriod": 20, "setpoint": 32}
+            ]}})
+        ),
+        ChargingAnswer::Accepted(Vec::new())
+    );
+    assert_eq!(
         read(Protocol::Ocpp16, json!({"status": "Rejected"})),
         ChargingAnswer::Refused("Rejected".into())
     );
@@ -194,6 +224,7 @@ fn what_profiles_a_station_takes_is_asked_and_read() {
     let both = ChargingTraits {
         units: vec![RateUnit::A, RateUnit::W],
         stack_level_most: Some(8),
+        minds_offline: false,
     };
     let answer = json!({"configurationKey": [
         {"key": "chargeprofilemaxstacklevel", "readonly": true, "value": "8"},
@@ -212,7 +243,38 @@ fn what_profiles_a_station_takes_is_asked_and_read() {
         json!({"getVariableResult": [told("RateUnit", "A,W"), told("ProfileStackLevel", "8")]});
     assert_eq!(
         read_charging_answer(Protocol::Ocpp201, &ask, &answer),
-        ChargingAnswer::Traits(both)
+        ChargingAnswer::Traits(both.clone())
+    );
+    let payload = encode_charging(Protocol::Ocpp21, &ask).unwrap().payload;
+    assert_eq!(
+        payload["getVariableData"][2]["variable"]["name"],
+        "SupportsMaxOfflineDuration"
+    );
+    for (word, minds_offline) in [("true", true), ("False", false), ("", true)] {
+        let told = [
+            "RateUnit",
+            "ProfileStackLevel",
+            "SupportsMaxOfflineDuration",
+        ]
+        .into_iter()
+        .zip(["A,W", "8", word])
+        .map(|(name, value)| told(name, value));
+        let answer = json!({"getVariableResult": told.collect::<Vec<_>>()});
+        assert_eq!(
+            read_charging_answer(Protocol::Ocpp21, &ask, &answer),
+            ChargingAnswer::Traits(ChargingTraits {
+                minds_offline,
+                ..both.clone()
+            })
+        );
+    }
+    // An optional variable, which a station that minds it need not have.
+    assert_eq!(
+        read_charging_answer(Protocol::Ocpp21, &ask, &json!({"getVariableResult": []})),
+        ChargingAnswer::Traits(ChargingTraits {
+            minds_offline: true,
+            ..ChargingTraits::default()
+        })
     );
     let unknown = json!({"getVariableResult": [
         {"attributeStatus": "UnknownVariable",

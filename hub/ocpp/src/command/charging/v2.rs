@@ -1,6 +1,6 @@
-//! Charging profiles in the words of OCPP 2.0.1.
+//! Charging profiles in the words of OCPP 2.0.1 and 2.1.
 
-use model::{ChargingProfile, ProfilePurpose, RateUnit};
+use model::{ChargingProfile, ProfilePurpose, Protocol, RateUnit};
 use serde_json::{Map, Value, json};
 
 use super::super::CommandFault;
@@ -8,15 +8,16 @@ use super::super::CommandFault;
 /// SetChargingProfile.
 ///
 /// # Errors
-/// What 2.0.1 cannot say.
+/// What 2.x cannot say.
 pub(in super::super) fn set(
+    protocol: Protocol,
     evse: u32,
     profile: &ChargingProfile,
 ) -> Result<(&'static str, Value), CommandFault> {
     super::check(evse, profile)?;
     Ok((
         "SetChargingProfile",
-        json!({"evseId": evse, "chargingProfile": written(profile)}),
+        json!({"evseId": evse, "chargingProfile": written(protocol, profile)}),
     ))
 }
 
@@ -56,6 +57,8 @@ pub(in super::super) fn composite(
 
 /// What tells which units and stack levels a station takes (2.0.1 Part 2 §2.11), of this component.
 pub(super) const TRAITS: [&str; 2] = ["RateUnit", "ProfileStackLevel"];
+/// What tells whether a 2.1 station minds how long it has been offline (2.1 Part 2 §2.13), of the same component.
+pub(super) const MINDS_OFFLINE: &str = "SupportsMaxOfflineDuration";
 /// See [`TRAITS`].
 pub(super) const COMPONENT: &str = "SmartChargingCtrlr";
 
@@ -67,7 +70,7 @@ fn name(purpose: ProfilePurpose) -> &'static str {
     }
 }
 
-fn written(profile: &ChargingProfile) -> Value {
+fn written(protocol: Protocol, profile: &ChargingProfile) -> Value {
     // One schedule each, so that the profile's number names it as well.
     let mut schedule = json!({
         "id": profile.id,
@@ -103,6 +106,10 @@ fn written(profile: &ChargingProfile) -> Value {
     }
     if let Some(valid_to) = profile.valid_to {
         written["validTo"] = json!(valid_to);
+    }
+    if let (Some(max_offline_s), Protocol::Ocpp21) = (profile.max_offline_s, protocol) {
+        written["maxOfflineDuration"] = max_offline_s.into();
+        written["invalidAfterOfflineDuration"] = true.into();
     }
     written
 }
