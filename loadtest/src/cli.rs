@@ -190,7 +190,7 @@ pub(crate) struct Common {
     /// Where chargers connect; {id} stands for the identity
     #[arg(long, default_value = "ws://127.0.0.1:9220/ocpp/{id}")]
     url: String,
-    /// OCPP version: 1.6 or 2.0.1
+    /// OCPP version: 1.6, 2.0.1 or 2.1
     #[arg(long, default_value = "1.6")]
     version: Version,
     /// Chargers [default: by scenario: ramp 1000, steady 1000, idle 10000, sessions 1000, overload 3000,

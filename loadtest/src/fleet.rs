@@ -106,10 +106,12 @@ impl Fleet {
         let settled = self
             .recorder
             .wait(Instant::now() + patience, |tally| {
-                let reported = tally
-                    .actions
-                    .get("StatusNotification")
-                    .map_or(0, |it| it.answered);
+                // 2.1 says it in the other.
+                let reported = ["StatusNotification", "NotifyEvent"]
+                    .iter()
+                    .filter_map(|action| tally.actions.get(*action))
+                    .map(|it| it.answered)
+                    .sum::<u64>();
                 tally.booted >= count && reported >= reports
             })
             .await;

@@ -1,4 +1,4 @@
-//! Simulated EV chargers with cars at them, for any OCPP-J 1.6 or 2.0.1 central system.
+//! Simulated EV chargers with cars at them, for any OCPP-J 1.6, 2.0.1 or 2.1 central system.
 //!
 //! [`SimCharger`] is one charger on one WebSocket: it boots, keeps its heartbeat, reports its connectors, lets cars come
 //! and charge, obeys the usual commands and charging profiles, and keeps what it has to say about sessions until it is acknowledged, as real

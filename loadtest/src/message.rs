@@ -1,4 +1,4 @@
-//! What a charger says and obeys, in words that both OCPP versions share. `v16.rs` and `v2.rs` turn them into payloads
+//! What a charger says and obeys, in words that all OCPP versions share. `v16.rs` and `v2.rs` turn them into payloads
 //! and back; [`Dialect`] picks the one by version.
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -176,6 +176,13 @@ impl Dialect {
     }
 
     pub(crate) fn status(self, connector: u32, status: Status, at: DateTime<Utc>) -> Message {
+        // 2.1 tells it as an event (B01, G01).
+        if self.0 == Version::V21 {
+            return Message {
+                action: "NotifyEvent",
+                payload: v2::availability(connector, status, at),
+            };
+        }
         self.message(
             "StatusNotification",
             || v16::status_notification(connector, status, at),
@@ -187,7 +194,7 @@ impl Dialect {
     pub(crate) fn reads_the_same(self, one: Status, other: Status) -> bool {
         match self.0 {
             Version::V16 => one == other,
-            Version::V201 => v2::status_name(one) == v2::status_name(other),
+            Version::V201 | Version::V21 => v2::status_name(one) == v2::status_name(other),
         }
     }
 
@@ -203,7 +210,7 @@ impl Dialect {
     pub(crate) fn transaction(self, step: &Step<'_>) -> (Message, bool) {
         match self.0 {
             Version::V16 => v16::transaction(step),
-            Version::V201 => (v2::transaction_event(step), false),
+            Version::V201 | Version::V21 => (v2::transaction_event(step), false),
         }
     }
 
@@ -243,7 +250,7 @@ impl Dialect {
     }
 
     pub(crate) fn boot_answer(self, payload: &RawValue) -> Option<BootAnswer> {
-        // Both versions name these fields alike.
+        // All versions name these fields alike.
         v16::boot_answer(payload)
     }
 
@@ -251,14 +258,14 @@ impl Dialect {
     pub(crate) fn authorize_answer(self, payload: &RawValue) -> Option<String> {
         match self.0 {
             Version::V16 => v16::token_status(payload),
-            Version::V201 => v2::token_status(payload),
+            Version::V201 | Version::V21 => v2::token_status(payload),
         }
     }
 
     pub(crate) fn transaction_answer(self, payload: &RawValue) -> TransactionAnswer {
         match self.0 {
             Version::V16 => v16::transaction_answer(payload),
-            Version::V201 => TransactionAnswer {
+            Version::V201 | Version::V21 => TransactionAnswer {
                 transaction_id: None,
                 token_status: v2::token_status(payload),
             },
@@ -274,7 +281,7 @@ impl Dialect {
     ) -> Result<Command, Denial> {
         match self.0 {
             Version::V16 => v16::command(action, payload, usual),
-            Version::V201 => v2::command(action, payload, usual),
+            Version::V201 | Version::V21 => v2::command(action, payload, usual),
         }
     }
 
@@ -283,7 +290,7 @@ impl Dialect {
         match (outcome, self.0) {
             (Ok(()), _) => json!({ "status": "Accepted" }),
             (Err(_), Version::V16) => json!({ "status": "Rejected" }),
-            (Err(Refusal(reason)), Version::V201) => {
+            (Err(Refusal(reason)), Version::V201 | Version::V21) => {
                 json!({ "status": "Rejected", "statusInfo": { "reasonCode": reason } })
             }
         }
@@ -299,21 +306,21 @@ impl Dialect {
     ) -> String {
         match self.0 {
             Version::V16 => composite_v16(request, periods, from),
-            Version::V201 => composite_v2(request, periods, from),
+            Version::V201 | Version::V21 => composite_v2(request, periods, from),
         }
     }
 
     pub(crate) fn settings(self, keys: &[Key], settings: &Settings) -> String {
         match self.0 {
             Version::V16 => v16::configuration(keys, settings),
-            Version::V201 => v2::variables(keys, settings),
+            Version::V201 | Version::V21 => v2::variables(keys, settings),
         }
     }
 
     pub(crate) fn settings_changed(self, outcomes: &[(Key, Verdict)]) -> String {
         match self.0 {
             Version::V16 => v16::configuration_changed(outcomes),
-            Version::V201 => v2::variables_set(outcomes),
+            Version::V201 | Version::V21 => v2::variables_set(outcomes),
         }
     }
 
@@ -325,13 +332,13 @@ impl Dialect {
     ) -> Message {
         let payload = match self.0 {
             Version::V16 => v16(),
-            Version::V201 => v2(),
+            Version::V201 | Version::V21 => v2(),
         };
         Message { action, payload }
     }
 }
 
-/// A timestamp as both versions write it: RFC 3339 in UTC with milliseconds.
+/// A timestamp as all versions write it: RFC 3339 in UTC with milliseconds.
 pub(crate) fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -88,9 +88,7 @@ impl Station {
     /// The socket is open.
     pub(crate) fn connected(&mut self, now: Now, out: &mut Output) {
         self.desk.online = true;
-        if let Some(charging) = &mut self.desk.charging {
-            charging.online();
-        }
+        self.profiles_online(now);
         self.desk.queue.reconnected();
         if self.accepted {
             self.report_all(now);

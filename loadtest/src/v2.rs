@@ -1,4 +1,4 @@
-//! OCPP 2.0.1: the payloads a charger sends and the answers it reads. Field names as in part 2 of the specification.
+//! OCPP 2.0.1 and 2.1: the payloads a charger sends and the answers it reads. Field names as in part 2 of the specification.
 //! Each connector is an EVSE of its own, with one connector.
 
 use chrono::{DateTime, Utc};
@@ -35,6 +35,25 @@ pub(crate) fn status_notification(connector: u32, status: Status, at: DateTime<U
         "connectorStatus": status_name(status),
         "evseId": connector,
         "connectorId": 1,
+    })
+    .to_string()
+}
+
+/// A NotifyEvent that tells the availability of a connector.
+pub(crate) fn availability(connector: u32, status: Status, at: DateTime<Utc>) -> String {
+    json!({
+        "generatedAt": timestamp(at),
+        "seqNo": 0,
+        "eventData": [{
+            // An event has a number of its own; that of its millisecond will do for a connector.
+            "eventId": at.timestamp_millis() % i64::from(i32::MAX),
+            "timestamp": timestamp(at),
+            "trigger": "Delta",
+            "actualValue": status_name(status),
+            "component": { "name": "Connector", "evse": { "id": connector, "connectorId": 1 } },
+            "variable": { "name": "AvailabilityState" },
+            "eventNotificationType": "HardWiredNotification",
+        }],
     })
     .to_string()
 }

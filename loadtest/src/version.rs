@@ -14,15 +14,22 @@ pub enum Version {
     /// OCPP 2.0.1.
     #[serde(rename = "2.0.1")]
     V201,
+    /// OCPP 2.1.
+    #[serde(rename = "2.1")]
+    V21,
 }
 
 impl Version {
+    /// All that are simulated, oldest first.
+    pub const ALL: [Self; 3] = [Self::V16, Self::V201, Self::V21];
+
     /// The registered subprotocol name.
     #[must_use]
     pub fn subprotocol(self) -> &'static str {
         match self {
             Self::V16 => "ocpp1.6",
             Self::V201 => "ocpp2.0.1",
+            Self::V21 => "ocpp2.1",
         }
     }
 }
@@ -32,6 +39,7 @@ impl fmt::Display for Version {
         f.write_str(match self {
             Self::V16 => "1.6",
             Self::V201 => "2.0.1",
+            Self::V21 => "2.1",
         })
     }
 }
@@ -43,8 +51,9 @@ impl FromStr for Version {
         match text {
             "1.6" | "1.6J" | "ocpp1.6" => Ok(Self::V16),
             "2.0.1" | "ocpp2.0.1" => Ok(Self::V201),
+            "2.1" | "ocpp2.1" => Ok(Self::V21),
             other => Err(format!(
-                "OCPP version `{other}` is not simulated: use 1.6 or 2.0.1"
+                "OCPP version `{other}` is not simulated: use 1.6, 2.0.1 or 2.1"
             )),
         }
     }

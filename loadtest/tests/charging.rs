@@ -13,8 +13,6 @@ use loadtest::{Evse, Faults, Orders, Profile, SimCharger, Target, Version, Visit
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-const BOTH: [Version; 2] = [Version::V16, Version::V201];
-
 /// A charger to which a car of 32 A on three phases comes at once, and stays.
 struct Charger {
     version: Version,
@@ -55,7 +53,7 @@ impl Charger {
         let id = format!("central-{}", uuid::Uuid::new_v4());
         let payload = match self.version {
             Version::V16 => json!({ "connectorId": evse, "csChargingProfiles": profile }),
-            Version::V201 => json!({ "evseId": evse, "chargingProfile": profile }),
+            Version::V201 | Version::V21 => json!({ "evseId": evse, "chargingProfile": profile }),
         };
         let answer = system.call(ID, &id, "SetChargingProfile", payload).await;
         answer.payload["status"]
@@ -87,7 +85,7 @@ impl Charger {
                 profile["chargingProfileId"] = id.into();
                 profile["chargingSchedule"] = schedule;
             }
-            Version::V201 => {
+            Version::V201 | Version::V21 => {
                 profile["id"] = id.into();
                 profile["chargingSchedule"] = json!([schedule]);
                 profile["chargingSchedule"][0]["id"] = 1.into();
@@ -130,7 +128,7 @@ async fn transaction(system: &CentralSystem, version: Version) -> Value {
                 })
                 .await
         }
-        Version::V201 => {
+        Version::V201 | Version::V21 => {
             let event = wait_for(system, "TransactionEvent").await;
             event.payload["transactionInfo"]["transactionId"].clone()
         }
@@ -139,7 +137,7 @@ async fn transaction(system: &CentralSystem, version: Version) -> Value {
 
 #[tokio::test]
 async fn a_grant_lifts_a_car_above_its_floor_until_it_ends() {
-    for version in BOTH {
+    for version in Version::ALL {
         let system = CentralSystem::start(|_| Reaction::Usual).await;
         let charger = Charger::start(&system, version, Evse::default(), "");
         until_amps(&system, 32.0).await;
@@ -161,7 +159,7 @@ async fn a_grant_lifts_a_car_above_its_floor_until_it_ends() {
 
 #[tokio::test]
 async fn below_six_amperes_a_car_pauses_and_the_status_says_who_wants_it() {
-    for version in BOTH {
+    for version in Version::ALL {
         let system = CentralSystem::start(|_| Reaction::Usual).await;
         let charger = Charger::start(&system, version, Evse::default(), "");
         until_amps(&system, 32.0).await;
@@ -179,7 +177,7 @@ async fn below_six_amperes_a_car_pauses_and_the_status_says_who_wants_it() {
             Version::V16 => {
                 json!({ "connectorId": 1, "chargingProfilePurpose": "TxDefaultProfile" })
             }
-            Version::V201 => {
+            Version::V201 | Version::V21 => {
                 json!({ "chargingProfileCriteria": { "evseId": 1, "chargingProfilePurpose": "TxDefaultProfile" } })
             }
         };
@@ -195,7 +193,7 @@ async fn below_six_amperes_a_car_pauses_and_the_status_says_who_wants_it() {
 
 #[tokio::test]
 async fn the_composite_schedule_says_what_holds_and_when_that_ends() {
-    for version in BOTH {
+    for version in Version::ALL {
         let system = CentralSystem::start(|_| Reaction::Usual).await;
         let charger = Charger::start(&system, version, Evse::default(), "");
         until_amps(&system, 32.0).await;
@@ -211,7 +209,7 @@ async fn the_composite_schedule_says_what_holds_and_when_that_ends() {
         assert_eq!(charger.set(&system, 1, grant).await, "Accepted");
         let (evse, schedule) = match version {
             Version::V16 => ("connectorId", "chargingSchedule"),
-            Version::V201 => ("evseId", "schedule"),
+            Version::V201 | Version::V21 => ("evseId", "schedule"),
         };
         for (unit, high, low) in [("A", 16.5, 6.0), ("W", 11_385.0, 4_140.0)] {
             let ask = json!({ evse: 1, "duration": 300, "chargingRateUnit": unit });
@@ -237,13 +235,13 @@ async fn the_composite_schedule_says_what_holds_and_when_that_ends() {
 
 #[tokio::test]
 async fn a_remote_start_may_bring_the_profile_of_its_session() {
-    for version in BOTH {
+    for version in Version::ALL {
         let system = CentralSystem::start(|_| Reaction::Usual).await;
         let charger = Charger::start(&system, version, Evse::default(), "");
         until_amps(&system, 32.0).await;
         let stop = match version {
             Version::V16 => "RemoteStopTransaction",
-            Version::V201 => "RequestStopTransaction",
+            Version::V201 | Version::V21 => "RequestStopTransaction",
         };
         let id = transaction(&system, version).await;
         let stopped = system
@@ -256,7 +254,7 @@ async fn a_remote_start_may_bring_the_profile_of_its_session() {
                 "RemoteStartTransaction",
                 json!({ "idTag": "REMOTE", "connectorId": 1, "chargingProfile": profile }),
             ),
-            Version::V201 => (
+            Version::V201 | Version::V21 => (
                 "RequestStartTransaction",
                 json!({ "remoteStartId": 1, "evseId": 1,
                 "idToken": { "idToken": "REMOTE", "type": "Central" }, "chargingProfile": profile }),
@@ -330,7 +328,7 @@ async fn profiles_outlive_a_reset_unless_the_firmware_forgets_them() {
 
 #[tokio::test]
 async fn a_dc_charger_obeys_watts_and_says_so() {
-    for version in BOTH {
+    for version in Version::ALL {
         let system = CentralSystem::start(|_| Reaction::Usual).await;
         let dc = Evse {
             amps: 100.0,
@@ -354,7 +352,9 @@ async fn a_dc_charger_obeys_watts_and_says_so() {
         let mut watts = charger.profile(1, "TxDefaultProfile", 0, 12_345.0, None);
         match version {
             Version::V16 => watts["chargingSchedule"]["chargingRateUnit"] = "W".into(),
-            Version::V201 => watts["chargingSchedule"][0]["chargingRateUnit"] = "W".into(),
+            Version::V201 | Version::V21 => {
+                watts["chargingSchedule"][0]["chargingRateUnit"] = "W".into()
+            }
         }
         assert_eq!(charger.set(&system, 1, watts).await, "Accepted");
         draws(12_345.0).await;
@@ -366,7 +366,7 @@ async fn a_dc_charger_obeys_watts_and_says_so() {
                     .await;
                 answer.payload["configurationKey"][0]["value"].clone()
             }
-            Version::V201 => {
+            Version::V201 | Version::V21 => {
                 let ask = json!({ "getVariableData": [{ "component": { "name": "SmartChargingCtrlr" }, "variable": { "name": "RateUnit" } }] });
                 let answer = system.call(ID, "central-key", "GetVariables", ask).await;
                 answer.payload["getVariableResult"][0]["attributeValue"].clone()

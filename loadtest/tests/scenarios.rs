@@ -54,7 +54,7 @@ async fn every_scenario_passes_a_good_central_system() {
             "--offline 500ms --meter-interval 50ms --speed 600",
         ),
     ] {
-        for version in ["1.6", "2.0.1"] {
+        for version in ["1.6", "2.0.1", "2.1"] {
             let arguments = format!(
                 "{scenario} {more} --chargers 20 --workers 2 --version {version} --id-prefix {scenario}{version}"
             );

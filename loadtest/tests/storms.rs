@@ -92,7 +92,7 @@ async fn what_is_replayed_comes_in_order_and_says_that_it_is_old() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_each_kill_all_come_back_and_the_file_holds_what_was_acknowledged() {
-    for version in ["1.6", "2.0.1"] {
+    for version in ["1.6", "2.0.1", "2.1"] {
         let system = CentralSystem::start(|_| Reaction::Usual).await;
         let marker = temporary("marker");
         let file = temporary("acknowledged");

@@ -100,7 +100,7 @@ fn highest(
     let mut found: Holding<'_> = None;
     for it in installed
         .iter()
-        .filter(|it| it.profile.purpose == purpose && of(it))
+        .filter(|it| it.profile.purpose == purpose && !it.suspended && of(it))
     {
         if let Some(period) = it.profile.period_at(began_ms, at_ms)
             && found.is_none_or(|(best, _)| it.profile.stack_level > best.stack_level)

@@ -8,7 +8,9 @@
 //! - a TxProfile needs the transaction it is for (§3.13.1, K01.FR.09) and goes with it;
 //! - a station maximum is for the station as a whole and never relative (K01.FR.35, .38);
 //! - external constraints are not for a central system to set (K01.FR.22);
-//! - 2.x wants a start for absolute and recurring schedules, and none for relative ones (K01.FR.40, .41).
+//! - 2.x wants a start for absolute and recurring schedules, and none for relative ones (K01.FR.40, .41);
+//! - in 2.1 one may say how long it outlives the socket, and whether it is gone for good then (maxOfflineDuration,
+//!   invalidAfterOfflineDuration).
 //!
 //! A charger without profiles has none of this: it is kept in a box.
 
@@ -44,7 +46,7 @@ pub(crate) struct Charging {
     installed: Vec<Installed>,
     /// Accepted, but obeyed only at this time (ms since 1970).
     slow: VecDeque<(i64, Change)>,
-    /// Without a socket since then; only kept by firmware that stops its clock there.
+    /// Without a socket since then.
     offline_since_ms: Option<i64>,
 }
 
@@ -55,6 +57,8 @@ struct Installed {
     evse: u32,
     /// Of a TxProfile: the charger's own number of the session it is for; none for whichever comes next.
     session: Option<u32>,
+    /// Its charger has been offline for too long; it holds again when it is online.
+    suspended: bool,
     profile: ChargingProfile,
 }
 
@@ -122,6 +126,7 @@ impl Charging {
         let new = Installed {
             evse,
             session,
+            suspended: false,
             profile,
         };
         if build.version != Version::V16 && self.installed.iter().any(|old| old.rivals(&new)) {
@@ -166,8 +171,25 @@ impl Charging {
                 self.make(build, change);
             }
         }
-        if self.offline_since_ms.is_none() {
-            (self.installed).retain(|it| it.profile.valid_to_ms.is_none_or(|to| now_ms < to));
+        if build.faults.keeps_offline && self.offline_since_ms.is_some() {
+            return;
+        }
+        (self.installed).retain(|it| it.profile.valid_to_ms.is_none_or(|to| now_ms < to));
+        if let (Version::V21, Some(since_ms)) = (build.version, self.offline_since_ms) {
+            self.offline_for(now_ms - since_ms);
+        }
+    }
+
+    /// What may not outlive so long without a socket does not hold; part of it never again.
+    fn offline_for(&mut self, ms: i64) {
+        let too_long = |it: &Installed| {
+            it.profile
+                .max_offline_s
+                .is_some_and(|most| ms >= 1_000 * most)
+        };
+        (self.installed).retain(|it| !(too_long(it) && it.profile.invalid_after_offline));
+        for it in &mut self.installed {
+            it.suspended = too_long(it);
         }
     }
 
@@ -189,15 +211,17 @@ impl Charging {
     }
 
     /// The socket went: firmware that keeps the last profile offline stops the clock of its profiles.
-    pub(crate) fn offline(&mut self, build: Build<'_>, now_ms: i64) {
-        if build.faults.keeps_offline {
-            self.offline_since_ms.get_or_insert(now_ms);
-        }
+    pub(crate) fn offline(&mut self, now_ms: i64) {
+        self.offline_since_ms.get_or_insert(now_ms);
     }
 
     /// The socket is back.
-    pub(crate) fn online(&mut self) {
+    pub(crate) fn online(&mut self, build: Build<'_>, now_ms: i64) {
+        self.settle(build, now_ms);
         self.offline_since_ms = None;
+        for it in &mut self.installed {
+            it.suspended = false;
+        }
     }
 
     /// Whether nothing is kept, so that the box can go.
@@ -214,7 +238,10 @@ impl Charging {
         sharing: u32,
         now_ms: i64,
     ) -> Option<Limit> {
-        let at_ms = self.offline_since_ms.unwrap_or(now_ms);
+        let at_ms = match self.offline_since_ms {
+            Some(since_ms) if build.faults.keeps_offline => since_ms,
+            _ => now_ms,
+        };
         let sharing = if build.faults.each_connector {
             1
         } else {

@@ -31,6 +31,10 @@ pub(crate) struct ChargingProfile {
     pub(crate) kind: Kind,
     pub(crate) valid_from_ms: Option<i64>,
     pub(crate) valid_to_ms: Option<i64>,
+    /// It does not hold while its charger has been offline for longer (2.1).
+    pub(crate) max_offline_s: Option<i64>,
+    /// And never again after that.
+    pub(crate) invalid_after_offline: bool,
     pub(crate) transaction: Option<String>,
     pub(crate) start_ms: Option<i64>,
     pub(crate) duration_s: Option<i64>,

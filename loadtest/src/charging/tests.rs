@@ -64,6 +64,11 @@ impl Bench {
         limit.map(|limit| limit.amps)
     }
 
+    fn online(&mut self, after_s: i64) {
+        let build = build(self.version, &self.evse, &self.faults);
+        self.charging.online(build, T + 1_000 * after_s);
+    }
+
     fn clear(&mut self, which: Clear) -> bool {
         let build = build(self.version, &self.evse, &self.faults);
         self.charging.clear(build, which, T)
@@ -95,6 +100,8 @@ fn profile(id: i64, purpose: Purpose, stack_level: i64, limit: f64) -> ChargingP
         kind: Kind::Absolute,
         valid_from_ms: None,
         valid_to_ms: None,
+        max_offline_s: None,
+        invalid_after_offline: false,
         transaction: (purpose == Purpose::Tx).then(|| "4711".to_owned()),
         start_ms: Some(T),
         duration_s: None,
@@ -115,7 +122,7 @@ fn periods(all: &[(i64, f64)]) -> Vec<Period> {
 
 #[test]
 fn a_grant_holds_until_it_ends_then_the_floor_does() {
-    for version in [Version::V16, Version::V201] {
+    for version in Version::ALL {
         let mut bench = Bench::new(version, "");
         assert_eq!(bench.amps(0), None);
         let grant = ChargingProfile {
@@ -128,6 +135,47 @@ fn a_grant_holds_until_it_ends_then_the_floor_does() {
         assert_eq!(bench.amps(45), Some(6.0), "{version}");
         // And it never comes back.
         assert_eq!(bench.charging.installed.len(), 1);
+    }
+}
+
+#[test]
+fn a_2_1_grant_holds_offline_as_long_as_it_says_and_comes_back_unless_it_is_gone_for_good() {
+    for (version, for_good, offline, back) in [
+        (Version::V201, true, 20.0, 20.0),
+        (Version::V21, false, 6.0, 20.0),
+        (Version::V21, true, 6.0, 6.0),
+    ] {
+        let mut bench = Bench::new(version, "");
+        let grant = ChargingProfile {
+            valid_to_ms: Some(T + 45_000),
+            max_offline_s: Some(15),
+            invalid_after_offline: for_good,
+            ..profile(2, Purpose::Tx, 1, 20.0)
+        };
+        bench.takes(1, profile(1, Purpose::TxDefault, 0, 6.0));
+        bench.takes(1, grant);
+        bench.charging.offline(T + 5_000);
+        assert_eq!(bench.amps(19), Some(20.0), "{version}");
+        assert_eq!(bench.amps(20), Some(offline), "{version}");
+        bench.online(30);
+        assert_eq!(bench.amps(30), Some(back), "{version}");
+        assert_eq!(bench.amps(45), Some(6.0), "{version}");
+    }
+}
+
+#[test]
+fn a_socket_that_is_soon_back_changes_no_grant() {
+    let mut bench = Bench::new(Version::V21, "");
+    let grant = ChargingProfile {
+        max_offline_s: Some(15),
+        invalid_after_offline: true,
+        ..profile(2, Purpose::Tx, 1, 20.0)
+    };
+    bench.takes(1, grant);
+    for second in [0, 14, 28] {
+        bench.charging.offline(T + 1_000 * second);
+        bench.online(second + 14);
+        assert_eq!(bench.amps(second + 14), Some(20.0));
     }
 }
 

@@ -85,6 +85,8 @@ impl ChargingProfile {
             kind,
             valid_from_ms: time(fields, "validFrom")?,
             valid_to_ms: time(fields, "validTo")?,
+            max_offline_s: fields["maxOfflineDuration"].as_i64(),
+            invalid_after_offline: fields["invalidAfterOfflineDuration"] == true,
             transaction,
             start_ms: time(schedule, "startSchedule")?,
             duration_s: schedule["duration"].as_i64(),

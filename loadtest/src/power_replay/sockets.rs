@@ -60,7 +60,7 @@ pub(super) struct Sockets {
     /// Key of an operator for the API, if it asks for one
     #[arg(long, env = "LOADTEST_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
-    /// OCPP version: 1.6 or 2.0.1
+    /// OCPP version: 1.6, 2.0.1 or 2.1
     #[arg(long, default_value = "1.6")]
     version: Version,
     /// Token of the drivers; in it, {n} becomes the charger's number
@@ -128,8 +128,7 @@ pub(super) async fn replay(
     let monitor = Arc::new(Monitor::new(&stations, told.conductors(network, cap_kw)?));
     let traits = Traits {
         target,
-        version: sockets.version,
-        both: false,
+        versions: vec![sockets.version],
         token: sockets.token.clone(),
         meter_interval: Duration::from_secs_f64((60.0 / sockets.speed).max(1.0)),
         faults: Faults::default(),

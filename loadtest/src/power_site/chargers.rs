@@ -21,14 +21,13 @@ const RATE: f64 = 200.0;
 #[derive(Debug, Clone)]
 pub(crate) struct Traits {
     pub(crate) target: Target,
-    pub(crate) version: Version,
+    /// What they speak, by turns.
+    pub(crate) versions: Vec<Version>,
     pub(crate) token: String,
     pub(crate) meter_interval: Duration,
     pub(crate) faults: Faults,
     /// How many of the chargers have those faults: the last ones.
     pub(crate) faulty: usize,
-    /// Whether chargers speak 1.6 and 2.0.1 by turns, whatever the version.
-    pub(crate) both: bool,
     pub(crate) seed: u64,
 }
 
@@ -51,11 +50,7 @@ impl Chargers {
         let sound = grid.outlets.len().saturating_sub(traits.faulty);
         let mut chargers = Vec::new();
         for ((index, outlet), visits) in grid.outlets.iter().enumerate().zip(visits) {
-            let version = match (traits.both, index % 2) {
-                (true, 0) => Version::V16,
-                (true, _) => Version::V201,
-                (false, _) => traits.version,
-            };
+            let version = traits.versions[index % traits.versions.len()];
             let profile = Profile {
                 evse: outlet.evse(grid.phase_v),
                 faults: if index < sound {

@@ -55,8 +55,8 @@ pub(crate) struct PowerSite {
     /// Its EVSEs, each a charger of its own
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=5000))]
     evses: u16,
-    /// OCPP version: 1.6 or 2.0.1; `both` by turns
-    #[arg(long, default_value = "both")]
+    /// OCPP version: 1.6, 2.0.1 or 2.1; `all` by turns
+    #[arg(long, default_value = "all")]
     version: Speaks,
     /// What each phase of the grid connection may carry, in A [default: 8 for each EVSE]
     #[arg(long, value_parser = positive)]
@@ -124,7 +124,7 @@ pub(crate) struct PowerSite {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Speaks {
     One(Version),
-    Both,
+    All,
 }
 
 impl std::str::FromStr for Speaks {
@@ -132,7 +132,7 @@ impl std::str::FromStr for Speaks {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name {
-            "both" => Ok(Self::Both),
+            "all" => Ok(Self::All),
             other => other.parse().map(Self::One),
         }
     }
@@ -272,11 +272,10 @@ impl PowerSite {
     fn traits(&self, seed: u64) -> Result<Traits, loadtest::TargetError> {
         Ok(Traits {
             target: Target::new(&self.url, None)?,
-            version: match self.version {
-                Speaks::One(version) => version,
-                Speaks::Both => Version::V16,
+            versions: match self.version {
+                Speaks::One(version) => vec![version],
+                Speaks::All => Version::ALL.to_vec(),
             },
-            both: self.version == Speaks::Both,
             token: self.token.clone(),
             meter_interval: self.meter_interval,
             faults: self.faults,

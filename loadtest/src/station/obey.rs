@@ -33,6 +33,7 @@ impl Station {
         let protocol = match self.desk.profile.version {
             Version::V16 => Protocol::Ocpp16,
             Version::V201 => Protocol::Ocpp201,
+            Version::V21 => Protocol::Ocpp21,
         };
         let (code, words) = match denial {
             Denial::NotImplemented => (
@@ -142,7 +143,7 @@ impl Station {
         let Some(connector) = chosen(&mut self.connectors, Some(connector)).next() else {
             return match self.desk.profile.version {
                 Version::V16 => "NotSupported",
-                Version::V201 => "UnknownConnector",
+                Version::V201 | Version::V21 => "UnknownConnector",
             };
         };
         if connector.session().is_some() {

@@ -62,9 +62,16 @@ impl Station {
 
     /// The socket went, and with it, for some firmware, the time.
     pub(super) fn profiles_offline(&mut self, now: Now) {
-        let fleet = self.desk.profile.clone();
         if let Some(charging) = &mut self.desk.charging {
-            charging.offline(Build::of(&fleet), now.wall.timestamp_millis());
+            charging.offline(now.wall.timestamp_millis());
+        }
+    }
+
+    /// The socket is back.
+    pub(super) fn profiles_online(&mut self, now: Now) {
+        let build = Build::of(&self.desk.profile);
+        if let Some(charging) = &mut self.desk.charging {
+            charging.online(build, now.wall.timestamp_millis());
         }
     }
 

@@ -1,4 +1,4 @@
-//! OCPP 2.0.1: the commands a charger reads, and the answers that are more than a status.
+//! OCPP 2.0.1 and 2.1: the commands a charger reads, and the answers that are more than a status.
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

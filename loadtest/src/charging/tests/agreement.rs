@@ -58,6 +58,7 @@ fn installed() -> impl Strategy<Value = Installed> {
             Installed {
                 evse,
                 session: (purpose == Purpose::Tx).then_some(RUNNING.session),
+                suspended: false,
                 profile: ChargingProfile {
                     id: 0,
                     stack_level,
@@ -65,6 +66,8 @@ fn installed() -> impl Strategy<Value = Installed> {
                     kind,
                     valid_from_ms: from.map(ms),
                     valid_to_ms: to.map(ms),
+                    max_offline_s: None,
+                    invalid_after_offline: false,
                     transaction: None,
                     start_ms: (kind != Kind::Relative).then(|| ms(start + 86_400 * days)),
                     duration_s,

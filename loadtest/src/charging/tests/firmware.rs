@@ -41,11 +41,9 @@ fn firmware_that_keeps_its_last_profile_offline_lets_no_grant_end_there() {
         grant.valid_to_ms = Some(T + 45_000);
         bench.takes(1, profile(1, Purpose::TxDefault, 0, 6.0));
         bench.takes(1, grant);
-        let (evse, kept) = (bench.evse, bench.faults);
-        let build = build(Version::V16, &evse, &kept);
-        bench.charging.offline(build, T + 10_000);
+        bench.charging.offline(T + 10_000);
         assert_eq!(bench.amps(3_600), offline, "{faults}");
-        bench.charging.online();
+        bench.online(3_600);
         assert_eq!(bench.amps(3_601), Some(6.0), "{faults}");
     }
 }

@@ -70,7 +70,7 @@ fn what_the_specification_forbids_is_refused() {
             },
         ),
     ];
-    for version in [Version::V16, Version::V201] {
+    for version in Version::ALL {
         for (reason, evse, profile) in &wrong {
             let mut bench = Bench::new(version, "");
             let outcome = bench.set(*evse, profile.clone());
