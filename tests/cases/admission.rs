@@ -7,7 +7,8 @@ use tests::{Charger, Dialect, HubProcess};
 async fn an_unknown_station_waits_until_an_operator_accepts_it() {
     let hub = HubProcess::start(&[("CHARGERS__ADMISSION", "pending")]);
     let api = hub.api("admin");
-    for (id, dialect) in [("NEW16", Dialect::V16), ("NEW201", Dialect::V201)] {
+    for dialect in Dialect::ALL {
+        let id = dialect.subprotocol();
         let mut charger = Charger::connect(&hub.chargers, id, dialect).await;
         let boot = charger.boot(dialect).await;
         assert_eq!(boot["status"], "Pending");

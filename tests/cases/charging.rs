@@ -97,35 +97,41 @@ fn event(kind: &str, seq: u32, at: &str, wh: f64) -> Value {
 }
 
 #[tokio::test]
-async fn a_201_charger_charges_from_boot_to_end() {
+async fn a_charger_of_2_x_charges_from_boot_to_end() {
     let hub = HubProcess::start(&[]);
     let api = with_token(&hub, "TAG2").await;
-    let mut charger = Charger::connect(&hub.chargers, "CP201", Dialect::V201).await;
-    assert_eq!(charger.boot(Dialect::V201).await["status"], "Accepted");
-    let started = charger
-        .call(
-            "TransactionEvent",
-            event("Started", 0, "2026-11-24T10:00:00Z", 500.0),
-        )
-        .await;
-    assert_eq!(started["idTokenInfo"]["status"], "Accepted");
-    charger
-        .call(
-            "TransactionEvent",
-            event("Updated", 1, "2026-11-24T10:10:00Z", 900.0),
-        )
-        .await;
-    charger
-        .call(
-            "TransactionEvent",
-            event("Ended", 2, "2026-11-24T10:20:00Z", 1500.0),
-        )
-        .await;
-    let session = only_session(&api, "CP201").await;
-    assert_eq!(session["state"], "ended");
-    assert_eq!(session["energy_wh"], 1000.0);
-    assert_eq!(session["duration_s"], 1200);
-    assert_eq!(session["transaction"], "tx-1");
+    for dialect in Dialect::OF_2X {
+        let name = dialect.subprotocol();
+        let mut charger = Charger::connect(&hub.chargers, name, dialect).await;
+        assert_eq!(charger.boot(dialect).await["status"], "Accepted");
+        let started = charger
+            .call(
+                "TransactionEvent",
+                event("Started", 0, "2026-11-24T10:00:00Z", 500.0),
+            )
+            .await;
+        assert_eq!(started["idTokenInfo"]["status"], "Accepted");
+        charger
+            .call(
+                "TransactionEvent",
+                event("Updated", 1, "2026-11-24T10:10:00Z", 900.0),
+            )
+            .await;
+        charger
+            .call(
+                "TransactionEvent",
+                event("Ended", 2, "2026-11-24T10:20:00Z", 1500.0),
+            )
+            .await;
+        let session = only_session(&api, name).await;
+        assert_eq!(session["state"], "ended");
+        assert_eq!(session["energy_wh"], 1000.0);
+        assert_eq!(session["duration_s"], 1200);
+        assert_eq!(session["transaction"], "tx-1");
+        assert_eq!(session["protocol"], name);
+        let station = api.get(&format!("/stations/{name}")).await;
+        assert_eq!(station["connected"]["protocol"], name, "{station:#}");
+    }
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ async fn the_version_is_the_first_of_the_stations_list_that_the_hub_speaks() {
         ("ocpp1.6", "ocpp1.6"),
         ("ocpp2.0.1, ocpp1.6", "ocpp2.0.1"),
         ("ocpp1.5, ocpp1.6, ocpp2.0.1", "ocpp1.6"),
+        ("ocpp2.1, ocpp2.0.1, ocpp1.6", "ocpp2.1"),
+        ("ocpp2.2, ocpp2.0.1, ocpp2.1", "ocpp2.0.1"),
     ] {
         let tried = Charger::try_connect(&hub.chargers, "CP", Some(offer)).await;
         assert_eq!(tried.ok().unwrap().1.as_deref(), Some(agreed));

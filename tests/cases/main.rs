@@ -22,6 +22,7 @@ mod hostile;
 mod identity_conflict;
 mod liveness;
 mod mistaken_names;
+mod ocpp21;
 #[cfg(feature = "cql")]
 mod outage;
 #[cfg(not(feature = "cql"))]

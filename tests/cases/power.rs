@@ -252,7 +252,7 @@ async fn a_site_stays_within_its_limit_while_cars_come_and_go() {
         vec![(12, LONG)],
         vec![(14, LONG)],
     ];
-    let versions = [Version::V16, Version::V201, Version::V16, Version::V201];
+    let versions = [Version::V16, Version::V201, Version::V21, Version::V201];
     let names = ["A", "B", "C", "D"];
     let plans = (names.into_iter().zip(versions).zip(visits))
         .map(|((name, version), visits)| (name, version, Faults::default(), visits))
@@ -279,7 +279,7 @@ async fn a_station_that_does_not_obey_is_booked_at_all_it_can_draw_and_the_other
         ignores: true,
         ..Faults::default()
     };
-    for (fault, version) in [(rejects, Version::V16), (ignores, Version::V201)] {
+    for (fault, version) in [(rejects, Version::V16), (ignores, Version::V21)] {
         let hub = hub();
         let plans = vec![
             ("GOOD", Version::V16, Faults::default(), vec![(10, LONG)]),
@@ -349,14 +349,17 @@ async fn a_station_that_counts_in_watts_is_limited_in_watts() {
     let plans = vec![
         ("A", Version::V16, watts, vec![(6, LONG)]),
         ("B", Version::V201, watts, vec![(6, LONG)]),
+        ("C", Version::V21, watts, vec![(6, LONG)]),
     ];
-    let site = Site::start(&hub, 40.0, plans).await;
-    site.until_floors(40.0).await;
-    site.until_flows("both charge with half of it", |flows| {
-        flows.offered_by("A") == 20.0 && flows.offered_by("B") == 20.0
+    let site = Site::start(&hub, 60.0, plans).await;
+    site.until_floors(60.0).await;
+    site.until_flows("all charge with a third of it", |flows| {
+        ["A", "B", "C"]
+            .iter()
+            .all(|it| flows.offered_by(it) == 20.0)
     })
     .await;
-    assert!(site.flows.most_a() <= 40.0);
+    assert!(site.flows.most_a() <= 60.0);
 }
 
 #[tokio::test]
@@ -390,20 +393,57 @@ async fn a_site_whose_hub_is_killed_falls_to_its_floors_and_goes_on_with_the_nex
 }
 
 #[tokio::test]
+async fn a_2_1_station_that_loses_its_hub_falls_to_its_floor_before_its_lease_ends() {
+    let lease_ms = 36_000;
+    let mut hub = hub_with_lease(lease_ms);
+    let plans = vec![
+        ("OLD", Version::V201, Faults::default(), vec![(6, LONG)]),
+        ("NEW", Version::V21, Faults::default(), vec![(6, LONG)]),
+    ];
+    let site = Site::start(&hub, 50.0, plans).await;
+    let both_charge =
+        |flows: &Flows| flows.offered_by("OLD") >= 25.0 && flows.offered_by("NEW") >= 25.0;
+    site.until_flows("both charge with half of it", both_charge)
+        .await;
+    hub.kill();
+    // A grant is renewed each third of a lease; a 2.1 station that is offline for so long has missed one.
+    let took = site
+        .until_flows("the 2.1 station is at its floor", |flows| {
+            flows.offered_by("NEW") <= FLOOR_A
+        })
+        .await;
+    assert!(took > Duration::from_millis(lease_ms / 4), "{took:?}");
+    // The other keeps what it has for the rest of its lease: half of that at least.
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_millis(lease_ms / 6) {
+        assert_eq!(site.flows.offered_by("OLD"), 25.0, "after {took:?}");
+        assert_eq!(site.flows.offered_by("NEW"), FLOOR_A, "after {took:?}");
+        sleep(Duration::from_millis(100)).await;
+    }
+    site.until_flows("both are", |flows| flows.offered_a() <= 2.0 * FLOOR_A)
+        .await;
+    site.flows.most_a();
+    hub.start_again();
+    site.until_flows("both charge again", both_charge).await;
+    assert!(site.flows.most_a() <= 50.0);
+}
+
+#[tokio::test]
 async fn an_outlet_shows_the_schedule_that_it_should_have() {
     let hub = hub();
     let plans = vec![
         ("A", Version::V16, Faults::default(), vec![(6, LONG)]),
         ("B", Version::V201, Faults::default(), vec![(6, LONG)]),
+        ("C", Version::V21, Faults::default(), vec![(6, LONG)]),
     ];
-    let site = Site::start(&hub, 40.0, plans).await;
-    site.until("both have half of it", |view| {
-        ["A", "B"]
+    let site = Site::start(&hub, 60.0, plans).await;
+    site.until("all have a third of it", |view| {
+        ["A", "B", "C"]
             .iter()
             .all(|name| of(view, name)["granted_a"] == 20.0)
     })
     .await;
-    for station in ["A", "B"] {
+    for station in ["A", "B", "C"] {
         let path = format!("/sites/depot/power/outlets/{station}/1/schedule");
         let started = Instant::now();
         // A renewal may come between the calculation and the question.

@@ -10,6 +10,7 @@ async fn each_kind_of_wrong_call_has_its_error_in_its_version() {
     for (dialect, missing) in [
         (Dialect::V16, "OccurenceConstraintViolation"),
         (Dialect::V201, "OccurrenceConstraintViolation"),
+        (Dialect::V21, "OccurrenceConstraintViolation"),
     ] {
         let mut charger = Charger::connect(&hub.chargers, "CP", dialect).await;
         charger.boot(dialect).await;
@@ -44,6 +45,15 @@ async fn what_cannot_be_read_is_answered_by_version_and_costs_no_socket() {
     assert_eq!(v201.read().await[2], "MessageTypeNotSupported");
     v201.call("Heartbeat", json!({})).await;
 
+    // 2.1 ignores what it does not know, and its SEND and CALLRESULTERROR want no answer.
+    let mut v21 = Charger::connect(&hub.chargers, "CP21", Dialect::V21).await;
+    v21.send("this is not JSON").await;
+    assert_eq!(v21.read().await[2], "RpcFrameworkError");
+    v21.send(r#"[9,"x","Heartbeat",{}]"#).await;
+    v21.send(r#"[6,"y","NotifyPeriodicEventStream",{}]"#).await;
+    v21.send(r#"[5,"z","InternalError","",{}]"#).await;
+    v21.call("Heartbeat", json!({})).await;
+
     let mut v16 = Charger::connect(&hub.chargers, "CP16", Dialect::V16).await;
     v16.send("this is not JSON").await;
     v16.send(r#"[9,"x","Heartbeat",{}]"#).await;
@@ -55,11 +65,12 @@ async fn a_call_whose_id_is_no_text_is_logged_and_answered_where_the_version_can
     let hub = HubProcess::start(&[]);
     let api = hub.api("viewer");
     let call = r#"[2,{},"StatusNotification",{}]"#;
-    for (identity, dialect) in [("CP16", Dialect::V16), ("CP201", Dialect::V201)] {
+    for dialect in Dialect::ALL {
+        let identity = dialect.subprotocol();
         let mut charger = Charger::connect(&hub.chargers, identity, dialect).await;
         charger.boot(dialect).await;
         charger.send(call).await;
-        if dialect == Dialect::V201 {
+        if dialect != Dialect::V16 {
             let answer = charger.read().await;
             assert_eq!(
                 (&answer[0], &answer[1], &answer[2]),

@@ -75,6 +75,11 @@ async fn a_third_party_charge_point_charges_in_201() {
 }
 
 #[tokio::test]
+async fn a_third_party_charge_point_charges_in_21() {
+    charges("2.1").await;
+}
+
+#[tokio::test]
 async fn the_api_keeps_to_its_document_whatever_it_is_asked() {
     let Some(python) = python() else { return };
     let hub = HubProcess::start(&[]);

@@ -18,6 +18,9 @@ from ocpp.v16 import call_result as result16
 from ocpp.v201 import ChargePoint as ChargePoint201
 from ocpp.v201 import call as call201
 from ocpp.v201 import call_result as result201
+from ocpp.v21 import ChargePoint as ChargePoint21
+from ocpp.v21 import call as call21
+from ocpp.v21 import call_result as result21
 
 
 def now():
@@ -67,14 +70,14 @@ class Point16(ChargePoint16):
         )
 
 
-class Point201(ChargePoint201):
-    """OCPP 2.0.1."""
+class Point2:
+    """What OCPP 2.0.1 and 2.1 have in common; `messages` and `results` are those of the version."""
 
     stop = None
 
     @on("RequestStopTransaction")
     def on_stop(self, transaction_id):
-        return result201.RequestStopTransaction(status="Accepted")
+        return self.results.RequestStopTransaction(status="Accepted")
 
     @after("RequestStopTransaction")
     def after_stop(self, transaction_id):
@@ -83,7 +86,7 @@ class Point201(ChargePoint201):
     async def event(self, kind, seq_no, wh, trigger, **more):
         value = {"value": wh, "measurand": "Energy.Active.Import.Register"}
         return await self.call(
-            call201.TransactionEvent(
+            self.messages.TransactionEvent(
                 event_type=kind,
                 timestamp=now(),
                 trigger_reason=trigger,
@@ -99,12 +102,12 @@ class Point201(ChargePoint201):
         self.stop = asyncio.get_running_loop().create_future()
         id_token = {"idToken": token, "type": "ISO14443"}
         boot = await self.call(
-            call201.BootNotification(
+            self.messages.BootNotification(
                 charging_station={"model": "Py", "vendorName": "PyPI"}, reason="PowerUp"
             )
         )
         assert boot.status == "Accepted", boot
-        authorized = await self.call(call201.Authorize(id_token=id_token))
+        authorized = await self.call(self.messages.Authorize(id_token=id_token))
         assert authorized.id_token_info["status"] == "Accepted", authorized
         started = await self.event("Started", 0, 1000, "Authorized", id_token=id_token)
         assert started.id_token_info["status"] == "Accepted", started
@@ -115,8 +118,20 @@ class Point201(ChargePoint201):
         await self.event("Ended", 4, 3000, "RemoteStop", info={"stoppedReason": "Remote"})
 
 
+class Point201(Point2, ChargePoint201):
+    """OCPP 2.0.1."""
+
+    messages, results = call201, result201
+
+
+class Point21(Point2, ChargePoint21):
+    """OCPP 2.1."""
+
+    messages, results = call21, result21
+
+
 async def main(url, version, token):
-    kind = {"1.6": Point16, "2.0.1": Point201}[version]
+    kind = {"1.6": Point16, "2.0.1": Point201, "2.1": Point21}[version]
     async with websockets.connect(url, subprotocols=[f"ocpp{version}"]) as socket:
         assert socket.subprotocol == f"ocpp{version}", socket.subprotocol
         point = kind(url.rsplit("/", 1)[-1], socket)

@@ -109,7 +109,7 @@ async fn a_station_without_a_meter_of_use_that_obeys_is_charged_by_like_any_othe
 
 #[tokio::test]
 async fn a_car_at_an_outlet_that_nobody_planned_takes_its_share_off_the_others() {
-    for version in [Version::V16, Version::V201] {
+    for version in Version::ALL {
         let hub = hub();
         let plans = vec![("GOOD", Version::V16, Faults::default(), vec![(6, LONG)])];
         let mut site = Site::start(&hub, 40.0, plans).await;
