@@ -202,11 +202,16 @@ impl Commands {
     }
 }
 
-/// Whether a command sets or removes charging profiles of its station. A remote start may bring one along
-/// (OCPP 1.6 §5.11, 2.0.1 K05).
+/// Whether a command sets, changes or removes charging profiles of its station, or has one of another purpose hold instead
+/// (2.1 K22, K28). A remote start may bring one along (OCPP 1.6 §5.11, 2.0.1 K05).
 fn changes_profiles(action: &str, payload: &Value) -> bool {
-    matches!(action, "SetChargingProfile" | "ClearChargingProfile")
-        || payload.get("chargingProfile").is_some()
+    const ACTIONS: [&str; 4] = [
+        "SetChargingProfile",
+        "ClearChargingProfile",
+        "UpdateDynamicSchedule",
+        "UsePriorityCharging",
+    ];
+    ACTIONS.contains(&action) || payload.get("chargingProfile").is_some()
 }
 
 /// The action and payload in the station's version.

@@ -308,13 +308,16 @@ async fn a_station_that_does_not_obey_is_booked_at_all_it_can_draw_and_the_other
 #[tokio::test]
 async fn nobody_takes_the_limits_of_a_planned_station_away_by_a_command() {
     let hub = hub();
-    let plans = vec![("A", Version::V16, Faults::default(), vec![])];
+    let plans = vec![
+        ("A", Version::V16, Faults::default(), vec![]),
+        ("B", Version::V21, Faults::default(), vec![]),
+    ];
     let site = Site::start(&hub, 40.0, plans).await;
     site.until_floors(40.0).await;
-    let sent = async |action: &str, payload: Value| {
+    let sent = async |station: &str, action: &str, payload: Value| {
         let command = json!({"action": action, "payload": payload});
-        let path = "/stations/A/commands";
-        site.api.ask(Method::POST, path, Some(command)).await
+        let path = format!("/stations/{station}/commands");
+        site.api.ask(Method::POST, &path, Some(command)).await
     };
     // A remote start may bring a profile along, of a stack level above the plan's.
     let profile = json!({
@@ -324,18 +327,22 @@ async fn nobody_takes_the_limits_of_a_planned_station_away_by_a_command() {
         },
     });
     let start = json!({"connectorId": 1, "idTag": "TAG1", "chargingProfile": profile});
-    for (action, payload) in [
-        ("ClearChargingProfile", json!({})),
-        ("RemoteStartTransaction", start),
+    let priority = json!({"transactionId": "tx", "activate": true});
+    let update = json!({"chargingProfileId": 1, "scheduleUpdate": {"limit": MOST_A}});
+    for (station, action, payload) in [
+        ("A", "ClearChargingProfile", json!({})),
+        ("A", "RemoteStartTransaction", start),
+        ("B", "UsePriorityCharging", priority),
+        ("B", "UpdateDynamicSchedule", update),
     ] {
-        let (status, refused) = sent(action, payload).await;
+        let (status, refused) = sent(station, action, payload).await;
         assert_eq!(status, 409, "{refused}");
         assert!(text(&refused, "detail").contains("power plan of site depot"));
     }
     site.api
         .ok(Method::DELETE, "/sites/depot/power", None)
         .await;
-    let (status, done) = sent("ClearChargingProfile", json!({})).await;
+    let (status, done) = sent("A", "ClearChargingProfile", json!({})).await;
     assert_eq!((status, text(&done, "state")), (200, "answered"), "{done}");
 }
 
