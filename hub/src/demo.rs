@@ -1,5 +1,5 @@
 //! `hub --demo N`: simulated chargers that connect through real sockets and charge, so that there is
-//! something to look at. Half speak OCPP 1.6, half 2.0.1; a minute of theirs takes a second.
+//! something to look at. They speak OCPP 1.6, 2.0.1 and 2.1 by turns; a minute of theirs takes a second.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,7 +36,7 @@ pub async fn start(hub: &Hub, chargers: u32) -> Result<Demo, String> {
             ..Profile::new(target.clone(), version)
         })
     };
-    let fleets = [fleet(Version::V16), fleet(Version::V201)];
+    let fleets = Version::ALL.map(fleet);
     let natural = Orders {
         pace: Pace::Natural,
         ..Orders::default()
