@@ -203,7 +203,7 @@ impl Commands {
 }
 
 /// Whether a command sets, changes or removes charging profiles of its station, or has one of another purpose hold instead
-/// (2.1 K22, K28). A remote start may bring one along (OCPP 1.6 §5.11, 2.0.1 K05).
+/// (2.1 K21, K28). A remote start may bring one along (OCPP 1.6 §5.11, 2.0.1 K05).
 fn changes_profiles(action: &str, payload: &Value) -> bool {
     const ACTIONS: [&str; 4] = [
         "SetChargingProfile",

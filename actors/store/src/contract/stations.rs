@@ -67,17 +67,17 @@ pub async fn what_a_station_says_is_kept(store: &impl Store) {
         let boot = sample::boot(model);
         store.record_boot(&station.id, boot).await.unwrap();
     }
-    for (protocol, at) in [(Protocol::Ocpp16, 5_000), (Protocol::Ocpp201, 6_000)] {
+    for (protocol, at) in Protocol::ALL.into_iter().zip([5_000, 6_000, 7_000]) {
         let presence = store.record_presence(&station.id, protocol, Timestamp(at));
         presence.await.unwrap();
+        let expected = Station {
+            boot: Some(sample::boot("M2")),
+            protocol: Some(protocol),
+            last_seen_at: Some(Timestamp(at)),
+            ..station.clone()
+        };
+        assert_eq!(store.station(&station.id).await.unwrap(), Some(expected));
     }
-    let expected = Station {
-        boot: Some(sample::boot("M2")),
-        protocol: Some(Protocol::Ocpp201),
-        last_seen_at: Some(Timestamp(6_000)),
-        ..station.clone()
-    };
-    assert_eq!(store.station(&station.id).await.unwrap(), Some(expected));
 }
 
 pub async fn nothing_is_kept_of_an_unknown_station(store: &impl Store) {
