@@ -65,7 +65,14 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        text.parse().map_err(|_| {
+            // What was sent may be long.
+            let sent: String = text.chars().take(40).collect();
+            serde::de::Error::custom(format!(
+                "{sent:?} is no time; write it as RFC 3339 with its offset, like 2026-11-24T09:30:00Z or \
+                 2026-11-24T10:30:00+01:00"
+            ))
+        })
     }
 }
 
@@ -77,6 +84,18 @@ mod tests {
     fn a_time_is_written_and_read_back_to_the_millisecond() {
         let at = Timestamp(1_790_000_000_123);
         assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
+    }
+
+    #[test]
+    fn what_is_no_time_is_told_how_to_write_one() {
+        for wrong in ["soon", "", "2026-11-24", "2026-11-24T09:30:00", "18:00"] {
+            let error = serde_json::from_value::<Timestamp>(wrong.into()).unwrap_err();
+            let words = error.to_string();
+            assert!(words.contains(&format!("{wrong:?} is no time")), "{words}");
+            assert!(words.contains("2026-11-24T09:30:00Z"), "{words}");
+        }
+        let long = serde_json::from_value::<Timestamp>("x".repeat(10_000).into()).unwrap_err();
+        assert!(long.to_string().len() < 300, "{long}");
     }
 
     #[test]

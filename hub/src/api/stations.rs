@@ -240,6 +240,8 @@ async fn show(
 }
 
 /// Change a station
+///
+/// One whose outlets are in the power plan of its site is not moved to another: the plan comes first.
 #[utoipa::path(patch, path = "/api/v1/stations/{identity}", tag = "stations", operation_id = "change_station",
     security(("api_key" = ["operator"])),
     params(("identity" = StationId, Path, description = "The station's identity, percent-encoded.")),
@@ -255,6 +257,9 @@ async fn change(
     let mut station = known.station.take().ok_or_else(|| unknown(&id))?;
     if let Some(site) = patch.site {
         site_exists(&api, site.as_ref()).await?;
+        if site != station.site {
+            is_unplanned(&api, &station).await?;
+        }
         station.site = site;
     }
     station.admission = patch.admission.unwrap_or(station.admission);
@@ -272,16 +277,20 @@ async fn change(
 
 /// Forget a station
 ///
-/// Its socket is closed; its sessions stay.
+/// Its socket is closed; its sessions stay. One whose outlets are in the power plan of its site is not forgotten: the plan
+/// comes first.
 #[utoipa::path(delete, path = "/api/v1/stations/{identity}", tag = "stations", operation_id = "delete_station",
     security(("api_key" = ["operator"])),
     params(("identity" = StationId, Path, description = "The station's identity, percent-encoded.")),
-    responses((status = 204, description = "Forgotten.")))]
+    responses((status = 204, description = "Forgotten."), Conflict))]
 async fn delete(
     State(api): State<Arc<Api>>,
     Path(id): Path<StationId>,
 ) -> Result<StatusCode, Problem> {
     let _editing = api.editing.lock().await;
+    if let Some(station) = api.store.station(&id).await? {
+        is_unplanned(&api, &station).await?;
+    }
     if !api.store.delete_station(&id).await? {
         return Err(unknown(&id));
     }
@@ -307,6 +316,25 @@ fn unknown(id: &StationId) -> Problem {
     Problem::not_found(format!(
         "no station {id:?} is known; GET /api/v1/stations lists them"
     ))
+}
+
+/// Refuses a station that its site's power plan names: its outlets would stay there, booked and never heard of.
+async fn is_unplanned(api: &Api, station: &Station) -> Result<(), Problem> {
+    let Some(site) = &station.site else {
+        return Ok(());
+    };
+    let power = api.store.site_power(site).await?;
+    let is_named = power.is_some_and(|power| {
+        let outlets = power.plan.outlets();
+        outlets.iter().any(|outlet| outlet.station == station.id)
+    });
+    match is_named {
+        false => Ok(()),
+        true => Err(Problem::conflict(format!(
+            "station {} is in the power plan of site {site:?}; PUT a plan without it to /api/v1/sites/{site}/power first",
+            station.id
+        ))),
+    }
 }
 
 async fn site_exists(api: &Api, site: Option<&SiteId>) -> Result<(), Problem> {

@@ -128,7 +128,7 @@ pub enum HeldBy {
     },
     /// Its outlet has no setting in between, or the change would be too small.
     Step,
-    /// What was granted to others has not ended yet.
+    /// What was granted to others has not ended yet, or its station is about to be given its floor.
     Waits,
     /// Its station is not connected.
     Offline,
@@ -161,7 +161,8 @@ pub struct PowerAlarm {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PowerAlarmKind {
-    /// The outlet cannot be limited, or is not known to keep its floor: it is booked at the most it can draw.
+    /// The outlet cannot be limited: its station refuses its floor, or was not there for a lease to take it. It is booked
+    /// at the most it can draw.
     CannotLimit,
     /// The outlet drew more than it may, or shows a schedule that allows it.
     Overdrawn,
@@ -172,7 +173,8 @@ pub enum PowerAlarmKind {
     Refuses,
     /// The station leaves commands unanswered.
     Silent,
-    /// What may be drawn is more than a limit allows.
+    /// What may be drawn is more than a limit allows, after a sudden cut or while outlets cannot be limited; or the limit
+    /// is below what outlets draw in any case, and they stay at their floors.
     Exceeded,
     /// A station stands at the site and is in no part of the tree; or an EVSE charges that is in none, though another of
     /// its station is: then what it draws is taken off what the others may. Or an outlet draws and no session is known

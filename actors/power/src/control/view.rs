@@ -2,6 +2,7 @@
 
 use crate::allocate::Held;
 use crate::limits::Limits;
+use crate::tree::Outlet;
 
 use super::Controller;
 
@@ -37,6 +38,8 @@ pub enum Alarm {
     Silent(usize),
     /// What may be drawn below this limit is more than it allows, after a sudden cut or while outlets cannot be limited.
     Exceeded(usize),
+    /// What this limit leaves is less than outlets draw in any case: they stay at their floors.
+    BelowFloors(usize),
 }
 
 impl Controller {
@@ -88,12 +91,17 @@ impl Controller {
             let booked: Vec<f64> = (0..self.outlets.len())
                 .map(|it| self.booked_a(it))
                 .collect();
-            let worst = budget.worst(&booked);
-            alarms.extend(
-                (worst.iter().zip(budget.iter()).enumerate())
-                    .filter(|(_, (worst, limit))| **worst > limit.most + 1e-6)
-                    .map(|(index, _)| Alarm::Exceeded(index)),
-            );
+            let outlets = self.site.outlets().iter();
+            let always: Vec<f64> = outlets.map(Outlet::always_a).collect();
+            let (worst, least) = (budget.worst(&booked), budget.worst(&always));
+            for (index, limit) in budget.iter().enumerate() {
+                let is_above = |amps: f64| amps > limit.most + 1e-6;
+                if is_above(least[index]) {
+                    alarms.push(Alarm::BelowFloors(index));
+                } else if is_above(worst[index]) {
+                    alarms.push(Alarm::Exceeded(index));
+                }
+            }
         }
         alarms
     }

@@ -16,7 +16,49 @@ const REFUSED_AGAIN_MS: i64 = 300_000;
 /// When one that shows another limit is, in ms.
 const SHOWN_AGAIN_MS: i64 = 60_000;
 
+/// An outlet that is not known to have its floor: when that is worth an alarm. It is booked at the most it can draw from
+/// the beginning.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Bare {
+    since_ms: i64,
+    /// Its station came.
+    came: bool,
+    /// Its station refused the floor, or shows another.
+    is_refused: bool,
+}
+
+impl Bare {
+    /// One of which nothing is known from that time on.
+    pub(super) fn since(now_ms: i64) -> Self {
+        Self {
+            since_ms: now_ms,
+            ..Self::default()
+        }
+    }
+
+    /// Whether somebody is to be told: once something is known against it, or nothing for it for too long.
+    pub(super) fn is_told(&self, now_ms: i64, patience_ms: i64) -> bool {
+        self.is_refused || now_ms - self.since_ms >= patience_ms
+    }
+
+    /// Its station comes. It has the whole patience, once, if nobody was told yet.
+    fn comes(&mut self, now_ms: i64, patience_ms: i64) {
+        if !self.came && !self.is_told(now_ms, patience_ms) {
+            self.since_ms = now_ms;
+        }
+        self.came = true;
+    }
+}
+
 impl Managed {
+    /// A station comes: it is asked for its traits, and sent its floors, in a moment.
+    pub(super) fn is_expected_to_take_floors(&mut self, station: &StationId, now_ms: i64) {
+        let patience_ms = self.settings.lasts_ms();
+        for index in self.lanes_of(station) {
+            self.lanes[index].bare.comes(now_ms, patience_ms);
+        }
+    }
+
     /// What stations are to be told so that they have their floors.
     pub(super) fn set_up(&mut self, now_ms: i64) -> Vec<Saying> {
         let mut sayings = Vec::new();
@@ -178,12 +220,14 @@ impl Managed {
 
     fn has_floor(&mut self, index: usize) {
         self.lanes[index].floor = Floor::Kept;
+        self.lanes[index].bare.is_refused = false;
         self.controller.floor(index, true);
         self.memory.note(&self.lanes[index], true);
     }
 
     fn has_no_floor(&mut self, index: usize, again_ms: i64) {
         self.lanes[index].floor = Floor::Due(again_ms);
+        self.lanes[index].bare.is_refused = true;
         self.controller.floor(index, false);
         self.memory.note(&self.lanes[index], false);
     }

@@ -11,6 +11,7 @@ use power::{Outlet, Priority, Site, Wish};
 
 use super::{
     ClockLag, Draw, SessionFacts,
+    floor::Bare,
     meter::greatest,
     others::Seen,
     register::Register,
@@ -37,6 +38,8 @@ pub(super) struct Lane {
     /// It is the only outlet of its station that is planned.
     pub(super) alone: bool,
     pub(super) floor: Floor,
+    /// How long it has not been known to have its floor, while it is not.
+    pub(super) bare: Bare,
     /// What kind of profile its station takes as a grant.
     pub(super) grants_by: ProfilePurpose,
     pub(super) unit: RateUnit,
@@ -96,6 +99,7 @@ impl Lane {
             phase_v,
             alone,
             floor: Floor::Due(0),
+            bare: Bare::default(),
             grants_by: ProfilePurpose::Tx,
             stack_level_most: None,
             charging: None,

@@ -13,6 +13,7 @@
 //! that as well is booked at the most it can draw, and an alarm says so. Grants that are not of one transaction do not end
 //! with it: they stay booked until they end by themselves, and are taken away as well.
 
+mod alarms;
 mod floor;
 mod grant;
 mod lane;
@@ -42,6 +43,7 @@ pub(crate) use self::meter::Draw;
 pub(super) use self::say::{About, Saying};
 pub use self::schedule::shown_schedule;
 use self::{
+    floor::Bare,
     lane::{Floor, Lane, lanes_of, places_of},
     memory::Memory,
     others::Others,
@@ -127,6 +129,7 @@ impl Managed {
         let mut lanes = lanes_of(&power, &compiled);
         for lane in &mut lanes {
             memory.tell(lane);
+            lane.bare = Bare::since(now_ms);
         }
         let has_floor: Vec<bool> = lanes.iter().map(|lane| lane.floor == Floor::Kept).collect();
         let epoch = u64::try_from(epoch).unwrap_or_default();
@@ -164,6 +167,9 @@ impl Managed {
             StationNews::Connected(online) => {
                 let state = self.stations.entry(station.clone()).or_default();
                 state.is_online(*online, now_ms);
+                if *online {
+                    self.is_expected_to_take_floors(station, now_ms);
+                }
                 // Also for one whose socket was replaced: what was under way to the one before got lost.
                 self.is_online(station, *online);
             }
@@ -250,7 +256,7 @@ impl Managed {
             self.counted_ms = now_ms;
             self.count_violations(now_ms);
         }
-        let alarms = self.changed_alarms(&plan.alarms);
+        let alarms = self.changed_alarms(&plan.alarms, now_ms);
         Round {
             sayings,
             when_written,

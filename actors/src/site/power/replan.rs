@@ -4,6 +4,7 @@ use model::{PlannedOutlet, ProfilePurpose, SitePower};
 
 use super::{
     About, Managed, Timing,
+    floor::Bare,
     lane::{Floor, Lane, lanes_of, places_of},
     plan, settings_of,
 };
@@ -42,12 +43,14 @@ impl Managed {
                     let has_floor = known.replan(lane, now_ms);
                     // A floor that is to be another is booked as it was until it is.
                     if !has_floor {
+                        known.bare = Bare::since(now_ms);
                         self.controller.floor(index, false);
                     }
                     lane = known;
                 }
                 None => {
                     self.memory.tell(&mut lane);
+                    lane.bare = Bare::since(now_ms);
                     if let Some(station) = self.stations.get_mut(&lane.planned.station) {
                         station.is_asked_again(now_ms);
                     }

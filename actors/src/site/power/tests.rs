@@ -1,5 +1,6 @@
 //! A managed site, told what happens step by step.
 
+mod alarms;
 mod clock;
 mod outside;
 mod replan;

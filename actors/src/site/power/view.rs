@@ -1,14 +1,12 @@
-//! What a managed site shows, and when somebody should look.
-
-use std::collections::BTreeSet;
+//! What a managed site shows.
 
 use model::{
     HeldBy, LimitView, OutletPowerView, PowerAlarm, PowerAlarmKind, SessionPowerView,
-    SitePowerView, StationId, Timestamp,
+    SitePowerView, Timestamp,
 };
-use power::{Alarm, Held};
+use power::Held;
 
-use super::{Managed, PowerAlarmKey};
+use super::Managed;
 
 impl Managed {
     /// The site's power as it now is.
@@ -104,10 +102,10 @@ impl Managed {
             _ if self.controller.is_learning(now_ms) => Some(HeldBy::Learning),
             _ if self.alarms_now.iter().any(here) => Some(HeldBy::NotObeying),
             _ if !lane.clock.is_certain => Some(HeldBy::Clock),
-            // It has not been told yet what it is to get.
+            // It has not been told yet what it is to get, or is not known to have its floor yet.
             _ if seen
                 .goal_a
-                .is_some_and(|goal_a| seen.granted_a + 0.1 < goal_a) =>
+                .is_none_or(|goal_a| seen.granted_a + 0.1 < goal_a) =>
             {
                 Some(HeldBy::Waits)
             }
@@ -123,135 +121,12 @@ impl Managed {
     }
 
     /// The part and phase of the limit of this index.
-    fn part_of(&self, limit: usize) -> (String, Option<String>) {
+    pub(super) fn part_of(&self, limit: usize) -> (String, Option<String>) {
         let site = self.controller.site();
         let measure = site.measure(limit);
         let phase = measure.phase.map(|phase| format!("{phase:?}"));
         (site.node_name(measure.node).to_owned(), phase)
     }
-
-    /// Takes the controller's alarms; those that are new (`true`) or over.
-    pub(super) fn changed_alarms(&mut self, alarms: &[Alarm]) -> Vec<(PowerAlarm, bool)> {
-        let mut now: Vec<PowerAlarm> = alarms.iter().map(|alarm| self.in_words(alarm)).collect();
-        now.extend(self.unplanned().into_iter().map(|station| PowerAlarm {
-            kind: PowerAlarmKind::Unplanned,
-            message: format!(
-                "station {station} stands here and is in no part of the tree: nothing limits it; add its outlets to the plan"
-            ),
-            station: Some(station),
-            evse: None,
-            part: None,
-        }));
-        now.extend(self.strays.places().map(|(station, evse)| PowerAlarm {
-            kind: PowerAlarmKind::Unplanned,
-            message: format!(
-                "EVSE {evse} of station {station} charges and is in no part of the tree: nothing limits it, and what it \
-                 draws is taken off what the others may; add it to the plan"
-            ),
-            station: Some(station.clone()),
-            evse: Some(*evse),
-            part: None,
-        }));
-        let keys: BTreeSet<PowerAlarmKey> = now.iter().map(key).collect();
-        let is_new = |alarm: &&PowerAlarm| !self.alarms.contains(&key(alarm));
-        let is_over = |alarm: &&PowerAlarm| !keys.contains(&key(alarm));
-        let new = now.iter().filter(is_new).map(|it| (it.clone(), true));
-        let over = (self.alarms_now.iter().filter(is_over)).map(|it| (it.clone(), false));
-        let changed: Vec<_> = new.chain(over).collect();
-        self.alarms = keys;
-        self.alarms_now = now;
-        changed
-    }
-
-    fn in_words(&self, alarm: &Alarm) -> PowerAlarm {
-        let (kind, place, words) = match alarm {
-            Alarm::CannotLimit(index) => (
-                PowerAlarmKind::CannotLimit,
-                Ok(*index),
-                "cannot be limited, or is not known to keep its floor: it is booked at the most it can draw; see what its \
-                 station answers to SetChargingProfile",
-            ),
-            Alarm::Overdrawn(index) => (
-                PowerAlarmKind::Overdrawn,
-                Ok(*index),
-                "drew more than it was granted, or shows a schedule that allows it: it is booked at the most it can draw until \
-                 its meter shows that it keeps to a limit; see what its station makes of its charging profiles",
-            ),
-            Alarm::Unverified(index) => (
-                PowerAlarmKind::Unverified,
-                Ok(*index),
-                "shows neither by meter values nor by its composite schedule what it draws: it is booked at the most it can \
-                 draw; have its station tell Current.Import, or the energy register",
-            ),
-            Alarm::Outside(index) => (
-                PowerAlarmKind::Unplanned,
-                Ok(*index),
-                "draws, and no session is known there, so nothing limits it: it is booked at the most it can draw; see what \
-                 its station tells of its transactions",
-            ),
-            Alarm::Refuses(index) => (
-                PowerAlarmKind::Refuses,
-                Ok(*index),
-                "refuses grants: it gets no more for some minutes",
-            ),
-            Alarm::Silent(index) => (
-                PowerAlarmKind::Silent,
-                Ok(*index),
-                "leaves commands unanswered: it gets no more until it answers",
-            ),
-            Alarm::Exceeded(limit) => (
-                PowerAlarmKind::Exceeded,
-                Err(*limit),
-                "may be exceeded by what is booked, until grants end or outlets can be limited again",
-            ),
-        };
-        match place {
-            Ok(index) => {
-                let planned = &self.lanes[index].planned;
-                PowerAlarm {
-                    kind,
-                    message: format!(
-                        "EVSE {} of station {} {words}",
-                        planned.evse, planned.station
-                    ),
-                    station: Some(planned.station.clone()),
-                    evse: Some(planned.evse),
-                    part: None,
-                }
-            }
-            Err(limit) => {
-                let (part, phase) = self.part_of(limit);
-                let part = match phase {
-                    Some(phase) => format!("{part} {phase}"),
-                    None => format!("{part} power"),
-                };
-                PowerAlarm {
-                    kind,
-                    message: format!("{part} {words}"),
-                    station: None,
-                    evse: None,
-                    part: Some(part),
-                }
-            }
-        }
-    }
-
-    /// Stations that stand here and are in no part of the tree.
-    fn unplanned(&self) -> BTreeSet<StationId> {
-        let here = self.stations.keys();
-        here.filter(|station| !self.is_planned(station))
-            .cloned()
-            .collect()
-    }
-}
-
-fn key(alarm: &PowerAlarm) -> PowerAlarmKey {
-    (
-        alarm.kind,
-        alarm.station.clone(),
-        alarm.evse,
-        alarm.part.clone(),
-    )
 }
 
 /// To a tenth, for people.

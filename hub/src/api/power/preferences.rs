@@ -21,7 +21,7 @@ const ENERGY_MOST_WH: f64 = 2_000_000.0;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Preferences {
-    /// When the car leaves.
+    /// When the car leaves; a time that is over is refused. Who stays for longer keeps its session's other preferences.
     #[serde(default)]
     departure_at: Option<Timestamp>,
     /// How much the session shall be given in all, in Wh.
@@ -63,7 +63,7 @@ pub(super) async fn put(
     Path(id): Path<SessionId>,
     Json(body): Json<Preferences>,
 ) -> Result<axum::Json<SessionPreferences>, Problem> {
-    check(&body)?;
+    check(&body, api.clock.now())?;
     let session = sessions::known(&api, id).await?;
     let site = managed_site(&api, &session).await?;
     let preferences = SessionPreferences {
@@ -78,7 +78,12 @@ pub(super) async fn put(
     Ok(axum::Json(preferences))
 }
 
-fn check(body: &Preferences) -> Result<(), Problem> {
+fn check(body: &Preferences, now: Timestamp) -> Result<(), Problem> {
+    if body.departure_at.is_some_and(|at| at <= now) {
+        return Err(Problem::bad_request(format!(
+            "departure_at is over; it is {now} now. Tell when the car is to leave, or leave it out where that is not known"
+        )));
+    }
     let energy = body.energy_wh.unwrap_or_default();
     if !(0.0..=ENERGY_MOST_WH).contains(&energy) {
         return Err(Problem::bad_request(format!(

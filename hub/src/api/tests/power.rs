@@ -81,6 +81,13 @@ async fn a_plan_is_kept_shown_changed_and_taken_away() {
     assert_eq!(shown["plan"]["phase_v"], 230.0);
     assert_eq!(shown["plan"]["sharing"], "urgent");
     assert_eq!(shown["set_points"], json!([]));
+    let view = api.live(|_| true).await;
+    assert_eq!(
+        view["alarms"],
+        json!([]),
+        "its station may be about to come"
+    );
+    api.clock.advance_ms(60_000);
     let is_raised = |view: &Value| view["alarms"][0]["kind"] == "cannot_limit";
     let view = api.live(is_raised).await;
     assert_eq!(limit(&view, "grid"), 58.0);
@@ -117,6 +124,27 @@ async fn an_impossible_plan_is_refused_with_the_reason() {
     assert!(nowhere.detail(404).contains("no site"));
     let viewer = api.ask("PUT", POWER, &api.viewer, Some(plan())).await;
     assert_eq!(viewer.status, 403);
+}
+
+#[tokio::test]
+async fn a_station_that_is_planned_is_neither_moved_nor_forgotten() {
+    let api = TestApi::with_plan().await;
+    api.made("/api/v1/sites", json!({"id": "other"})).await;
+    let path = "/api/v1/stations/CP";
+    let patch = async |body| api.ask("PATCH", path, &api.operator, Some(body)).await;
+    for elsewhere in [json!("other"), Value::Null] {
+        let moved = patch(json!({"site": elsewhere})).await;
+        assert!(moved.detail(409).contains("PUT a plan without it"));
+    }
+    assert_eq!(
+        patch(json!({"site": "depot", "note": "x"})).await.status,
+        200
+    );
+    let delete = async |path| api.ask("DELETE", path, &api.operator, None).await;
+    assert!(delete(path).await.detail(409).contains("power plan"));
+    assert_eq!(delete(POWER).await.status, 204);
+    assert_eq!(patch(json!({"site": "other"})).await.status, 200);
+    assert_eq!(delete(path).await.status, 204);
 }
 
 #[tokio::test]
@@ -197,6 +225,10 @@ async fn preferences_are_for_sessions_that_go_on_at_a_managed_site() {
             .detail(400)
             .contains("weight")
     );
+    let over = put(json!({"departure_at": NOW.to_string()})).await;
+    assert!(over.detail(400).contains("departure_at is over"));
+    let soon = put(json!({"departure_at": "soon"})).await;
+    assert!(soon.detail(400).contains("\"soon\" is no time; write it"));
     let away = put(json!({"energy_wh": 1_000})).await;
     assert!(
         away.detail(503).contains("try again"),

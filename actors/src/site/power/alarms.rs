@@ -1,0 +1,184 @@
+//! When somebody should look at a site's power, in words that say what happens and what to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{PowerAlarm, PowerAlarmKind, StationId};
+use power::Alarm;
+
+use super::{Managed, PowerAlarmKey};
+
+/// So many EVSEs of a station are named.
+const NAMED_MOST: usize = 5;
+
+impl Managed {
+    /// Takes the controller's alarms; those that are new (`true`) or over.
+    pub(super) fn changed_alarms(
+        &mut self,
+        alarms: &[Alarm],
+        now_ms: i64,
+    ) -> Vec<(PowerAlarm, bool)> {
+        let told = alarms.iter().filter(|alarm| self.is_told(alarm, now_ms));
+        let mut now: Vec<PowerAlarm> = told.map(|alarm| self.in_words(alarm)).collect();
+        now.extend(self.unplanned().into_iter().map(|station| PowerAlarm {
+            kind: PowerAlarmKind::Unplanned,
+            message: format!(
+                "station {station} stands here and is in no part of the tree: nothing limits it; add its outlets to the plan"
+            ),
+            station: Some(station),
+            evse: None,
+            part: None,
+        }));
+        now.extend(self.strays_in_words());
+        let keys: BTreeSet<PowerAlarmKey> = now.iter().map(key).collect();
+        let is_new = |alarm: &&PowerAlarm| !self.alarms.contains(&key(alarm));
+        let is_over = |alarm: &&PowerAlarm| !keys.contains(&key(alarm));
+        let new = now.iter().filter(is_new).map(|it| (it.clone(), true));
+        let over = (self.alarms_now.iter().filter(is_over)).map(|it| (it.clone(), false));
+        let changed: Vec<_> = new.chain(over).collect();
+        self.alarms = keys;
+        self.alarms_now = now;
+        changed
+    }
+
+    /// Stations that stand here and are in no part of the tree.
+    pub(super) fn unplanned(&self) -> BTreeSet<StationId> {
+        let here = self.stations.keys();
+        here.filter(|station| !self.is_planned(station))
+            .cloned()
+            .collect()
+    }
+
+    /// An outlet that is about to be given its floor, or whose station is not expected to be there yet, is nobody's
+    /// trouble.
+    fn is_told(&self, alarm: &Alarm, now_ms: i64) -> bool {
+        match alarm {
+            Alarm::CannotLimit(index) => {
+                let lane = &self.lanes[*index];
+                let patience_ms = self.settings.lasts_ms();
+                !lane.planned.limitable || lane.bare.is_told(now_ms, patience_ms)
+            }
+            _ => true,
+        }
+    }
+
+    /// One alarm for each station, however many of its EVSEs charge that are in no plan.
+    fn strays_in_words(&self) -> Vec<PowerAlarm> {
+        let mut strays: BTreeMap<&StationId, Vec<u32>> = BTreeMap::new();
+        for (station, evse) in self.strays.places() {
+            strays.entry(station).or_default().push(*evse);
+        }
+        let in_words = |(station, evses): (&StationId, Vec<u32>)| PowerAlarm {
+            kind: PowerAlarmKind::Unplanned,
+            message: format!(
+                "EVSE {} of station {station} charges and is in no part of the tree: nothing limits it, and what it draws \
+                 is taken off what the others may; add it to the plan, or see why its station tells of it",
+                listed(&evses)
+            ),
+            station: Some(station.clone()),
+            evse: Some(evses[0]).filter(|_| evses.len() == 1),
+            part: None,
+        };
+        strays.into_iter().map(in_words).collect()
+    }
+
+    fn in_words(&self, alarm: &Alarm) -> PowerAlarm {
+        let (kind, place, words) = match alarm {
+            Alarm::CannotLimit(index) => (
+                PowerAlarmKind::CannotLimit,
+                Ok(*index),
+                "cannot be limited, or is not known to keep its floor: it is booked at the most it can draw; see whether its \
+                 station is there, and what it answers to SetChargingProfile",
+            ),
+            Alarm::Overdrawn(index) => (
+                PowerAlarmKind::Overdrawn,
+                Ok(*index),
+                "drew more than it was granted, or shows a schedule that allows it: it is booked at the most it can draw until \
+                 its meter shows that it keeps to a limit; see what its station makes of its charging profiles",
+            ),
+            Alarm::Unverified(index) => (
+                PowerAlarmKind::Unverified,
+                Ok(*index),
+                "shows neither by meter values nor by its composite schedule what it draws: it is booked at the most it can \
+                 draw; have its station tell Current.Import, or the energy register",
+            ),
+            Alarm::Outside(index) => (
+                PowerAlarmKind::Unplanned,
+                Ok(*index),
+                "draws, and no session is known there, so nothing limits it: it is booked at the most it can draw; see what \
+                 its station tells of its transactions",
+            ),
+            Alarm::Refuses(index) => (
+                PowerAlarmKind::Refuses,
+                Ok(*index),
+                "refuses grants: it gets no more for some minutes",
+            ),
+            Alarm::Silent(index) => (
+                PowerAlarmKind::Silent,
+                Ok(*index),
+                "leaves commands unanswered: it gets no more until it answers",
+            ),
+            Alarm::Exceeded(limit) => (
+                PowerAlarmKind::Exceeded,
+                Err(*limit),
+                "may be exceeded by what is booked, until grants end or outlets can be limited again",
+            ),
+            Alarm::BelowFloors(limit) => (
+                PowerAlarmKind::Exceeded,
+                Err(*limit),
+                "leaves less than the floors of its outlets by a set-point, a cap or what else flows there: cars there go on \
+                 at their floors, which is more than the limit; lift or raise that limit, or plan lower floors (0 pauses)",
+            ),
+        };
+        match place {
+            Ok(index) => {
+                let planned = &self.lanes[index].planned;
+                PowerAlarm {
+                    kind,
+                    message: format!(
+                        "EVSE {} of station {} {words}",
+                        planned.evse, planned.station
+                    ),
+                    station: Some(planned.station.clone()),
+                    evse: Some(planned.evse),
+                    part: None,
+                }
+            }
+            Err(limit) => {
+                let (part, phase) = self.part_of(limit);
+                let part = match phase {
+                    Some(phase) => format!("{part} {phase}"),
+                    None => format!("{part} power"),
+                };
+                PowerAlarm {
+                    kind,
+                    message: format!("{part} {words}"),
+                    station: None,
+                    evse: None,
+                    part: Some(part),
+                }
+            }
+        }
+    }
+}
+
+/// `2, 3 and 4`, as far as that can be read.
+fn listed(evses: &[u32]) -> String {
+    let named: Vec<String> = evses.iter().map(u32::to_string).collect();
+    match named.len() {
+        0..=1 => named.concat(),
+        count if count > NAMED_MOST => {
+            let first = named[..NAMED_MOST].join(", ");
+            format!("{first} and {} more", count - NAMED_MOST)
+        }
+        count => format!("{} and {}", named[..count - 1].join(", "), named[count - 1]),
+    }
+}
+
+fn key(alarm: &PowerAlarm) -> PowerAlarmKey {
+    (
+        alarm.kind,
+        alarm.station.clone(),
+        alarm.evse,
+        alarm.part.clone(),
+    )
+}
