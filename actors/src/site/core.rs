@@ -48,19 +48,27 @@ pub(crate) struct SessionFacts {
     pub(crate) clock: Option<ClockLag>,
 }
 
-/// How far a station's clock is behind ours.
+/// How far a station's clock is behind ours, or ahead of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct ClockLag {
     /// By so much or less, in ms.
     pub(crate) ms: i64,
     /// Whether that is sure. If not, the messages that tell it may have waited in a queue.
     pub(crate) is_certain: bool,
+    /// How far it is ahead, in ms; that is certain, and 0 where it is not ahead.
+    #[serde(default)]
+    pub(crate) ahead_ms: i64,
 }
 
 impl ClockLag {
     /// What is to be taken off our time to have the station's, in ms.
     pub(super) fn known_ms(self) -> i64 {
         if self.is_certain { self.ms } else { 0 }
+    }
+
+    /// What is to be added to a time that the station told to have ours, in ms.
+    pub(super) fn to_ours_ms(self) -> i64 {
+        self.known_ms() - self.ahead_ms
     }
 }
 

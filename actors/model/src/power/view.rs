@@ -136,7 +136,8 @@ pub enum HeldBy {
     NotObeying,
     /// Nothing is granted yet after a restart.
     Learning,
-    /// Its station's clock is behind, or its messages are late: when a grant would end there is not known yet.
+    /// Its station's clock is behind, or its messages are late: when a grant would end there is not known yet. Or the clock
+    /// is so far ahead that grants end before they are renewed: an alarm says so.
     Clock,
 }
 
@@ -176,6 +177,8 @@ pub enum PowerAlarmKind {
     /// What may be drawn is more than a limit allows, after a sudden cut or while outlets cannot be limited; or the limit
     /// is below what outlets draw in any case, and they stay at their floors.
     Exceeded,
+    /// The station's clock is so far ahead that grants end there before they are renewed: its outlets stay at their floors.
+    Clock,
     /// A station stands at the site and is in no part of the tree; or an EVSE charges that is in none, though another of
     /// its station is: then what it draws is taken off what the others may. Or an outlet draws and no session is known
     /// there: it is booked at the most it can draw.

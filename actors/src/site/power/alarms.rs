@@ -29,6 +29,7 @@ impl Managed {
             part: None,
         }));
         now.extend(self.strays_in_words());
+        now.extend(self.fast_clocks_in_words());
         let keys: BTreeSet<PowerAlarmKey> = now.iter().map(key).collect();
         let is_new = |alarm: &&PowerAlarm| !self.alarms.contains(&key(alarm));
         let is_over = |alarm: &&PowerAlarm| !keys.contains(&key(alarm));
@@ -79,6 +80,30 @@ impl Managed {
             part: None,
         };
         strays.into_iter().map(in_words).collect()
+    }
+
+    /// Stations that are here and whose clocks are so far ahead that grants are of no use.
+    fn fast_clocks_in_words(&self) -> Vec<PowerAlarm> {
+        let is_fast = |station: &StationId| {
+            let lanes = self.lanes_of(station).into_iter();
+            let clocks = lanes.map(|index| self.lanes[index].clock);
+            let fast = clocks.filter(|clock| clock.ahead_ms > self.settings.lease_ms / 2);
+            fast.map(|clock| clock.ahead_ms).max()
+        };
+        let here = self.stations.iter().filter(|(_, state)| state.online);
+        let fast = here.filter_map(|(station, _)| Some((station, is_fast(station)?)));
+        fast.map(|(station, ahead_ms)| PowerAlarm {
+            kind: PowerAlarmKind::Clock,
+            message: format!(
+                "the clock of station {station} is {} s ahead: grants end there before they are renewed, so its outlets stay \
+                 at their floors; set its clock (it is told the time in answers to BootNotification and Heartbeat)",
+                ahead_ms / 1_000
+            ),
+            station: Some(station.clone()),
+            evse: None,
+            part: None,
+        })
+        .collect()
     }
 
     fn in_words(&self, alarm: &Alarm) -> PowerAlarm {

@@ -61,7 +61,7 @@ pub(super) struct Lane {
     pub(super) taken: Taken,
     /// When its composite schedule was last asked for, in ms.
     pub(super) looked_ms: i64,
-    /// How far its station's clock is behind.
+    /// How far its station's clock is behind, or ahead.
     pub(super) clock: ClockLag,
     /// What its station showed then, or before.
     pub(super) shown: Option<ScheduleView>,
@@ -115,6 +115,7 @@ impl Lane {
             clock: ClockLag {
                 ms: 0,
                 is_certain: true,
+                ahead_ms: 0,
             },
             shown: None,
             told_a: None,
@@ -347,8 +348,14 @@ impl Lane {
         priority.weight()
     }
 
+    /// Whether a grant makes no sense by its station's clock: nobody knows when it would end there, or it ends before it is
+    /// renewed, so that what is booked for it is of no use to anybody.
+    pub(super) fn is_held_by_clock(&self, lease_ms: i64) -> bool {
+        !self.clock.is_certain || self.clock.ahead_ms > lease_ms / 2
+    }
+
     /// What its session wants; none where nothing charges and no grant persists.
-    pub(super) fn wish(&self, now_ms: i64) -> Option<Wish> {
+    pub(super) fn wish(&self, lease_ms: i64, now_ms: i64) -> Option<Wish> {
         let Some(charging) = &self.charging else {
             // A grant that persists is still booked.
             return (now_ms < self.persists_until_ms).then_some(Wish {
@@ -364,10 +371,9 @@ impl Lane {
         let need = wanted_wh.zip(leaves);
         Some(Wish {
             session: self.number,
-            // When a grant would end at a station whose time nobody knows, nobody knows.
-            most_a: match self.clock.is_certain {
-                true => self.outlet.most_a,
-                false => self.outlet.floor_a,
+            most_a: match self.is_held_by_clock(lease_ms) {
+                false => self.outlet.most_a,
+                true => self.outlet.floor_a,
             },
             weight: self.weight(now_ms),
             need: need.map(|(wh, leaves)| (wh / self.watts(1.0), leaves.0)),

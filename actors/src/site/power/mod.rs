@@ -239,7 +239,7 @@ impl Managed {
         let mut sayings = std::mem::take(&mut self.unsaid);
         sayings.extend(self.set_up(now_ms));
         for index in 0..self.lanes.len() {
-            let wish = self.lanes[index].wish(now_ms);
+            let wish = self.lanes[index].wish(self.settings.lease_ms, now_ms);
             self.controller.wish(index, wish, now_ms);
         }
         self.controller.strays(self.strays_a(now_ms));
@@ -418,7 +418,7 @@ impl Managed {
 
     /// The meter of an outlet is read, by its station's clock.
     fn is_read(&mut self, index: usize, mut draw: Draw, now_ms: i64) {
-        draw.at = draw.at.plus_ms(self.lanes[index].clock.known_ms());
+        draw.at = draw.at.plus_ms(self.lanes[index].clock.to_ours_ms());
         self.is_measured(index, draw, now_ms);
     }
 

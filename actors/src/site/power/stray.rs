@@ -35,9 +35,9 @@ impl Strays {
         if stray.session != facts.id {
             *stray = new();
         }
-        let lag_ms = facts.clock.unwrap_or_default().known_ms();
+        let to_ours_ms = facts.clock.unwrap_or_default().to_ours_ms();
         if let Some(mut draw) = facts.draw {
-            draw.at = draw.at.plus_ms(lag_ms);
+            draw.at = draw.at.plus_ms(to_ours_ms);
             stray.draw = Some(draw);
         }
     }

@@ -101,7 +101,7 @@ impl Managed {
             _ if !online => Some(HeldBy::Offline),
             _ if self.controller.is_learning(now_ms) => Some(HeldBy::Learning),
             _ if self.alarms_now.iter().any(here) => Some(HeldBy::NotObeying),
-            _ if !lane.clock.is_certain => Some(HeldBy::Clock),
+            _ if lane.is_held_by_clock(self.settings.lease_ms) => Some(HeldBy::Clock),
             // It has not been told yet what it is to get, or is not known to have its floor yet.
             _ if seen
                 .goal_a

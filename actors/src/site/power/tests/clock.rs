@@ -1,12 +1,30 @@
-//! Stations whose clocks are behind.
+//! Stations whose clocks are behind, or ahead.
 
 use super::*;
 
 const LAG_MS: i64 = 50 * SECOND_MS;
 
 fn with_clock(world: &mut World, ms: i64, is_certain: bool) {
+    let clock = ClockLag {
+        ms,
+        is_certain,
+        ahead_ms: 0,
+    };
+    has_clock(world, clock);
+}
+
+fn ahead(world: &mut World, ahead_ms: i64) {
+    let clock = ClockLag {
+        ms: 0,
+        is_certain: true,
+        ahead_ms,
+    };
+    has_clock(world, clock);
+}
+
+fn has_clock(world: &mut World, clock: ClockLag) {
     let facts = SessionFacts {
-        clock: Some(ClockLag { ms, is_certain }),
+        clock: Some(clock),
         ..facts("A", "one", None)
     };
     world.hear("A", StationNews::Session(1, Box::new(facts)));
@@ -80,4 +98,58 @@ fn the_next_life_knows_which_clocks_are_behind() {
     world.begins("A", "one");
     let grant = world.profiles("A").pop().expect("it is granted");
     assert_eq!(ends_ms(&grant), world.now_ms + TIMING.lease_ms - LAG_MS);
+}
+
+#[test]
+fn a_station_whose_clock_is_far_ahead_stays_at_its_floor_and_leaves_its_share_to_others_until_it_is_set()
+ {
+    let mut world = World::set_up(power(), Nature::default());
+    world.begins("A", "one");
+    world.begins("B", "two");
+    let pass = |world: &mut World| {
+        for _ in 0..61 {
+            world.draws("B", "two", 6.0, 0);
+            world.pass(1);
+        }
+    };
+    pass(&mut world);
+    assert_eq!(world.outlet("A").granted_a, 20.0);
+    for ahead_ms in [50, 3_600, 86_400].map(|seconds| seconds * SECOND_MS) {
+        ahead(&mut world, ahead_ms);
+        pass(&mut world);
+        let alarms = world.managed.view(world.now_ms).alarms;
+        let [alarm] = &alarms[..] else {
+            panic!("{alarms:?}");
+        };
+        assert_eq!(alarm.kind, PowerAlarmKind::Clock);
+        let words = format!("station A is {} s ahead", ahead_ms / SECOND_MS);
+        assert!(alarm.message.contains(&words), "{}", alarm.message);
+        let held_by = world.outlet("A").session.and_then(|it| it.held_by);
+        assert_eq!(held_by, Some(HeldBy::Clock));
+        assert_eq!(world.outlet("A").granted_a, 6.0);
+        assert_eq!(world.outlet("B").granted_a, 32.0);
+    }
+    ahead(&mut world, 0);
+    pass(&mut world);
+    assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+    assert_eq!(world.outlet("A").granted_a, 20.0);
+}
+
+#[test]
+fn a_small_lead_holds_nobody_up_and_lengthens_no_grant() {
+    let mut world = World::set_up(power(), Nature::default());
+    ahead(&mut world, 20 * SECOND_MS);
+    let grant = world.profiles("A").pop().expect("it is granted");
+    assert_eq!(grant.periods[0].limit, 32.0);
+    assert_eq!(ends_ms(&grant), world.now_ms + TIMING.lease_ms);
+    assert!(world.alarms().is_empty());
+}
+
+#[test]
+fn what_a_station_with_a_fast_clock_tells_of_its_meter_counts() {
+    let mut world = World::set_up(power(), Nature::default());
+    ahead(&mut world, 3_600 * SECOND_MS);
+    world.draws("A", "one", 30.0, -3_600 * SECOND_MS);
+    assert_eq!(world.outlet("A").measured_a, Some([30.0, 0.0, 0.0]));
+    assert!(world.alarms().contains(&PowerAlarmKind::Overdrawn));
 }
