@@ -28,8 +28,8 @@ impl World {
             60..72 => {
                 station.online = !station.online;
                 let online = station.online;
-                if let Some(controller) = &mut self.controller {
-                    controller.online(outlet, online);
+                if let Some((controller, place)) = self.planned(outlet) {
+                    controller.online(place, online);
                 }
                 self.tell_wish(outlet);
             }
@@ -90,6 +90,7 @@ impl World {
                         .expect("a cap that can be");
                 }
             }
+            8..16 => self.replan(),
             20..120 => {
                 let load = *self.unmanaged_a.back().expect("there is one each second");
                 let late_ms = self.random.random_range(0..5) * SECOND_MS;

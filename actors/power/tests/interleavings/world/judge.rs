@@ -8,17 +8,23 @@ impl World {
             return;
         }
         let (outlets, now_ms) = (self.site.outlets(), self.now_ms);
-        let may: Vec<f64> = (outlets.iter().zip(&self.stations))
-            .map(|(outlet, station)| station.potential_a(outlet, now_ms))
+        let may: Vec<f64> = (outlets.iter().zip(&self.stations).enumerate())
+            .map(
+                |(index, (outlet, station))| match self.plan.counts(index, now_ms) {
+                    true => station.potential_a(outlet, now_ms),
+                    false => station.raised_a(outlet, now_ms),
+                },
+            )
             .collect();
         let loads = self.site.limits().worst(&may);
         let unforeseen_ms = self.settings_of_truth().lasts_ms() + 2 * SECOND_MS;
+        let always = self.site.limits().worst(&self.plan.always(outlets));
         for (index, limit) in self.site.limits().iter().enumerate() {
             let measure = self.site.measure(index);
             let Some(phase) = measure.phase else {
                 continue;
             };
-            let mut most = limit.most;
+            let mut most = self.plan.most(index, now_ms);
             let mut other = 0.0;
             if measure.node == 0 {
                 if self.ahead.holds_within(now_ms, now_ms) {
@@ -34,7 +40,7 @@ impl World {
                 other = if other.is_finite() { other } else { 0.0 };
             }
             // Below the floors nothing can be done: they are what must not be exceeded then.
-            let allowed = (most - other).max(self.always[index]);
+            let allowed = (most - other).max(always[index]);
             if loads[index] > allowed + 1e-6 {
                 let at_s = (now_ms - START_MS) / SECOND_MS;
                 self.life.violation = Some(format!(

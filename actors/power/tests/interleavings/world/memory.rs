@@ -27,12 +27,17 @@ impl World {
         true
     }
 
-    /// Tells a new controller what the one before it may have granted, so that it has nothing to learn.
+    /// Tells a new controller what the one before it may have granted, so that it has nothing to learn. Of an outlet that
+    /// is in the plan no more nobody can be told.
     pub(super) fn recall(&self, controller: &mut Controller) {
+        let lasts = |(_, ends_ms): &(f64, i64)| ends_ms + self.settings.margin_ms > self.now_ms;
         let known = self.memory.iter().enumerate();
-        let leases: Vec<(usize, f64, i64)> = known
-            .filter_map(|(outlet, lease)| lease.map(|(amps, ends_ms)| (outlet, amps, ends_ms)))
+        let leases: Option<Vec<(usize, f64, i64)>> = known
+            .filter_map(|(outlet, lease)| Some((outlet, lease.filter(lasts)?)))
+            .map(|(outlet, (amps, ends_ms))| Some((self.plan.place(outlet)?, amps, ends_ms)))
             .collect();
-        controller.recall(&leases, self.now_ms);
+        if let Some(leases) = leases {
+            controller.recall(&leases, self.now_ms);
+        }
     }
 }

@@ -2,24 +2,27 @@
 //!
 //! The judge looks at what each station **may** draw by the profile it has applied, not at what its car happens to draw,
 //! after each event and at each second: the limits must hold on every phase. What the controller cannot foresee (a set-point
-//! that comes without notice, a rise of the unmanaged load) counts as soon as the last grant of before must have ended.
+//! that comes without notice, a rise of the unmanaged load, another plan) counts as soon as the last grant of before must
+//! have ended.
 
 mod events;
 mod judge;
 mod memory;
 mod mutant;
 mod network;
+mod plan;
 mod site;
 mod station;
 
 use std::collections::VecDeque;
 
-use power::{Cap, Controller, Method, Outlet, Rules, Settings, Site};
+use power::{Cap, Controller, Method, Rules, Settings, Site};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 pub(crate) use mutant::Mutant;
 use network::Flight;
+use plan::Plan;
 use site::UNMANAGED_A;
 use station::{Nature, Station};
 
@@ -58,9 +61,9 @@ struct World {
     random: SmallRng,
     mutant: Mutant,
     settings: Settings,
+    /// All outlets that there ever are.
     site: Site,
-    /// By limit: what floors and what cannot be limited load it with.
-    always: Vec<f64>,
+    plan: Plan,
     controller: Option<Controller>,
     back_at_ms: i64,
     epoch: u64,
@@ -79,8 +82,7 @@ struct World {
 impl World {
     fn new(seed: u64, mutant: Mutant) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);
-        let (site, ahead) = site::draw(&mut random);
-        let floors: Vec<f64> = site.outlets().iter().map(Outlet::always_a).collect();
+        let (root, site, ahead) = site::draw(&mut random);
         let stations = (0..site.outlets().len())
             .map(|_| Station {
                 nature: match random.random_range(0..10) {
@@ -124,7 +126,7 @@ impl World {
             random,
             mutant,
             settings,
-            always: site.limits().worst(&floors),
+            plan: Plan::of_all(root, &site),
             site,
             controller: None,
             back_at_ms: START_MS,
@@ -147,24 +149,11 @@ impl World {
 
     fn start_controller(&mut self) {
         self.epoch += 1;
-        let mut site = self.site.clone();
-        if let Some((_, cap)) = &self.set_point {
-            site.add_cap(0, cap.clone()).expect("a cap that can be");
-        }
-        if self.mutant != Mutant::LooksNotAhead || self.now_ms >= self.ahead.from_ms {
-            site.add_cap(0, self.ahead.clone())
-                .expect("a cap that can be");
-        }
         let began_ms = match self.mutant {
             Mutant::LearnsNothing => self.now_ms - self.settings.lasts_ms(),
             _ => self.now_ms,
         };
-        let floors = vec![true; self.stations.len()];
-        let mut controller = Controller::new(site, self.settings, self.epoch, &floors, began_ms);
-        for (outlet, station) in self.stations.iter_mut().enumerate() {
-            controller.online(outlet, station.online);
-            controller.wish(outlet, station.told, self.now_ms);
-        }
+        let mut controller = self.new_controller(began_ms);
         // Some have a memory, others must learn.
         if self.mutant == Mutant::RemembersLess || self.random.random_bool(0.5) {
             self.recall(&mut controller);

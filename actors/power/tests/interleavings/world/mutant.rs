@@ -19,10 +19,12 @@ pub(crate) enum Mutant {
     ClocksAgree,
     /// Knows a coming limit when it is there.
     LooksNotAhead,
+    /// Begins anew when the plan changes, as if nothing had been granted.
+    ForgetsAtReplan,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::IncreasesFirst,
         Self::OfflineIsNothing,
         Self::AcceptedIsDone,
@@ -30,5 +32,6 @@ impl Mutant {
         Self::RemembersLess,
         Self::ClocksAgree,
         Self::LooksNotAhead,
+        Self::ForgetsAtReplan,
     ];
 }

@@ -59,13 +59,13 @@ impl World {
                         self.stations[outlet].alias += 1;
                         self.tell_wish(outlet);
                     }
-                    if let Some(controller) = &mut self.controller {
-                        controller.answered(outlet, id, answer, now_ms);
+                    if let Some((controller, place)) = self.planned(outlet) {
+                        controller.answered(place, id, answer, now_ms);
                     }
                 }
                 Flight::Meter(outlet, amps, at_ms) => {
-                    if let Some(controller) = &mut self.controller {
-                        controller.measured(outlet, amps, at_ms, now_ms);
+                    if let Some((controller, place)) = self.planned(outlet) {
+                        controller.measured(place, amps, at_ms, now_ms);
                     }
                 }
                 Flight::Site(amps, at_ms) => {
@@ -84,8 +84,9 @@ impl World {
             session: wish.session + (station.alias << 32),
             ..wish
         });
-        if let Some(controller) = &mut self.controller {
-            controller.wish(outlet, wish, self.now_ms);
+        let now_ms = self.now_ms;
+        if let Some((controller, place)) = self.planned(outlet) {
+            controller.wish(place, wish, now_ms);
         }
     }
 
@@ -97,6 +98,10 @@ impl World {
         let leased = |command: &Command| controller.leased_a(command.outlet);
         let leased: Vec<f64> = plan.commands.iter().map(leased).collect();
         for (command, leased_a) in plan.commands.into_iter().zip(leased) {
+            let command = Command {
+                outlet: self.plan.stations[command.outlet],
+                ..command
+            };
             if !self.is_remembered(&command, leased_a) {
                 continue;
             }

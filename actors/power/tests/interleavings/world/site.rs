@@ -10,7 +10,7 @@ use super::{SECOND_MS, START_MS};
 pub(super) const UNMANAGED_A: f64 = 10.0;
 
 /// A site of two to five outlets on two circuits, and a limit that comes at a time known ahead.
-pub(super) fn draw(random: &mut SmallRng) -> (Site, Cap) {
+pub(super) fn draw(random: &mut SmallRng) -> (Node, Site, Cap) {
     use Phase::{L1, L2, L3};
     loop {
         let count = random.random_range(2..=5);
@@ -66,7 +66,7 @@ pub(super) fn draw(random: &mut SmallRng) -> (Site, Cap) {
         };
         // Floors that do not fit are refused: another one.
         if let Ok(site) = Site::new(&root, 230.0) {
-            return (site, ahead);
+            return (root, site, ahead);
         }
     }
 }

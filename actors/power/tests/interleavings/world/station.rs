@@ -35,10 +35,19 @@ impl Station {
         if outlet.unlimitable {
             return outlet.most_a;
         }
-        match self.applied {
-            Some(command) if now_ms + self.skew_ms < command.ends_ms => command.amps,
-            _ => outlet.floor_a,
-        }
+        self.granted_a(now_ms).unwrap_or(outlet.floor_a)
+    }
+
+    /// What it may draw by a grant that is more than its floor; 0 without one.
+    pub(super) fn raised_a(&self, outlet: &Outlet, now_ms: i64) -> f64 {
+        let granted = self.granted_a(now_ms);
+        granted.filter(|amps| *amps > outlet.floor_a).unwrap_or(0.0)
+    }
+
+    /// What it applied that has not ended by its clock.
+    fn granted_a(&self, now_ms: i64) -> Option<f64> {
+        let holds = |it: &Command| now_ms + self.skew_ms < it.ends_ms;
+        self.applied.filter(holds).map(|it| it.amps)
     }
 }
 
