@@ -136,6 +136,13 @@ impl Book {
         });
     }
 
+    /// What it was seen to draw may be wrong: the time for which it was seen to obey begins anew.
+    pub(crate) fn is_in_doubt(&mut self) {
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.obeys_since_ms = None;
+        }
+    }
+
     /// Its schedule of that time allows no more than it may: that refutes another schedule, and no meter.
     pub(crate) fn shows_that_it_obeys(&mut self, at_ms: i64, long_ms: i64) {
         self.suspicion = self

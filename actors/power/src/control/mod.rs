@@ -136,6 +136,9 @@ struct State {
     raised_ms: Option<i64>,
     /// When it last showed what it does.
     shown_ms: Option<i64>,
+    /// Since when its meter tells only of what was long ago, and whether that is no queue that is emptied.
+    late_since_ms: Option<i64>,
+    is_late: bool,
     /// It may draw more than its floor, and has shown nothing for too long.
     is_unverified: bool,
     /// It draws and no session is known there.
@@ -257,6 +260,20 @@ impl Controller {
         }
     }
 
+    /// As [`Controller::measured`], of a meter that contradicts itself: it speaks against the outlet, and never for it.
+    pub fn measured_in_doubt(&mut self, outlet: usize, amps: f64, at_ms: i64, now_ms: i64) {
+        self.suspect_above(outlet, amps, Evidence::Meter, at_ms, now_ms);
+        self.outlets[outlet].book.is_in_doubt();
+    }
+
+    /// The outlet's meter tells what it says was long ago, as of a clock that stands still. Where that goes on, and nothing
+    /// else is shown, it is taken for unverified sooner.
+    pub fn measured_late(&mut self, outlet: usize, now_ms: i64) {
+        let state = &mut self.outlets[outlet];
+        let since_ms = *state.late_since_ms.get_or_insert(now_ms);
+        state.is_late |= now_ms - since_ms >= LATE_MS;
+    }
+
     /// As [`Controller::measured`], where no session is known. What flows then is limited by no floor, since that is for
     /// transactions, and by no grant: the outlet is booked at the most it can draw until it draws nothing any more, or a
     /// session begins.
@@ -286,17 +303,31 @@ impl Controller {
         at_ms: i64,
         now_ms: i64,
     ) -> bool {
+        let state = &mut self.outlets[outlet];
+        state.shown_ms = Some(now_ms);
+        state.is_unverified = false;
+        (state.late_since_ms, state.is_late) = (None, false);
+        self.suspect_above(outlet, amps, evidence, at_ms, now_ms)
+    }
+
+    /// Whether so much is no more than the outlet may draw; it is suspected if not.
+    fn suspect_above(
+        &mut self,
+        outlet: usize,
+        amps: f64,
+        evidence: Evidence,
+        at_ms: i64,
+        now_ms: i64,
+    ) -> bool {
         let most_a = self.allowed_a(outlet) + self.settings.tolerance_a;
         let margin_ms = self.settings.margin_ms;
         let evidence = match self.is_learning(now_ms) {
             true => Evidence::Predecessor,
             false => evidence,
         };
-        let state = &mut self.outlets[outlet];
-        state.shown_ms = Some(now_ms);
-        state.is_unverified = false;
-        if amps > most_a && !state.book.was_more_at(at_ms, margin_ms) {
-            state.book.suspect(amps, evidence);
+        let book = &mut self.outlets[outlet].book;
+        if amps > most_a && !book.was_more_at(at_ms, margin_ms) {
+            book.suspect(amps, evidence);
         }
         amps <= most_a
     }
@@ -355,7 +386,11 @@ impl Controller {
             let seen_ms = state
                 .shown_ms
                 .map_or(raised_ms, |shown| shown.max(raised_ms));
-            state.is_unverified |= now_ms - seen_ms > self.settings.verify_ms;
+            let patience_ms = match state.is_late {
+                true => self.settings.lasts_ms(),
+                false => self.settings.verify_ms,
+            };
+            state.is_unverified |= now_ms - seen_ms > patience_ms;
         }
     }
 
@@ -605,6 +640,9 @@ impl State {
         running.map_or(outlet.floor_a, |lease| lease.amps)
     }
 }
+
+/// A queue of old readings is emptied sooner, in ms.
+const LATE_MS: i64 = 10_000;
 
 /// Currents that differ by less, in A, are the same.
 const SAME_A: f64 = 0.05;

@@ -123,8 +123,9 @@ impl Managed {
             Alarm::Unverified(index) => (
                 PowerAlarmKind::Unverified,
                 Ok(*index),
-                "shows neither by meter values nor by its composite schedule what it draws: it is booked at the most it can \
-                 draw; have its station tell Current.Import, or the energy register",
+                "shows neither by meter values of now nor by its composite schedule what it draws, or its current and its energy \
+                 register contradict each other: it is booked at the most it can draw; have its station tell \
+                 Current.Import or the energy register, with the right unit and time",
             ),
             Alarm::Outside(index) => (
                 PowerAlarmKind::Unplanned,

@@ -11,6 +11,7 @@ use power::{Outlet, Priority, Site, Wish};
 
 use super::{
     ClockLag, Draw, SessionFacts,
+    agreement::Agreement,
     floor::Bare,
     meter::greatest,
     others::Seen,
@@ -55,6 +56,7 @@ pub(super) struct Lane {
     /// The reading before that.
     pub(super) drew_before: Option<Draw>,
     pub(super) register: Register,
+    pub(super) agreement: Agreement,
     /// A decrease that no meter has shown yet: to how much, and when it was sent.
     pub(super) lowering: Option<(f64, i64)>,
     /// The profiles that its station took.
@@ -109,6 +111,7 @@ impl Lane {
             draw: None,
             drew_before: None,
             register: Register::default(),
+            agreement: Agreement::default(),
             lowering: None,
             taken: Taken::default(),
             looked_ms: 0,
@@ -311,6 +314,14 @@ impl Lane {
         }
     }
 
+    /// The power of what is drawn per phase, in W.
+    pub(super) fn drawn_w(&self, phases: [f64; 3]) -> f64 {
+        match &self.planned.wiring {
+            Wiring::Phases(_) => phases.iter().sum::<f64>() * self.phase_v,
+            Wiring::Between(_) | Wiring::Dc => self.watts(greatest(phases)),
+        }
+    }
+
     /// What it is known to draw at that time.
     pub(super) fn draws_at(&self, at_ms: i64) -> Option<Draw> {
         let of = |draw: Draw| Some((draw.at.0, greatest(self.drawn_a(&draw)?)));
@@ -406,6 +417,7 @@ impl Lane {
         self.told_a = None;
         self.lowering = None;
         self.register = Register::default();
+        self.agreement = Agreement::default();
         self.drew_before = None;
         self.told_ms = now_ms;
     }

@@ -31,6 +31,8 @@ const NOISE_A: f64 = 0.5;
 const NOISE_W: f64 = 100.0;
 /// How much above what is configured the voltage may be (EN 50160), where a current is told by energy alone.
 const VOLTS_MOST: f64 = 1.1;
+/// More than so many times what an outlet can draw is no reading, but one of another unit.
+const ABSURD: f64 = 10.0;
 /// What phases have to neutral where a station does not measure it, in V: outlets are counted by their configured one
 /// where it matters.
 const USUAL_PHASE_V: f64 = 230.0;
@@ -71,6 +73,7 @@ impl Managed {
     /// A station says what an outlet draws. What it queued while it was offline is of no interest any more.
     pub(super) fn is_measured(&mut self, index: usize, draw: Draw, now_ms: i64) {
         if (now_ms - draw.at.0).abs() > self.settings.fresh_ms {
+            self.controller.measured_late(index, now_ms);
             return;
         }
         let lane = &mut self.lanes[index];
@@ -83,7 +86,19 @@ impl Managed {
             return;
         }
         let (draw, most_a, since_ms) = match lane.drawn_a(&draw) {
-            Some(phases) => (draw, greatest(phases), draw.at.0),
+            Some(phases) => {
+                let most_a = greatest(phases);
+                if most_a > ABSURD * lane.outlet.most_a {
+                    return;
+                }
+                let slight_w = lane.watts(self.settings.tolerance_a / 2.0);
+                let told_w = lane.drawn_w(phases);
+                (lane.agreement).reads(draw.at, draw.register_wh, told_w, slight_w);
+                if let Some(average_w) = lane.agreement.contradicts_w() {
+                    return self.is_doubtful(index, draw, told_w.max(average_w), now_ms);
+                }
+                (draw, most_a, draw.at.0)
+            }
             None => {
                 let step_w = lane.watts(self.settings.tolerance_a / 2.0);
                 let Some(average) = lane.register.reads(draw.register_wh, draw.at, step_w) else {
@@ -111,6 +126,25 @@ impl Managed {
         match is_outside {
             true => (self.controller).measured_outside(index, most_a, since_ms, now_ms),
             false => self.controller.measured(index, most_a, since_ms, now_ms),
+        }
+    }
+
+    /// An outlet's current and its register cannot both be true: no more flows than the greater of them tells.
+    fn is_doubtful(&mut self, index: usize, draw: Draw, most_w: f64, now_ms: i64) {
+        let lane = &mut self.lanes[index];
+        lane.drew_before = None;
+        lane.draw = Some(Draw {
+            currents_a: None,
+            plain_a: None,
+            power_w: Some(most_w),
+            ..draw
+        });
+        let most_a = most_w / lane.watts(VOLTS_MOST);
+        match lane.charging.is_none() {
+            true => (self.controller).measured_outside(index, most_a, draw.at.0, now_ms),
+            false => self
+                .controller
+                .measured_in_doubt(index, most_a, draw.at.0, now_ms),
         }
     }
 

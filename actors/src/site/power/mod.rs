@@ -13,6 +13,7 @@
 //! that as well is booked at the most it can draw, and an alarm says so. Grants that are not of one transaction do not end
 //! with it: they stay booked until they end by themselves, and are taken away as well.
 
+mod agreement;
 mod alarms;
 mod floor;
 mod grant;
@@ -43,6 +44,7 @@ pub(crate) use self::meter::Draw;
 pub(super) use self::say::{About, Saying};
 pub use self::schedule::shown_schedule;
 use self::{
+    agreement::Agreement,
     floor::Bare,
     lane::{Floor, Lane, lanes_of, places_of},
     memory::Memory,
@@ -443,6 +445,7 @@ impl Managed {
             lane.draw = None;
             lane.drew_before = None;
             lane.register = Register::default();
+            lane.agreement = Agreement::default();
             lane.lowering = None;
             lane.told_a = None;
             self.memory.is_over(session);

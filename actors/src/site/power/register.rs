@@ -43,7 +43,7 @@ impl Register {
 }
 
 /// The greatest step that both are whole numbers of.
-fn step_wh(one: f64, other: f64) -> f64 {
+pub(super) fn step_wh(one: f64, other: f64) -> f64 {
     let fits = |step: &&f64| one % **step == 0.0 && other % **step == 0.0;
     STEPS_WH.iter().find(fits).copied().unwrap_or(1.0)
 }

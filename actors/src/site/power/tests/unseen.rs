@@ -45,6 +45,8 @@ fn what_is_below_zero_or_no_number_is_no_reading() {
     assert_eq!(of(&[(Some("L1"), -16.0), (Some("L2"), 3.0)]), None);
     assert_eq!(of(&[(Some("L1"), f64::NAN)]), None);
     assert_eq!(of(&[(None, f64::INFINITY)]), None);
+    let half = [(Some("L1"), 0.0), (Some("L2"), f64::NAN)];
+    assert_eq!(of(&half), None, "nor is one of which half is");
     assert_eq!(
         tells(&world, &Measurand::PowerImport, &[(None, -7_000.0)]),
         None
@@ -107,13 +109,74 @@ fn a_session_whose_station_names_no_evse_is_at_the_only_one_that_is_planned() {
 #[test]
 fn readings_of_yesterday_show_nothing() {
     let mut world = charging(Nature::default());
-    for _ in 0..2 * LASTS_S + 5 {
-        world.draws("A", "one", 10.0, 24 * 3_600 * SECOND_MS);
+    let yesterday = world.now_ms - 24 * 3_600 * SECOND_MS;
+    for _ in 0..LASTS_S + 5 {
+        // The time it tells stands still.
+        let ago_ms = world.now_ms - yesterday;
+        world.draws("A", "one", 10.0, ago_ms);
         world.draws("B", "two", 6.0, 0);
         world.pass(1);
     }
     assert_eq!(world.outlet("A").measured_a, None);
-    assert_eq!(world.alarms()[0], PowerAlarmKind::Unverified);
+    assert_eq!(world.alarms()[0], PowerAlarmKind::Unverified, "in one lease");
+}
+
+#[test]
+fn a_queue_of_old_readings_is_no_reason_for_haste() {
+    let mut world = charging(Nature::default());
+    for minute in 1..20 {
+        world.draws("A", "one", 10.0, minute * 60 * SECOND_MS);
+    }
+    for _ in 0..2 * LASTS_S - 5 {
+        world.draws("B", "two", 6.0, 0);
+        world.pass(1);
+    }
+    assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+}
+
+/// A tells this current while it draws another by its register, each second.
+fn pretends(world: &mut World, wh: &mut f64, seconds: i64, told_a: f64, draws_a: f64) {
+    for _ in 0..seconds {
+        *wh += draws_a * 690.0 / 3_600.0;
+        let mut draw = tells(
+            world,
+            &Measurand::CurrentImport,
+            &["L1", "L2", "L3"].map(|phase| (Some(phase), told_a)),
+        )
+        .expect("it tells");
+        draw.register_wh = Some((*wh * 10.0).floor() / 10.0);
+        says(world, Some(draw));
+        world.draws("B", "two", 6.0, 0);
+        world.pass(1);
+    }
+}
+
+#[test]
+fn a_current_that_its_register_contradicts_proves_nothing() {
+    for (told_a, draws_a) in [(0.016, 16.0), (16_000.0, 16.0), (16.0, 0.0)] {
+        let mut world = charging(Nature::default());
+        let mut wh = 5_123.4;
+        pretends(&mut world, &mut wh, 3 * LASTS_S, told_a, draws_a);
+        assert_eq!(world.alarms()[0], PowerAlarmKind::Unverified, "{told_a} A");
+        assert_eq!(world.outlet("A").reserved_a, 32.0);
+        pretends(&mut world, &mut wh, 3 * LASTS_S, 16.0, 16.0);
+        assert!(world.alarms().is_empty(), "{told_a}: {:?}", world.alarms());
+    }
+}
+
+#[test]
+fn a_current_that_its_register_contradicts_clears_no_disproof_and_the_register_is_one() {
+    let mut world = charging(Nature::default());
+    world.pass(80);
+    let mut wh = 5_123.4;
+    pretends(&mut world, &mut wh, 60, 0.030, 30.0);
+    assert!(world.alarms().contains(&PowerAlarmKind::Overdrawn));
+    let limit_a = world.outlet("A").granted_a;
+    // A current that would be one that binds, by a meter that stands still.
+    pretends(&mut world, &mut wh, 5 * LASTS_S, limit_a, 0.0);
+    assert!(world.alarms().contains(&PowerAlarmKind::Overdrawn));
+    pretends(&mut world, &mut wh, 3 * LASTS_S, limit_a, limit_a);
+    assert!(!world.alarms().contains(&PowerAlarmKind::Overdrawn));
 }
 
 #[test]
