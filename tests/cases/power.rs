@@ -3,6 +3,7 @@
 //! What is held against the limit is what outlets *offer* cars, as their chargers see it: a car may take that at any
 //! moment. Leases are some seconds here, so that a life of a site fits into a test.
 
+mod disproved;
 mod hidden;
 
 use std::{
@@ -240,7 +241,10 @@ pub(crate) fn of<'a>(view: &'a Value, station: &str) -> &'a Value {
 /// Every station keeps its floor, as far as the hub knows.
 pub(crate) fn floors_are_kept(view: &Value) -> bool {
     let outlets = view["outlets"].as_array().expect("a list");
-    outlets.iter().all(|it| it["online"] == true) && alarms(view).is_empty()
+    // Without it, all that it can draw is reserved.
+    let has_floor = |it: &Value| it["reserved_a"] != MOST_A || it["granted_a"] == MOST_A;
+    let keeps = |it: &Value| it["online"] == true && has_floor(it);
+    outlets.iter().all(keeps) && alarms(view).is_empty()
 }
 
 #[tokio::test]
