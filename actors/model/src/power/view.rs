@@ -177,6 +177,9 @@ pub enum PowerAlarmKind {
     /// What may be drawn is more than a limit allows, after a sudden cut or while outlets cannot be limited; or the limit
     /// is below what outlets draw in any case, and they stay at their floors.
     Exceeded,
+    /// The site's meter shows more than its outlets tell and was reckoned with for other load: something else draws, or a
+    /// station's meter tells too little. It is taken off what the outlets may.
+    Unexplained,
     /// The station's clock is so far ahead that grants end there before they are renewed: its outlets stay at their floors.
     Clock,
     /// A station stands at the site and is in no part of the tree; or an EVSE charges that is in none, though another of

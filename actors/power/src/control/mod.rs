@@ -450,12 +450,17 @@ impl Controller {
         Grant { amps, ..grant }
     }
 
+    /// Whether the outlet's meter or schedule showed lately that it keeps to what it was told, as far as they tell the truth.
+    pub fn is_seen_to_obey(&self, outlet: usize, now_ms: i64) -> bool {
+        let is_fresh = |at_ms: i64| now_ms - at_ms <= self.settings.fresh_ms;
+        let state = &self.outlets[outlet];
+        !state.is_doubted() && state.shown_ms.is_some_and(is_fresh)
+    }
+
     /// The limit above the outlet that too much flows through, if the outlet was not seen to obey lately.
     fn makes_room_at(&self, outlet: usize, now_ms: i64) -> Option<usize> {
         let is_fresh = |at_ms: &i64| now_ms - at_ms <= self.settings.fresh_ms;
-        let state = &self.outlets[outlet];
-        let is_proven = !state.is_doubted() && state.shown_ms.as_ref().is_some_and(is_fresh);
-        if is_proven {
+        if self.is_seen_to_obey(outlet, now_ms) {
             return None;
         }
         let overloaded = self.overloaded_ms.iter();

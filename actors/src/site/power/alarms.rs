@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{PowerAlarm, PowerAlarmKind, StationId};
-use power::Alarm;
+use power::{Alarm, Measure, Phase};
 
-use super::{Managed, PowerAlarmKey};
+use super::{Managed, PowerAlarmKey, surplus::Surplus};
 
-/// So many EVSEs of a station are named.
+/// The phases of a meter, in the order it tells them.
+const PHASES: [Phase; 3] = [Phase::L1, Phase::L2, Phase::L3];
+/// So many EVSEs are named.
 const NAMED_MOST: usize = 5;
 
 impl Managed {
@@ -30,6 +32,7 @@ impl Managed {
         }));
         now.extend(self.strays_in_words());
         now.extend(self.fast_clocks_in_words());
+        now.extend(self.surpluses_in_words(now_ms));
         let keys: BTreeSet<PowerAlarmKey> = now.iter().map(key).collect();
         let is_new = |alarm: &&PowerAlarm| !self.alarms.contains(&key(alarm));
         let is_over = |alarm: &&PowerAlarm| !keys.contains(&key(alarm));
@@ -73,13 +76,62 @@ impl Managed {
             message: format!(
                 "EVSE {} of station {station} charges and is in no part of the tree: nothing limits it, and what it draws \
                  is taken off what the others may; add it to the plan, or see why its station tells of it",
-                listed(&evses)
+                listed(&evses.iter().map(u32::to_string).collect::<Vec<_>>())
             ),
             station: Some(station.clone()),
             evse: Some(evses[0]).filter(|_| evses.len() == 1),
             part: None,
         };
         strays.into_iter().map(in_words).collect()
+    }
+
+    /// Meters of the site that show more than is told, and whose reading may be too little.
+    fn surpluses_in_words(&self, now_ms: i64) -> Vec<PowerAlarm> {
+        let told = self.surpluses.told(now_ms, self.settings.fresh_ms);
+        let in_words = |(node, surplus): (usize, &Surplus)| {
+            let phase = PHASES[surplus.phase];
+            let part = format!("{} {phase:?}", self.controller.site().node_name(node));
+            PowerAlarm {
+                kind: PowerAlarmKind::Unexplained,
+                message: format!(
+                    "the meter at {part} shows {:.0} A more than outlets tell there and was reckoned with for other \
+                     load, which is taken off their shares. Either something else draws, or the meter of one of these \
+                     tells too little; compare it with what flows: {}",
+                    surplus.amps,
+                    self.suspects(node, phase, now_ms)
+                ),
+                station: None,
+                evse: None,
+                part: Some(part),
+            }
+        };
+        told.map(in_words).collect()
+    }
+
+    /// The outlets that charge below a node on that phase: of those that were not seen to obey lately, else of all.
+    fn suspects(&self, node: usize, phase: Phase, now_ms: i64) -> String {
+        let site = self.controller.site();
+        let measure = Measure {
+            node,
+            phase: Some(phase),
+        };
+        let limit = (0..site.limits().len()).find(|limit| site.measure(*limit) == measure);
+        let charge = |index: &usize| {
+            let lane = &self.lanes[*index];
+            let draws = lane.charging.is_some() || lane.draw.is_some();
+            draws && limit.is_some_and(|limit| site.loads(*index, limit))
+        };
+        let charging: Vec<usize> = (0..self.lanes.len()).filter(charge).collect();
+        let unseen = |index: &usize| !self.controller.is_seen_to_obey(*index, now_ms);
+        let unseen: Vec<usize> = charging.iter().copied().filter(unseen).collect();
+        let suspects = if unseen.is_empty() { charging } else { unseen };
+        let names: Vec<String> = (suspects.iter())
+            .map(|index| {
+                let planned = &self.lanes[*index].planned;
+                format!("EVSE {} of {}", planned.evse, planned.station)
+            })
+            .collect();
+        listed(&names)
     }
 
     /// Stations that are here and whose clocks are so far ahead that grants are of no use.
@@ -188,8 +240,7 @@ impl Managed {
 }
 
 /// `2, 3 and 4`, as far as that can be read.
-fn listed(evses: &[u32]) -> String {
-    let named: Vec<String> = evses.iter().map(u32::to_string).collect();
+fn listed(named: &[String]) -> String {
     match named.len() {
         0..=1 => named.concat(),
         count if count > NAMED_MOST => {

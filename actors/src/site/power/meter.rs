@@ -170,6 +170,8 @@ impl Managed {
             let holds_ms = self.settings.lasts_ms();
             let others = self.others.entry(node).or_default();
             let overloaded = sums.iter().any(Sum::is_overload);
+            let known = others.known(configured);
+            (self.surpluses).see(node, &sums, configured, known, at.0);
             self.controller
                 .overloaded(node, overloaded.then_some(now_ms));
             others.take(at.0, sums, configured, holds_ms)
@@ -187,6 +189,7 @@ impl Managed {
             amps,
             outlets: (0.0, 0.0),
             limit: f64::INFINITY,
+            sharing: 0,
         });
         for index in 0..site.limits().len() {
             let (of, Some(phase)) = (site.measure(index).node, site.measure(index).phase) else {
@@ -196,6 +199,11 @@ impl Managed {
                 let sum = &mut sums[phase as usize];
                 sum.limit = site.most(index, now_ms, now_ms);
                 sum.outlets = self.drawn_between(index, phase as usize, at_ms);
+                let raised = |it: &usize| {
+                    let floor_a = self.lanes[*it].planned.floor_a;
+                    self.controller.leased_a(*it) > floor_a && site.loads(*it, index)
+                };
+                sum.sharing = (0..self.lanes.len()).filter(raised).count();
             }
         }
         sums

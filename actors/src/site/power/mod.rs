@@ -28,6 +28,7 @@ mod say;
 mod schedule;
 mod station;
 mod stray;
+mod surplus;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -52,6 +53,7 @@ use self::{
     register::Register,
     station::StationState,
     stray::Strays,
+    surplus::Surpluses,
 };
 use super::core::{ClockLag, SessionFacts, StationNews};
 use crate::Told;
@@ -81,6 +83,7 @@ pub(super) struct Managed {
     strays: Strays,
     /// By node: what flows there beside outlets, where a meter tells it with them.
     others: HashMap<usize, Others>,
+    surpluses: Surpluses,
     memory: Memory,
     /// When violations were last counted, in ms.
     counted_ms: i64,
@@ -154,6 +157,7 @@ impl Managed {
             stations: HashMap::new(),
             strays: Strays::default(),
             others: HashMap::new(),
+            surpluses: Surpluses::default(),
             memory,
             counted_ms: 0,
             violated: BTreeSet::new(),

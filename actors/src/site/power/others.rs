@@ -7,7 +7,8 @@
 //!
 //! - A rise counts at once, a fall once it has been so for the longest that a grant lasts.
 //! - Where the sum is above the limit and stays so, somebody draws more than is known: all above it is taken for load
-//!   that is not ours, so that the outlets make room.
+//!   that is not ours, so that the outlets make room; and as much more as one of them leaves to the others that is told to
+//!   make room as well and does not.
 
 use std::collections::VecDeque;
 
@@ -36,12 +37,23 @@ pub(super) struct Sum {
     pub(super) outlets: (f64, f64),
     /// What may flow in all.
     pub(super) limit: f64,
+    /// How many outlets may draw more than their floors.
+    pub(super) sharing: usize,
 }
 
 impl Sum {
     /// Whether more flows than may.
     pub(super) fn is_overload(&self) -> bool {
         self.amps - self.limit > SLIGHT_A
+    }
+
+    /// What is to be taken for other load of an overload, in A: so much that it is over if all but one make their room.
+    fn relief_a(&self) -> f64 {
+        let over = self.amps - self.limit;
+        match self.sharing {
+            0 | 1 => over,
+            sharing => over * sharing as f64 / (sharing - 1) as f64,
+        }
     }
 }
 
@@ -65,10 +77,9 @@ impl Others {
         });
         let held = self.most();
         for (phase, sum) in sums.iter().enumerate() {
-            let over = sum.amps - sum.limit;
             let held = held.map_or(0.0, |held| held[phase]);
             if sum.is_overload() && at_ms - self.rose_ms[phase] >= REACTS_MS {
-                now[phase] = now[phase].max(held + over);
+                now[phase] = now[phase].max(held + sum.relief_a());
             }
             if now[phase] > held + SLIGHT_A {
                 self.rose_ms[phase] = at_ms;
@@ -85,6 +96,11 @@ impl Others {
             self.taken.pop_front();
         }
         self.most().unwrap_or(now)
+    }
+
+    /// What is reckoned with by now.
+    pub(super) fn known(&self, configured: [f64; 3]) -> [f64; 3] {
+        self.most().unwrap_or(configured)
     }
 
     /// The most on each phase that was taken for it lately.
@@ -144,6 +160,7 @@ mod tests {
             amps,
             outlets,
             limit: 60.0,
+            sharing: 0,
         }; 3]
     }
 
@@ -173,6 +190,19 @@ mod tests {
         assert_eq!(take(&mut others, 70, sum(65.0, 20.0, 60.0)), 27.0);
         assert_eq!(take(&mut others, 72, sum(65.0, 20.0, 60.0)), 32.0);
         assert_eq!(take(&mut others, 82, sum(60.5, 20.0, 60.0)), 32.0, "slight");
+    }
+
+    #[test]
+    fn an_overload_is_over_even_if_one_of_those_that_share_does_not_follow() {
+        let mut others = Others::default();
+        let shared =
+            |amps: f64, told: f64| sum(amps, told, told).map(|sum| Sum { sharing: 3, ..sum });
+        take(&mut others, 0, shared(60.0, 40.0));
+        // Three draw 20 A each, of which one tells 0.
+        let taken = take(&mut others, 10, shared(80.0, 40.0));
+        assert_eq!(taken, 50.0);
+        let each = (60.0 - taken) / 3.0;
+        assert!(20.0 + 20.0 + 2.0 * each <= 60.0, "the other 20 A are real");
     }
 
     #[test]

@@ -69,6 +69,7 @@ impl Managed {
         self.places = places_of(&self.lanes);
         self.strays.are_planned(&self.places);
         self.violated.clear();
+        self.surpluses.clear();
         self.unsaid.retain(|it| it.about == About::Forgotten);
         for (station, state) in &mut self.stations {
             // Whoever is being asked answers to nobody.

@@ -118,7 +118,11 @@ fn readings_of_yesterday_show_nothing() {
         world.pass(1);
     }
     assert_eq!(world.outlet("A").measured_a, None);
-    assert_eq!(world.alarms()[0], PowerAlarmKind::Unverified, "in one lease");
+    assert_eq!(
+        world.alarms()[0],
+        PowerAlarmKind::Unverified,
+        "in one lease"
+    );
 }
 
 #[test]
