@@ -175,14 +175,15 @@ impl Managed {
         self.saying(index, command, About::Forgotten)
     }
 
-    /// Outlets that charge and whose meters have said nothing for a lease are asked what limits they have, once a lease:
+    /// Outlets that charge and whose meters have said nothing of use for a lease are asked what limits they have, once a lease:
     /// before they are taken for unverified.
     pub(super) fn look_at_silent_meters(&mut self, now_ms: i64) -> Vec<Saying> {
         let every_ms = self.settings.lasts_ms();
         let mut sayings = Vec::new();
         for index in 0..self.lanes.len() {
             let lane = &mut self.lanes[index];
-            let drawn_ms = lane.draw.map_or(i64::MIN, |draw| draw.at.0);
+            let drawn = lane.draw.filter(|_| !lane.is_in_doubt());
+            let drawn_ms = drawn.map_or(i64::MIN, |draw| draw.at.0);
             let due = lane.charging.is_some()
                 && lane.planned.limitable
                 && now_ms.saturating_sub(drawn_ms) > every_ms

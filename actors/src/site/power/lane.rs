@@ -330,7 +330,13 @@ impl Lane {
             before: self.drew_before.and_then(of),
             last: self.draw.and_then(of)?,
         };
-        self.draw.filter(|_| seen.holds_at(at_ms))
+        self.draw
+            .filter(|_| seen.holds_at(at_ms) && !self.is_in_doubt())
+    }
+
+    /// Whether what its meter tells contradicts itself.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.agreement.contradicts_w().is_some()
     }
 
     /// What its session still wants, in Wh, if its driver told.

@@ -169,6 +169,18 @@ fn a_current_that_its_register_contradicts_proves_nothing() {
 }
 
 #[test]
+fn who_tells_its_current_in_another_unit_and_shows_a_schedule_that_is_its_grants_is_not_doubted() {
+    let mut world = charging(Nature::default());
+    let mut wh = 5_123.4;
+    for _ in 0..6 * LASTS_S {
+        world.nature.shows_a = Some(world.outlet("A").granted_a);
+        pretends(&mut world, &mut wh, 1, 0.016, 16.0);
+    }
+    assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+    assert_eq!(world.outlet("A").granted_a, 20.0);
+}
+
+#[test]
 fn a_current_that_its_register_contradicts_clears_no_disproof_and_the_register_is_one() {
     let mut world = charging(Nature::default());
     world.pass(80);
