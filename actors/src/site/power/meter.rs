@@ -31,7 +31,7 @@ const NOISE_A: f64 = 0.5;
 const NOISE_W: f64 = 100.0;
 /// How much above what is configured the voltage may be (EN 50160), where a current is told by energy alone.
 const VOLTS_MOST: f64 = 1.1;
-/// More than so many times what an outlet can draw is no reading, but one of another unit.
+/// More than so many times what an outlet can draw is of another unit, or of a meter that is broken.
 const ABSURD: f64 = 10.0;
 /// What phases have to neutral where a station does not measure it, in V: outlets are counted by their configured one
 /// where it matters.
@@ -89,7 +89,8 @@ impl Managed {
             Some(phases) => {
                 let most_a = greatest(phases);
                 if most_a > ABSURD * lane.outlet.most_a {
-                    return;
+                    let most_a = lane.outlet.most_a;
+                    return self.counts_against(index, most_a, draw.at, now_ms);
                 }
                 let slight_w = lane.watts(self.settings.tolerance_a / 2.0);
                 let told_w = lane.drawn_w(phases);
@@ -140,11 +141,15 @@ impl Managed {
             ..draw
         });
         let most_a = most_w / lane.watts(VOLTS_MOST);
-        match lane.charging.is_none() {
-            true => (self.controller).measured_outside(index, most_a, draw.at.0, now_ms),
-            false => self
-                .controller
-                .measured_in_doubt(index, most_a, draw.at.0, now_ms),
+        self.counts_against(index, most_a, draw.at, now_ms);
+    }
+
+    /// An outlet may draw so much, by a meter that is not to be believed where it speaks for the outlet.
+    fn counts_against(&mut self, index: usize, amps: f64, at: Timestamp, now_ms: i64) {
+        let controller = &mut self.controller;
+        match self.lanes[index].charging.is_none() {
+            true => controller.measured_outside(index, amps, at.0, now_ms),
+            false => controller.measured_in_doubt(index, amps, at.0, now_ms),
         }
     }
 

@@ -157,11 +157,15 @@ fn pretends(world: &mut World, wh: &mut f64, seconds: i64, told_a: f64, draws_a:
 
 #[test]
 fn a_current_that_its_register_contradicts_proves_nothing() {
-    for (told_a, draws_a) in [(0.016, 16.0), (16_000.0, 16.0), (16.0, 0.0)] {
+    for (told_a, draws_a, alarm) in [
+        (0.016, 16.0, PowerAlarmKind::Unverified),
+        (16_000.0, 16.0, PowerAlarmKind::Overdrawn),
+        (16.0, 0.0, PowerAlarmKind::Unverified),
+    ] {
         let mut world = charging(Nature::default());
         let mut wh = 5_123.4;
         pretends(&mut world, &mut wh, 3 * LASTS_S, told_a, draws_a);
-        assert_eq!(world.alarms()[0], PowerAlarmKind::Unverified, "{told_a} A");
+        assert_eq!(world.alarms()[0], alarm, "{told_a} A");
         assert_eq!(world.outlet("A").reserved_a, 32.0);
         pretends(&mut world, &mut wh, 3 * LASTS_S, 16.0, 16.0);
         assert!(world.alarms().is_empty(), "{told_a}: {:?}", world.alarms());
