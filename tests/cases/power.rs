@@ -5,6 +5,7 @@
 
 mod disproved;
 mod hidden;
+mod pretender;
 
 use std::{
     collections::BTreeMap,

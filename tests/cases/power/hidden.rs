@@ -1,6 +1,6 @@
 //! What a hub cannot see at once: clocks that are behind, meters that say nothing of use, outlets that nobody planned.
 
-use super::*;
+use super::{pretender::Pretender, *};
 
 #[tokio::test]
 async fn a_station_whose_clock_is_behind_falls_to_its_floor_no_later_than_others() {
@@ -30,6 +30,47 @@ async fn a_station_whose_clock_is_behind_falls_to_its_floor_no_later_than_others
         .await;
     let lease = Duration::from_millis(LEASE_MS);
     assert!(took < lease + Duration::from_secs(5), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_station_whose_clock_is_far_ahead_is_told_of_and_stays_at_its_floor_until_it_is_set() {
+    let hub = hub();
+    let site = Site::start(&hub, 40.0, vec![]).await;
+    let station = json!({"id": "FAST", "site": "depot"});
+    site.api.post("/stations", station).await;
+    let plan = json!({"sharing": "fair", "grid": {
+        "name": "grid", "breaker_a": [40, 40, 40], "outlets": [outlet("FAST")],
+    }});
+    let path = "/sites/depot/power";
+    site.api.ok(Method::PUT, path, Some(plan)).await;
+    let mut fast = Pretender::connect(&hub, "FAST").await;
+    fast.ahead = Duration::from_secs(3_600);
+    fast.shows(1).await;
+    let transaction = fast.begins().await;
+    let until = async |fast: &mut Pretender, so: &dyn Fn(&Value) -> bool| {
+        let started = Instant::now();
+        loop {
+            fast.draws(&transaction, FLOOR_A).await;
+            let view = site.live().await;
+            if so(&view) {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "{view:#}");
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    until(&mut fast, &|view| {
+        let seen = of(view, "FAST");
+        let is_told = alarms(view).contains(&("clock", "FAST"));
+        let reason = &seen["session"]["held_by"]["reason"];
+        is_told && reason == "clock" && seen["granted_a"] == FLOOR_A
+    })
+    .await;
+    fast.ahead = Duration::ZERO;
+    until(&mut fast, &|view| {
+        alarms(view).is_empty() && of(view, "FAST")["granted_a"] == MOST_A
+    })
+    .await;
 }
 
 fn unseen(ignores: bool, only_register: bool, no_schedule: bool) -> Faults {
