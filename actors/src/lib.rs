@@ -15,6 +15,7 @@ mod guard;
 mod metrics;
 mod placing;
 mod ports;
+mod records;
 mod session;
 mod settings;
 mod site;
@@ -352,6 +353,12 @@ impl Actors {
         if policy.sweep_every_s > 0 {
             guard::run(Arc::clone(&self.deps), policy, first).await;
         }
+    }
+
+    /// Makes the charge detail records of sessions that are over, for as long as it is polled. The first sweep comes
+    /// after the part `first` (0 to 1) of the interval.
+    pub async fn record_charges(&self, first: f64) {
+        records::run(Arc::clone(&self.deps), first).await;
     }
 
     /// Sends a CALL to a station; its outcome arrives through the call's port.

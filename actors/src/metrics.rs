@@ -15,6 +15,14 @@ pub(crate) const SESSION_COMMITS: &str = "switchyard_session_commits_total";
 /// Sessions the hub closed because their station did not, by `reason` (superseded, outlet_free, silent,
 /// station_away, station_deleted).
 pub(crate) const SESSIONS_CLOSED_BY_HUB: &str = "switchyard_sessions_closed_by_hub_total";
+/// Charge detail records created by this node, by `kind` (record, credit).
+pub(crate) const CDRS_CREATED: &str = "switchyard_cdrs_created_total";
+/// Charge detail records that were not created because the one of their number says something else.
+pub(crate) const CDRS_DIFFERENT: &str = "switchyard_cdrs_different_total";
+/// Sessions that are over and not recorded yet, of the shards of this node, as the last sweep left them.
+pub(crate) const CDRS_DUE: &str = "switchyard_cdrs_due";
+/// How long ago the first of those last changed, in seconds.
+pub(crate) const CDRS_OLDEST_DUE_SECONDS: &str = "switchyard_cdrs_oldest_due_seconds";
 /// Authorizations, by `verdict`.
 pub(crate) const AUTHORIZATIONS: &str = "switchyard_authorizations_total";
 /// How long stations were away that came back, in seconds.
@@ -58,6 +66,26 @@ pub fn describe() {
         SESSIONS_CLOSED_BY_HUB,
         Unit::Count,
         "Sessions the hub closed because their station did not, by reason."
+    );
+    describe_counter!(
+        CDRS_CREATED,
+        Unit::Count,
+        "Charge detail records created, by kind (record, credit: cancels one that turned out otherwise)."
+    );
+    describe_counter!(
+        CDRS_DIFFERENT,
+        Unit::Count,
+        "Charge detail records not created because the one of their number says something else; the next sweep goes on from that."
+    );
+    describe_gauge!(
+        CDRS_DUE,
+        Unit::Count,
+        "Sessions that are over and not recorded yet, of the sites of this hub, as the last sweep left them."
+    );
+    describe_gauge!(
+        CDRS_OLDEST_DUE_SECONDS,
+        Unit::Seconds,
+        "How long ago the first of the sessions not recorded yet last changed; not much more than charging.record_after_ms, unless records cannot be made."
     );
     describe_counter!(AUTHORIZATIONS, Unit::Count, "Authorizations, by verdict.");
     describe_histogram!(

@@ -28,6 +28,9 @@ pub struct Settings {
     pub power_lease_ms: u32,
     /// How much later than planned a grant may end at a station, whose clock may be behind, in ms.
     pub power_margin_ms: u32,
+    /// How long a session that is over must have stayed as it is before its charge detail record is made, in ms: a
+    /// station may send readings late. What changes it afterwards costs a credit and a new record.
+    pub record_after_ms: u32,
 }
 
 impl Default for Settings {
@@ -42,6 +45,7 @@ impl Default for Settings {
             live_backlog: 1024,
             power_lease_ms: 45_000,
             power_margin_ms: 15_000,
+            record_after_ms: 300_000,
         }
     }
 }

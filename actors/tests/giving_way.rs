@@ -33,7 +33,7 @@ impl Shut {
 
 store::delegate! {
     StationStore, SiteStore, PowerStore, TokenStore, NoticeStore, CommandStore, DeadLetterStore, MessageStore,
-    ApiKeyStore, SessionStore for Shut;
+    ApiKeyStore, SessionStore, CdrStore for Shut;
     read |this| &this.behind;
     write |this| this.when_open().await;
 }

@@ -196,6 +196,7 @@ impl Hub {
             async move {
                 tokio::join!(
                     actors.guard_sessions(policy, rand::random()),
+                    actors.record_charges(rand::random()),
                     actors.watch_store(),
                     cluster::close_lost_commands(shared, &*placement),
                     cluster::tell_unwritten(spooled, &*placement),

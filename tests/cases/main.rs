@@ -4,6 +4,7 @@
 //! faults injected there, is then left out. With feature `redis` there are cases with many hubs.
 
 mod admission;
+mod cdrs;
 mod charging;
 mod clock;
 #[cfg(feature = "redis")]

@@ -139,6 +139,34 @@ uuid_id!(
     /// One message that crashed whoever handled it.
     DeadLetterId
 );
+uuid_id!(
+    /// One charge detail record.
+    CdrId
+);
+
+impl CdrId {
+    /// The id of a session's record of that number. UUID version 7 in form: it bears the time of the session's id, so
+    /// records sort by when their sessions began, and those of one session by their number.
+    pub fn of(session: SessionId, number: u32) -> Self {
+        let hash = RetryKey::hash(&[&session.to_string()]).to_be_bytes();
+        let number = number.to_be_bytes();
+        // The number is not at the end: lists are shared out by the last byte.
+        let rest = std::array::from_fn(|i| match i {
+            0..5 => hash[i],
+            5..9 => number[i - 5],
+            _ => hash[5],
+        });
+        let ms = session.0.as_bytes().iter().take(6);
+        let ms = ms.fold(0, |ms, byte| ms << 8 | u64::from(*byte));
+        Self(uuid::Builder::from_unix_timestamp_millis(ms, &rest).into_uuid())
+    }
+
+    /// The first id that a record of a session that began then, or later, can have.
+    pub fn first_at(at: Timestamp) -> Self {
+        let ms = u64::try_from(at.0).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(ms, &[0; 10]).into_uuid())
+    }
+}
 
 impl SessionId {
     /// The id of the session that a message begins: the same for the message sent again, wherever it is
@@ -181,6 +209,22 @@ mod tests {
             id("A", "k", 5_000).began_with(&station, &RetryKey(key.to_owned()))
         };
         assert!(begins("k") && !begins("l"));
+    }
+
+    #[test]
+    fn records_sort_by_the_beginning_of_their_session_then_by_their_number() {
+        let session =
+            |at| SessionId(uuid::Builder::from_unix_timestamp_millis(at, &[7; 10]).into_uuid());
+        let of = |at, number| CdrId::of(session(at), number);
+        assert_eq!(of(5_000, 1), of(5_000, 1));
+        assert!(of(5_000, 0) < of(5_000, 1) && of(5_000, 255) < of(5_000, 256));
+        assert!(of(5_000, u32::MAX) < of(5_001, 1));
+        assert!(CdrId::first_at(Timestamp(5_000)) < of(5_000, 0));
+        assert!(of(5_000, 1) < CdrId::first_at(Timestamp(5_001)));
+        let other =
+            SessionId(uuid::Builder::from_unix_timestamp_millis(5_000, &[8; 10]).into_uuid());
+        assert_ne!(CdrId::of(other, 1), of(5_000, 1));
+        assert_eq!(of(5_000, 1).0.get_version_num(), 7);
     }
 
     #[test]

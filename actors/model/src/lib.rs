@@ -6,6 +6,7 @@
 //! renamed here is a field renamed for every API user.
 
 mod access;
+mod cdr;
 mod command;
 mod dead_letter;
 mod event;
@@ -23,13 +24,14 @@ mod time;
 mod token;
 
 pub use access::{ApiKey, Role};
+pub use cdr::ChargeDetailRecord;
 pub use command::{Command, CommandRecord, CommandState, ResetKind, Variable};
 pub use dead_letter::DeadLetter;
 pub use event::{
     Authorize, BootStatus, MeterReading, Notice, Refusal, StationEvent, StationReply, TokenVerdict,
     TransactionEvent, TransactionPhase,
 };
-pub use ids::{CommandId, DeadLetterId, InvalidId, SessionId, SiteId, StationId, TokenUid};
+pub use ids::{CdrId, CommandId, DeadLetterId, InvalidId, SessionId, SiteId, StationId, TokenUid};
 pub use live::LiveEvent;
 pub use message::{Direction, MessageEntry};
 pub use meter::{Location, Measurand, MeterSample, SampledValue};

@@ -124,12 +124,16 @@ async fn is_ours(deps: &Deps, session: &Session, connected: bool) -> bool {
     if connected {
         return true;
     }
+    is_of_our_shards(deps, session) && deps.placement.locate(&session.station).await == Ok(None)
+}
+
+/// Whether the session's site, or its station where that has none, is in a shard of this node.
+pub(crate) fn is_of_our_shards(deps: &Deps, session: &Session) -> bool {
     let shard = match &session.site {
         Some(site) => ShardId::of_site(site),
         None => ShardId::of_station(&session.station),
     };
     deps.placement.shard_epoch(shard).is_some()
-        && deps.placement.locate(&session.station).await == Ok(None)
 }
 
 async fn look_at(

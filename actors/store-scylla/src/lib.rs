@@ -1,7 +1,8 @@
 //! The store for many hubs: ScyllaDB or Apache Cassandra.
 //!
 //! - **The CQL** is what both run: no counters, views, secondary indexes or CDC. Light-weight transactions are
-//!   for what happens once: the start of a session, the place of a reading, a dead letter, an API key, the lock of a
+//!   for what happens once: the start of a session, the place of a reading, a charge
+//!   detail record, a dead letter, an API key, the lock of a
 //!   schema change. ScyllaDB has them on tablets from 2025.4; before, the keyspace must be one without.
 //! - **Statements** (`cql.rs`) are prepared, sent to a replica of their row, changed nothing by being
 //!   sent twice, bounded in number and time. `Ok` means written by a quorum of the datacentre; a time-out
@@ -18,6 +19,7 @@
 
 mod access;
 mod buckets;
+mod cdr;
 mod command;
 mod connect;
 mod copying;

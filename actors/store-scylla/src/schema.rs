@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i32, &str)] = &[
     (1, include_str!("migrations/0001_init.cql")),
     (2, include_str!("migrations/0002_site_power.cql")),
     (3, include_str!("migrations/0003_unfinished_copy.cql")),
+    (4, include_str!("migrations/0004_cdrs.cql")),
 ];
 
 const TABLES: [&str; 2] = [

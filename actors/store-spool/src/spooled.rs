@@ -8,13 +8,15 @@ use std::{
 
 use async_trait::async_trait;
 use model::{
-    BootInfo, Connector, DeadLetter, DeadLetterId, Protocol, RetryKey, Session, SessionEventRecord,
-    SessionId, Station, StationId, StoredReading, Timestamp, Token, TokenUid,
+    BootInfo, CdrId, ChargeDetailRecord, Connector, DeadLetter, DeadLetterId, Protocol, RetryKey,
+    Session, SessionEventRecord, SessionId, Station, StationId, StoredReading, Timestamp, Token,
+    TokenUid,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use store::{
-    Committed, DeadLetterStore, Hydration, Page, PageRequest, ReadError, SessionCommit,
-    SessionFilter, SessionStore, StationFilter, StationStore, Store, TokenStore, WriteError,
+    CdrCreated, CdrFilter, CdrStore, Committed, DeadLetterStore, Hydration, Page, PageRequest,
+    ReadError, SessionCommit, SessionFilter, SessionStore, SessionToRecord, StationFilter,
+    StationStore, Store, TokenStore, WriteError,
 };
 use tokio::{
     sync::{Notify, watch},
@@ -660,6 +662,43 @@ impl StationStore for Spooled {
             .for_writing()?
             .put_connector(id, connector)
             .await
+    }
+}
+
+/// Records are no messages of a transaction: what the remote does not take is tried again by whoever makes them, and
+/// nothing is kept here.
+#[async_trait]
+impl CdrStore for Spooled {
+    async fn create_cdr(&self, record: ChargeDetailRecord) -> Result<CdrCreated, WriteError> {
+        self.shared.for_writing()?.create_cdr(record).await
+    }
+
+    async fn cdr(&self, id: CdrId) -> Result<Option<ChargeDetailRecord>, ReadError> {
+        self.shared.for_reading()?.cdr(id).await
+    }
+
+    async fn cdrs(
+        &self,
+        filter: CdrFilter,
+        page: PageRequest,
+    ) -> Result<Page<ChargeDetailRecord>, ReadError> {
+        self.shared.for_reading()?.cdrs(filter, page).await
+    }
+
+    async fn sessions_to_record(&self, page: PageRequest) -> Result<Page<SessionId>, ReadError> {
+        self.shared.for_reading()?.sessions_to_record(page).await
+    }
+
+    /// Not while something of it waits here.
+    async fn session_to_record(&self, id: SessionId) -> Result<Option<SessionToRecord>, ReadError> {
+        if self.shared.state().waiting.holds(id) {
+            return Ok(None);
+        }
+        self.shared.for_reading()?.session_to_record(id).await
+    }
+
+    async fn recorded(&self, id: SessionId, version: i64) -> Result<(), WriteError> {
+        self.shared.for_writing()?.recorded(id, version).await
     }
 }
 

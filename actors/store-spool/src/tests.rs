@@ -87,7 +87,7 @@ impl Remote {
 }
 
 store::delegate! {
-    StationStore, SiteStore, PowerStore, TokenStore, NoticeStore, CommandStore, DeadLetterStore, MessageStore,
+    StationStore, SiteStore, PowerStore, CdrStore, TokenStore, NoticeStore, CommandStore, DeadLetterStore, MessageStore,
     ApiKeyStore, SessionStore for Remote;
     read |this| this.read()?;
     write |this| this.write().await?;

@@ -10,6 +10,7 @@
 //! the lock, and so does the hub.
 
 mod access;
+mod cdr;
 #[cfg(feature = "chaos")]
 mod chaos;
 mod command;

@@ -11,6 +11,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("migrations/0001_init.sql")),
     (2, include_str!("migrations/0002_dead_letters.sql")),
     (3, include_str!("migrations/0003_site_power.sql")),
+    (4, include_str!("migrations/0004_cdrs.sql")),
 ];
 
 /// Brings the database to the newest version known here.

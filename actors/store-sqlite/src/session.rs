@@ -99,6 +99,9 @@ impl Prepared {
                 }
                 let no = self.insert(db, station)?;
                 self.append(db, no, station)?;
+                if !self.open {
+                    self.is_to_be_recorded(db, no)?;
+                }
             }
             Some(kept) => {
                 if let Err(refusal) = self.may_follow(&kept, station) {
@@ -111,6 +114,9 @@ impl Prepared {
                     return Ok(Ok(Committed::Repeat(Box::new(known))));
                 }
                 self.update(db, &kept)?;
+                if !self.open {
+                    self.is_to_be_recorded(db, kept.no)?;
+                }
             }
         }
         identity.raise(db, self.epoch, self.number)?;
@@ -164,6 +170,13 @@ impl Prepared {
             ))
         }
         .map(drop)
+    }
+
+    /// After its end a session is to be recorded, anew with each entry: the one that was just appended.
+    fn is_to_be_recorded(&self, db: &Connection, session: i64) -> rusqlite::Result<()> {
+        db.prepare_cached("UPDATE sessions SET to_record = ?2 WHERE no = ?1")?
+            .execute((session, db.last_insert_rowid()))
+            .map(drop)
     }
 
     /// Appends to the log; `false` where the station's log holds the key.

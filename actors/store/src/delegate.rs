@@ -92,6 +92,15 @@ macro_rules! delegate {
         read readings(station: &model::StationId, page: $crate::PageRequest) -> $crate::Page<model::StoredReading>;
     ); };
 
+    (@CdrStore $to:tt) => { $crate::delegate!(@impl CdrStore $to
+        write create_cdr(record: model::ChargeDetailRecord) -> $crate::CdrCreated;
+        read cdr(id: model::CdrId) -> Option<model::ChargeDetailRecord>;
+        read cdrs(filter: $crate::CdrFilter, page: $crate::PageRequest) -> $crate::Page<model::ChargeDetailRecord>;
+        read sessions_to_record(page: $crate::PageRequest) -> $crate::Page<model::SessionId>;
+        read session_to_record(id: model::SessionId) -> Option<$crate::SessionToRecord>;
+        write recorded(id: model::SessionId, version: i64) -> ();
+    ); };
+
     (@impl $trait:ident [$type:ty; $r:ident $read:expr; $w:ident $write:expr]
         $($kind:ident $name:ident($($given:ident: $of:ty),*) -> $out:ty;)*) => {
         #[async_trait::async_trait]

@@ -12,6 +12,7 @@
 //! 4. Every list is paged; a cursor stays valid while rows are added.
 
 mod access;
+mod cdr;
 mod command;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -30,6 +31,7 @@ mod station;
 mod token;
 
 pub use access::ApiKeyStore;
+pub use cdr::{CdrCreated, CdrFilter, CdrStore, SessionToRecord, check_cdr};
 pub use command::CommandStore;
 pub use copy::{CopyError, Inventory, Progress, copy, must_be_empty};
 pub use dead_letter::DeadLetterStore;
@@ -51,6 +53,7 @@ pub trait Store:
     + PowerStore
     + TokenStore
     + SessionStore
+    + CdrStore
     + NoticeStore
     + CommandStore
     + DeadLetterStore
@@ -65,6 +68,7 @@ impl<T> Store for T where
         + PowerStore
         + TokenStore
         + SessionStore
+        + CdrStore
         + NoticeStore
         + CommandStore
         + DeadLetterStore

@@ -8,6 +8,7 @@
 //! What answers here stays: paths and fields are added, never renamed or taken away.
 
 pub mod auth;
+mod cdrs;
 mod cluster;
 mod commands;
 mod dead_letters;
@@ -148,6 +149,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(messages::routes())
         .merge(notices::routes())
         .merge(sessions::routes())
+        .merge(cdrs::routes())
         .merge(tokens::routes())
         .merge(sites::routes())
         .merge(power::routes())

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use model::{
-    MeterSample, Session, SessionEventKind, SessionEventRecord, SessionId, SessionState, StationId,
-    Timestamp, TokenUid,
+    CdrId, MeterSample, Session, SessionEventKind, SessionEventRecord, SessionId, SessionState,
+    StationId, Timestamp, TokenUid,
 };
 use serde::{Deserialize, Serialize};
-use store::{Page, SessionFilter};
+use store::{CdrFilter, Page, PageRequest, SessionFilter};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -18,6 +18,9 @@ use super::{
     page::{List, Listed, Paging},
     problem::Problem,
 };
+
+/// A session's charge detail records that are shown with it, at most.
+const MOST_CDRS: u32 = 100;
 
 const SESSIONS: List = List("sessions");
 /// Events and meter values are two views of one list in the store.
@@ -56,6 +59,15 @@ struct MeterValues {
     samples: Vec<MeterSample>,
 }
 
+/// A session, and what was recorded of it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Recorded {
+    #[serde(flatten)]
+    session: Session,
+    /// Its charge detail records, the newest first; of more than a hundred the newest.
+    cdrs: Vec<CdrId>,
+}
+
 /// Sessions, the newest first
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", operation_id = "list_sessions",
     security(("api_key" = ["viewer"])),
@@ -82,12 +94,16 @@ async fn list(
 #[utoipa::path(get, path = "/api/v1/sessions/{id}", tag = "sessions", operation_id = "show_session",
     security(("api_key" = ["viewer"])),
     params(("id" = SessionId, Path, description = "The session's id.")),
-    responses((status = 200, description = "The session.", body = Session)))]
+    responses((status = 200, description = "The session.", body = Recorded)))]
 async fn show(
     State(api): State<Arc<Api>>,
     Path(id): Path<SessionId>,
-) -> Result<axum::Json<Session>, Problem> {
-    known(&api, id).await.map(axum::Json)
+) -> Result<axum::Json<Recorded>, Problem> {
+    let session = known(&api, id).await?;
+    let newest = PageRequest::first(MOST_CDRS);
+    let records = api.store.cdrs(CdrFilter::of_session(id), newest).await?;
+    let cdrs = records.items.iter().map(|record| record.id).collect();
+    Ok(axum::Json(Recorded { session, cdrs }))
 }
 
 /// A session's log, in the order it was written

@@ -106,7 +106,7 @@ async fn ask(awaited: Weak<Awaited>, options: Options) {
 }
 
 store::delegate! {
-    StationStore, SiteStore, PowerStore, TokenStore, SessionStore, NoticeStore, CommandStore, DeadLetterStore,
+    StationStore, SiteStore, PowerStore, CdrStore, TokenStore, SessionStore, NoticeStore, CommandStore, DeadLetterStore,
     MessageStore, ApiKeyStore for Awaited;
     read |this| this.cluster().map_err(ReadError)?;
     write |this| this.cluster().map_err(WriteError::NotWritten)?;

@@ -220,7 +220,7 @@ impl SessionStore for FaultyStore {
 
 // The rest fails as plainly as a read or a write may.
 store::delegate! {
-    StationStore, SiteStore, PowerStore, TokenStore, NoticeStore, CommandStore, DeadLetterStore, MessageStore,
+    StationStore, SiteStore, PowerStore, CdrStore, TokenStore, NoticeStore, CommandStore, DeadLetterStore, MessageStore,
     ApiKeyStore for FaultyStore;
     read |this| {
         this.read().await?;

@@ -27,9 +27,9 @@ use crate::{
 };
 
 /// Sessions read side by side.
-const ABREAST: usize = 32;
+pub(crate) const ABREAST: usize = 32;
 /// Ids read at once from a list, at least and at most.
-const CHUNK: (usize, usize) = (16, 512);
+pub(crate) const CHUNK: (usize, usize) = (16, 512);
 
 #[async_trait]
 impl SessionStore for ScyllaStore {
@@ -204,18 +204,31 @@ impl ScyllaStore {
             let lists = names.iter().map(|name| List::open(kind, name));
             return Ok(vec![lists.collect()]);
         }
+        let months = self.months(None, after).await?;
+        let of = |month| names.iter().map(move |name| List::of(kind, name, month));
+        Ok(months
+            .into_iter()
+            .map(|month| of(month).collect())
+            .collect())
+    }
+
+    /// The months that have sessions, the newest first: from that of the id `least` to that of `end`.
+    pub(crate) async fn months(
+        &self,
+        least: Option<Uuid>,
+        end: Option<Uuid>,
+    ) -> Result<Vec<i32>, CqlError> {
         let known = self.following(&[MONTHS.to_owned()], "", usize::MAX).await?;
         let mut months: Vec<i32> = known
             .iter()
             .filter_map(|month| month.parse().ok())
             .collect();
         months.sort_unstable_by(|one, other| other.cmp(one));
-        months.retain(|month| after.is_none_or(|after| *month <= buckets::month(after)));
-        let of = |month| names.iter().map(move |name| List::of(kind, name, month));
-        Ok(months
-            .into_iter()
-            .map(|month| of(month).collect())
-            .collect())
+        months.retain(|month| {
+            least.is_none_or(|least| *month >= buckets::month(least))
+                && end.is_none_or(|end| *month <= buckets::month(end))
+        });
+        Ok(months)
     }
 
     /// Adds what is wanted of these lists and follows `after`, until `most` are found.

@@ -1,4 +1,5 @@
-//! The lists a session is on: all of a month, and the open ones; of its station, its token, and of all.
+//! The lists a session is on: all of a month, and the open ones; of its station, its token, and of all. And, from its
+//! end until it is recorded, those that are to be.
 
 use futures_util::future::try_join_all;
 use model::SessionId;
@@ -12,6 +13,8 @@ pub(crate) const MONTHS: &str = "months";
 pub(crate) const STATION: &str = "station";
 pub(crate) const TOKEN: &str = "token";
 pub(crate) const SHARD: &str = "shard";
+/// Of sessions that are to be recorded, in shards.
+const TO_RECORD: &str = "to_record";
 
 /// The lists of open sessions that one with these traits is on.
 fn open_lists(id: SessionId, traits: &Traits) -> Vec<List> {
@@ -39,6 +42,15 @@ fn lists(id: SessionId, traits: &Traits) -> Vec<List> {
     lists
 }
 
+/// The lists of sessions that are to be recorded, of which each is on one.
+pub(crate) fn to_record_lists() -> impl Iterator<Item = List> {
+    (0..buckets::SHARDS).map(|shard| List::open(TO_RECORD, &shard.to_string()))
+}
+
+pub(crate) fn to_record(id: SessionId) -> List {
+    List::open(TO_RECORD, &buckets::of_id(id.0).to_string())
+}
+
 fn all(id: SessionId, traits: &Traits) -> Vec<List> {
     [lists(id, traits), open_lists(id, traits)].concat()
 }
@@ -53,8 +65,15 @@ impl ScyllaStore {
         now: &Traits,
         stamp: i64,
     ) -> Result<(), CqlError> {
+        // After its end each entry may change what is charged.
+        let record = async {
+            match now.open {
+                false => self.put_id(&to_record(id), id.0, stamp).await,
+                true => Ok(()),
+            }
+        };
         if before == Some(now) {
-            return Ok(());
+            return record.await;
         }
         let known = before.map(|before| all(id, before)).unwrap_or_default();
         let mut wanted = all(id, now);
@@ -69,7 +88,7 @@ impl ScyllaStore {
                 Some(_) => Ok(()),
             }
         };
-        tokio::try_join!(try_join_all(puts), month)?;
+        tokio::try_join!(try_join_all(puts), month, record)?;
         Ok(())
     }
 

@@ -50,11 +50,11 @@
 
 mod begin;
 mod commit;
-mod find;
+pub(crate) mod find;
 pub(crate) mod head;
 pub(crate) mod held;
 mod keys;
-mod lists;
+pub(crate) mod lists;
 pub(crate) mod owner;
 
 use model::{Session, SessionState, StationId, TokenUid};

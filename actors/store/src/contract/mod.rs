@@ -13,6 +13,7 @@
 //! the two alike.
 
 pub mod access;
+pub mod cdrs;
 pub mod commands;
 pub mod dead_letters;
 pub mod logs;
@@ -36,6 +37,17 @@ macro_rules! contract_tests {
                 a_key_of_a_known_hash_is_not_written
                 keys_are_listed_the_oldest_first
                 deleting_a_prefix_forgets_its_keys
+            }
+            cdrs {
+                a_record_is_created_once_and_read_back_as_it_was
+                a_record_that_says_something_else_is_never_put_in_the_place_of_another
+                one_record_created_many_times_at_once_is_there_once
+                a_record_without_a_number_for_its_energy_is_not_written
+                records_are_found_by_session_station_token_and_time
+                records_come_newest_first_in_pages
+                a_session_is_to_be_recorded_from_its_end_until_it_is
+                a_session_that_changed_meanwhile_is_still_to_be_recorded
+                sessions_to_record_come_newest_first_in_pages
             }
             commands {
                 a_command_is_kept_in_its_latest_state
@@ -199,6 +211,7 @@ mod tests {
         let list = include_str!("mod.rs");
         for file in [
             include_str!("access.rs"),
+            include_str!("cdrs.rs"),
             include_str!("commands.rs"),
             include_str!("dead_letters.rs"),
             include_str!("logs.rs"),

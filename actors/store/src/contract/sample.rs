@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use model::{
-    Admission, ApiKey, Authorization, BootInfo, CommandId, CommandRecord, CommandState, Connector,
-    ConnectorRef, ConnectorState, DeadLetter, DeadLetterId, Direction, Flag, Fuse, FuseCap,
-    KnownLease, KnownOutlet, Location, Measurand, MessageEntry, MeterPoint, MeterSample,
-    PlannedOutlet, PowerPlan, ProfilePurpose, Protocol, RateUnit, Repeat, RetryKey, Role,
-    SampledValue, Session, SessionEventKind, SessionEventRecord, SessionId, SessionPreferences,
-    SessionState, SetPoint, Sharing, Site, SiteId, SiteLine, SiteMemory, SitePower, Station,
-    StationId, StoredReading, Timestamp, Token, TokenKind, TokenRef, TokenUid, Wiring,
+    Admission, ApiKey, Authorization, BootInfo, ChargeDetailRecord, CommandId, CommandRecord,
+    CommandState, Connector, ConnectorRef, ConnectorState, DeadLetter, DeadLetterId, Direction,
+    Flag, Fuse, FuseCap, KnownLease, KnownOutlet, Location, Measurand, MessageEntry, MeterPoint,
+    MeterSample, PlannedOutlet, PowerPlan, ProfilePurpose, Protocol, RateUnit, Repeat, RetryKey,
+    Role, SampledValue, Session, SessionEventKind, SessionEventRecord, SessionId,
+    SessionPreferences, SessionState, SetPoint, Sharing, Site, SiteId, SiteLine, SiteMemory,
+    SitePower, Station, StationId, StoredReading, Timestamp, Token, TokenKind, TokenRef, TokenUid,
+    Wiring,
 };
 
-use crate::{NoticeRecord, SessionCommit, Store};
+use crate::{CdrCreated, NoticeRecord, SessionCommit, Store};
 
 /// A station's identity.
 pub fn station_id(text: &str) -> StationId {
@@ -357,6 +358,11 @@ pub fn api_key(prefix: &str, created_at: i64) -> ApiKey {
     }
 }
 
+/// The record of an ended session, of that number.
+pub fn cdr(ended: &Session, number: u32) -> ChargeDetailRecord {
+    ChargeDetailRecord::of(ended, number, Timestamp(30_000))
+}
+
 /// Puts something of every kind into an empty store.
 ///
 /// # Panics
@@ -401,5 +407,7 @@ pub async fn something_of_all(store: &impl Store) {
         let over = session(id, "2");
         write(store, &over, "begun").await;
         write(store, &ended(&over), "over").await;
+        let record = cdr(&ended(&over), 1);
+        assert_eq!(store.create_cdr(record).await, Ok(CdrCreated::Written));
     }
 }

@@ -5,10 +5,12 @@ use std::{
     fmt,
 };
 
-use model::{Session, Station};
+use model::{ChargeDetailRecord, Session, Station};
 
 use super::{ABREAST, CopyError, Progress, each};
-use crate::{MessageFilter, Page, PageRequest, ReadError, SessionFilter, StationFilter, Store};
+use crate::{
+    CdrFilter, MessageFilter, Page, PageRequest, ReadError, SessionFilter, StationFilter, Store,
+};
 
 /// How much a store remembers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,6 +31,10 @@ pub struct Inventory {
     pub session_events: u64,
     /// The energy of all sessions, in mWh, each rounded by itself.
     pub energy_mwh: i64,
+    /// Charge detail records.
+    pub cdrs: u64,
+    /// Their energy, in mWh, each rounded by itself; credits are below zero.
+    pub cdr_energy_mwh: i64,
     /// Readings outside sessions.
     pub readings: u64,
     /// Notices.
@@ -91,13 +97,25 @@ impl Inventory {
             let mut sum = sum.borrow_mut();
             sum.sessions += 1;
             sum.session_events += events;
-            sum.energy_mwh += (session.energy_wh * 1_000.0).round() as i64;
+            sum.energy_mwh += mwh(session.energy_wh);
             progress.one_more();
+            Ok(())
+        })
+        .await?;
+        let records = async |page| store.cdrs(CdrFilter::default(), page).await;
+        each(1, records, async |record: ChargeDetailRecord| {
+            let mut sum = sum.borrow_mut();
+            sum.cdrs += 1;
+            sum.cdr_energy_mwh += mwh(record.energy_wh);
             Ok(())
         })
         .await?;
         Ok(sum.into_inner())
     }
+}
+
+fn mwh(wh: f64) -> i64 {
+    (wh * 1_000.0).round() as i64
 }
 
 async fn count<T>(
@@ -117,7 +135,7 @@ impl fmt::Display for Inventory {
         write!(
             to,
             "{} sites ({} with power), {} stations, {} outlets, {} tokens, {} sessions of {} entries and {}.{:06} kWh, \
-             {} readings outside sessions, {} notices, {} commands, {} messages, {} dead letters, {} API keys",
+             {} charge detail records of {:.6} kWh, {} readings outside sessions, {} notices, {} commands, {} messages, {} dead letters, {} API keys",
             self.sites,
             self.powered_sites,
             self.stations,
@@ -127,6 +145,8 @@ impl fmt::Display for Inventory {
             self.session_events,
             self.energy_mwh / 1_000_000,
             self.energy_mwh % 1_000_000,
+            self.cdrs,
+            self.cdr_energy_mwh as f64 / 1e6,
             self.readings,
             self.notices,
             self.commands,

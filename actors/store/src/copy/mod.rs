@@ -22,8 +22,8 @@ pub use progress::Progress;
 use logs::copy_log;
 
 use crate::{
-    Committed, MessageFilter, Page, PageRequest, ReadError, SessionCommit, SessionFilter,
-    StationFilter, Store, WriteError,
+    CdrCreated, CdrFilter, Committed, MessageFilter, Page, PageRequest, ReadError, SessionCommit,
+    SessionFilter, StationFilter, Store, WriteError,
 };
 
 /// Items of a page.
@@ -131,6 +131,22 @@ pub async fn copy(
         ABREAST,
         async |page| from.sessions(every(), page).await,
         |session| copy_session(from, to, session, progress),
+    )
+    .await?;
+    progress.begin("charge detail records");
+    let every = || CdrFilter::default();
+    each(
+        ABREAST,
+        async |page| from.cdrs(every(), page).await,
+        async |record| {
+            let what = || format!("charge detail record {}", record.id);
+            let created = kept(what, async || to.create_cdr(record.clone()).await).await?;
+            if let Some(CdrCreated::Differs(_)) = created {
+                return Err(differs(what()));
+            }
+            progress.one_more();
+            Ok(())
+        },
     )
     .await?;
     progress.begin("dead letters");

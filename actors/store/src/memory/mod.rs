@@ -3,6 +3,7 @@
 //! nothing survives the process.
 
 mod access;
+mod cdr;
 mod command;
 mod dead_letter;
 mod message;
@@ -19,9 +20,9 @@ use std::{
 };
 
 use model::{
-    ApiKey, CommandId, CommandRecord, Connector, ConnectorRef, DeadLetter, DeadLetterId,
-    MessageEntry, RetryKey, Session, SessionEventRecord, SessionId, Site, SiteId, Station,
-    StationId, StoredReading, Timestamp, Token,
+    ApiKey, CdrId, ChargeDetailRecord, CommandId, CommandRecord, Connector, ConnectorRef,
+    DeadLetter, DeadLetterId, MessageEntry, RetryKey, Session, SessionEventRecord, SessionId, Site,
+    SiteId, Station, StationId, StoredReading, Timestamp, Token,
 };
 
 use crate::{NoticeRecord, Page, PageRequest, TimePlace};
@@ -71,6 +72,7 @@ struct Tables {
     reading_keys: BTreeSet<(StationId, RetryKey)>,
     notices: TimeLog<NoticeRecord>,
     messages: TimeLog<MessageEntry>,
+    cdrs: BTreeMap<CdrId, ChargeDetailRecord>,
     commands: BTreeMap<CommandId, CommandRecord>,
     dead_letters: BTreeMap<DeadLetterId, DeadLetter>,
     api_keys: Vec<ApiKey>,
@@ -82,6 +84,8 @@ struct KeptSession {
     epoch: i64,
     /// [`Session::number`].
     number: Option<i32>,
+    /// How many entries all logs had when it last changed after its end, until it is recorded.
+    to_record: Option<i64>,
 }
 
 /// Rows of stations, ordered by a time.

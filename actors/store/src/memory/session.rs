@@ -1,7 +1,9 @@
 //! Sessions, their logs, and readings outside sessions.
 
 use async_trait::async_trait;
-use model::{RetryKey, Session, SessionEventRecord, SessionId, StationId, StoredReading};
+use model::{
+    RetryKey, Session, SessionEventRecord, SessionId, SessionState, StationId, StoredReading,
+};
 
 use super::{KeptSession, MemoryStore, Tables};
 use crate::{
@@ -48,7 +50,9 @@ impl Tables {
         self.event_keys.insert(key, session.id);
         self.transactions.insert(name, session.id);
         self.events.push((session.id, event));
+        let version = i64::try_from(self.events.len()).unwrap_or(i64::MAX);
         let kept = KeptSession {
+            to_record: (session.state == SessionState::Ended).then_some(version),
             session,
             epoch,
             number,
