@@ -31,7 +31,7 @@ impl Default for SpoolConfig {
             dir: None,
             max_bytes: defaults.max_bytes,
             patience_ms: defaults.patience.as_millis() as u64,
-            await_others_ms: 60_000,
+            await_others_ms: 30_000,
         }
     }
 }
