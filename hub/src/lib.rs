@@ -123,6 +123,11 @@ impl Hub {
         #[cfg(feature = "chaos")]
         let clock: Arc<dyn Clock> = Arc::new(chaos::JumpingClock::new());
         let shares = config.store.kind == StoreKind::Scylla;
+        if member.is_some() && !shares {
+            tracing::warn!(
+                "this hub is one of a cluster and has a store of its own: sessions, tokens and plans of the other hubs are not known here; set store.kind = \"scylla\""
+            );
+        }
         let placement = cluster::placement(member.as_ref(), shares, clock.now().0)?;
         let actors = Actors::start(
             store.clone(),

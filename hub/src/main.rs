@@ -99,6 +99,7 @@ async fn run(arguments: Arguments, config: Config) -> Result<(), String> {
     match arguments.command {
         None => serve(config, arguments.demo).await,
         Some(Command::CheckConfig) => {
+            config.cluster.member()?;
             let shown = toml::to_string_pretty(&config).map_err(|error| error.to_string())?;
             println(&format!(
                 "# The configuration is good. With what was not set:\n{shown}"

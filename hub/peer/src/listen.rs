@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -13,15 +13,21 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Sleep, sleep},
 };
 use tonic::transport::server::Connected;
 
 /// How soon accepting is tried again when the system refuses (it may be out of files).
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// Who says nothing for so long after the connection was accepted has no use for the place.
+const FIRST_WORD: Duration = Duration::from_secs(5);
+
 /// A connection, and its place.
 pub(crate) struct Connection {
     socket: TcpStream,
+    /// Runs until something was said.
+    first_word: Option<Pin<Box<Sleep>>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -37,6 +43,7 @@ pub(crate) fn incoming(
         let accepted = match listener.accept().await {
             Ok((socket, _)) => socket.set_nodelay(true).map(|()| Connection {
                 socket,
+                first_word: Some(Box::pin(sleep(FIRST_WORD))),
                 _place: place,
             }),
             Err(error) => {
@@ -60,7 +67,17 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(context, buffer)
+        let read = Pin::new(&mut self.socket).poll_read(context, buffer);
+        match &mut self.first_word {
+            Some(patience) if read.is_pending() => {
+                ready!(patience.as_mut().poll(context));
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            _ => {
+                self.first_word = None;
+                read
+            }
+        }
     }
 }
 

@@ -559,3 +559,23 @@ async fn ids_that_are_none_are_no_messages() {
     let answer = grpc.streaming(frames(id), unknown, codec).await;
     assert_eq!(answer.unwrap_err().code(), tonic::Code::Unimplemented);
 }
+
+#[tokio::test]
+async fn whoever_says_nothing_takes_up_no_place() {
+    let notes = Notes::new();
+    let (_serving, at) = listen(notes.clone(), &Security::Plain, &settings("b")).await;
+    // More than there are places.
+    let silent = (0..400).map(|_| TcpStream::connect(at));
+    let silent = join_all(silent).await;
+    let (peers, b) = (peers(settings("a")), address("b", at));
+    let reached = async {
+        while !is_reached(&peers, &b).await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    assert!(
+        tokio::time::timeout(PATIENCE, reached).await.is_ok(),
+        "{} silent connections shut out the nodes",
+        silent.len()
+    );
+}

@@ -3,7 +3,8 @@
 //! A key is `swk_` and 32 random bytes in base64url. Only its SHA-256 is kept, and keys are looked up
 //! by that hash through an index: no secret is ever compared, so no comparison can leak one. A key
 //! that was found is remembered for [`REMEMBERED_MS`], so a request is not a disk read, and a key
-//! deleted by another process is refused after that time at the latest.
+//! deleted by another process is refused after that time at the latest. While the store cannot be read, operators look
+//! what goes on: keys that were good within [`TRUSTED_MS`] are still good then.
 
 use std::{
     collections::HashMap,
@@ -23,6 +24,7 @@ const KEY_START: &str = "swk_";
 const KEY_RANDOM_BYTES: usize = 32;
 const PREFIX_CHARS: usize = KEY_START.len() + 8;
 const REMEMBERED_MS: i64 = 10_000;
+const TRUSTED_MS: i64 = 3_600_000;
 const MOST_REMEMBERED: usize = 1024;
 
 /// A fresh key: the secret, to be shown once, and what is kept of it.
@@ -83,9 +85,13 @@ impl KeyRing {
             Recall::Old => {}
             Recall::Never => limiter.unknown_key()?,
         }
-        match self.store.api_key(&hex(&hash)).await? {
-            Some(key) => Ok(self.remember(hash, &key)),
-            None => {
+        match self.store.api_key(&hex(&hash)).await {
+            Ok(Some(key)) => Ok(self.remember(hash, &key)),
+            Err(error) => match self.younger_than(TRUSTED_MS, &hash) {
+                Some(caller) => Ok(caller),
+                None => Err(error.into()),
+            },
+            Ok(None) => {
                 self.lock().remove(&hash);
                 Err(Problem::unauthorized(
                     "this API key is not known (any more); `hub api-key create` makes one",
@@ -101,14 +107,20 @@ impl KeyRing {
     }
 
     fn recall(&self, hash: &[u8; 32]) -> Recall {
-        match self.lock().get(hash) {
-            // A clock that was set back makes an age negative: such an entry is old, too.
-            Some(known) if (0..REMEMBERED_MS).contains(&self.clock.now().ms_since(known.at)) => {
-                Recall::Fresh(known.caller.clone())
-            }
-            Some(_) => Recall::Old,
+        match self.younger_than(REMEMBERED_MS, hash) {
+            Some(caller) => Recall::Fresh(caller),
+            None if self.lock().contains_key(hash) => Recall::Old,
             None => Recall::Never,
         }
+    }
+
+    /// The holder of a key that was found less than so long ago.
+    fn younger_than(&self, most_ms: i64, hash: &[u8; 32]) -> Option<Caller> {
+        let remembered = self.lock();
+        let known = remembered.get(hash)?;
+        // A clock that was set back makes an age negative: such an entry is old, too.
+        let is_young = (0..most_ms).contains(&self.clock.now().ms_since(known.at));
+        is_young.then(|| known.caller.clone())
     }
 
     fn remember(&self, hash: [u8; 32], key: &ApiKey) -> Caller {
@@ -189,7 +201,60 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use actors::ManualClock;
+    use store::{ApiKeyStore, MemoryStore, ReadError};
+
     use super::*;
+    use crate::api::RateLimits;
+
+    /// A store that is away at times.
+    #[derive(Default)]
+    struct AtTimes {
+        behind: MemoryStore,
+        is_away: AtomicBool,
+    }
+
+    impl AtTimes {
+        fn there(&self) -> Result<&MemoryStore, ReadError> {
+            match self.is_away.load(Ordering::SeqCst) {
+                true => Err(ReadError("away".to_owned())),
+                false => Ok(&self.behind),
+            }
+        }
+    }
+
+    store::delegate! {
+        StationStore, SiteStore, PowerStore, CdrStore, TokenStore, SessionStore, NoticeStore, CommandStore,
+        DeadLetterStore, MessageStore, ApiKeyStore for AtTimes;
+        read |this| this.there()?;
+        write |this| &this.behind;
+    }
+
+    #[tokio::test]
+    async fn a_key_that_was_good_within_the_hour_is_good_while_the_store_is_away() {
+        let store = Arc::new(AtTimes::default());
+        let clock = Arc::new(ManualClock::at(Timestamp(1_764_000_000_000)));
+        let ring = KeyRing::new(store.clone(), clock.clone());
+        let limiter = Limiter::new(&RateLimits::new(1_000));
+        let mut headers = Vec::new();
+        for name in ["used", "unused"] {
+            let (secret, kept) = new_key(Role::Viewer, name, clock.now());
+            store.create_api_key(kept).await.unwrap();
+            headers.push(HeaderValue::from_str(&format!("Bearer {secret}")).unwrap());
+        }
+        let is_good = async |header| ring.caller(Some(header), &limiter).await.is_ok();
+        assert!(is_good(&headers[0]).await);
+        store.is_away.store(true, Ordering::SeqCst);
+        clock.advance_ms(TRUSTED_MS - 1);
+        assert!(is_good(&headers[0]).await);
+        assert!(!is_good(&headers[1]).await, "nobody knows it");
+        clock.advance_ms(1);
+        assert!(!is_good(&headers[0]).await);
+        store.is_away.store(false, Ordering::SeqCst);
+        assert!(is_good(&headers[0]).await && is_good(&headers[1]).await);
+    }
 
     #[test]
     fn of_a_key_only_prefix_and_hash_are_kept() {

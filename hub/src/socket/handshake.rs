@@ -98,7 +98,8 @@ struct Admitted {
 
 async fn admit(request: &UpgradeRequest, sockets: &Sockets) -> Result<Admitted, Refused> {
     let unavailable = |error: &dyn std::fmt::Display| {
-        tracing::warn!(station = %request.station, %error, "a station is told to come back later");
+        // That the store is away is told once, where it is found out.
+        tracing::debug!(station = %request.station, %error, "a station is told to come back later");
         let detail = "the hub cannot reach its store; try again";
         Refused::later("unavailable", detail, UNAVAILABLE_RETRY_S)
     };
