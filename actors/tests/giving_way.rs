@@ -95,7 +95,7 @@ async fn a_station_is_let_go_when_what_it_said_is_written() {
     let link: Arc<dyn Link> = socket.clone();
     let read = store.hydrate(&id).await.unwrap();
     let connected = actors.connect(&id, Protocol::Ocpp201, &link, Some(&read));
-    let connection = Arc::new(connected.await.ok().expect("it connects"));
+    let connection = Arc::new(connected.await.expect("it connects"));
 
     store.open.send_replace(false);
     let said = tokio::spawn({
@@ -140,7 +140,7 @@ async fn a_station_is_let_go_when_what_it_said_is_written() {
     let connected = actors
         .connect(&id, Protocol::Ocpp201, &link, Some(&read))
         .await;
-    let connection = connected.ok().expect("it connects");
+    let connection = connected.expect("it connects");
     actors.give_way(&id, connection.epoch() - 1).await;
     assert!(!newer.0.load(Ordering::SeqCst));
 }
