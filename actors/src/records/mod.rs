@@ -27,7 +27,7 @@ const PAGE_PAUSE: Duration = Duration::from_millis(50);
 const LOOKS: u32 = 10;
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(60);
-/// So many sessions that cannot be recorded end a sweep.
+/// So many sessions in a row that cannot be recorded end a sweep: then the store is away.
 const MOST_FAILURES: u32 = 10;
 
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +51,21 @@ pub(crate) async fn run(deps: Arc<Deps>, first: f64) {
     let every = (after / LOOKS).clamp(SHORTEST, LONGEST);
     let mut wait = every.mul_f64(first.clamp(0.0, 1.0));
     let mut failing = false;
+    let mut left = Left::default();
     loop {
         tokio::time::sleep(wait).await;
         wait = every;
-        match sweep(&deps).await {
-            Ok(left) => {
-                gauge!(names::CDRS_DUE).set(left.sessions);
-                gauge!(names::CDRS_OLDEST_DUE_SECONDS).set(left.oldest_ms as f64 / 1_000.0);
+        let mut seen = Left::default();
+        let swept = sweep(&deps, &mut seen).await;
+        // What a sweep that ended early did not see is there as it was, and older.
+        left = match swept {
+            Ok(()) => seen,
+            Err(_) => left.or_more(&seen, every),
+        };
+        gauge!(names::CDRS_DUE).set(left.sessions);
+        gauge!(names::CDRS_OLDEST_DUE_SECONDS).set(left.oldest_ms as f64 / 1_000.0);
+        match swept {
+            Ok(()) => {
                 if std::mem::replace(&mut failing, false) {
                     tracing::warn!("charge detail records are made again");
                 }
@@ -71,23 +79,27 @@ pub(crate) async fn run(deps: Arc<Deps>, first: f64) {
     }
 }
 
-/// A session that cannot be recorded holds up no other, unless it is so with many: then the store is away.
-async fn sweep(deps: &Deps) -> Result<Left, Failed> {
-    let (mut left, mut failures, mut why) = (Left::default(), 0, None);
+/// A session that cannot be recorded holds up no other.
+async fn sweep(deps: &Deps, left: &mut Left) -> Result<(), Failed> {
+    let (mut in_a_row, mut why) = (0, None);
     let mut request = PageRequest::first(PAGE);
     loop {
         let page = deps.store.sessions_to_record(request).await?;
         for id in page.items {
-            if let Err(error) = look_at(deps, id, &mut left).await {
-                failures += 1;
-                if failures == MOST_FAILURES {
-                    return Err(error);
-                }
-                why.get_or_insert(error);
+            let Err(error) = look_at(deps, id, left).await else {
+                in_a_row = 0;
+                continue;
+            };
+            tracing::debug!(session = %id, %error, "a charge detail record cannot be made now");
+            left.add(0);
+            in_a_row += 1;
+            if in_a_row == MOST_FAILURES {
+                return Err(error);
             }
+            why.get_or_insert(error);
         }
         let Some(next) = page.next else {
-            return why.map_or(Ok(left), Err);
+            return why.map_or(Ok(()), Err);
         };
         request = PageRequest {
             limit: PAGE,
@@ -137,6 +149,18 @@ async fn look_at(deps: &Deps, id: SessionId, left: &mut Left) -> Result<(), Fail
 }
 
 impl Left {
+    /// This, so much later, or what was seen by then, if that is more.
+    fn or_more(&self, seen: &Self, later: Duration) -> Self {
+        let later_ms = match self.sessions {
+            0 => 0,
+            _ => i64::try_from(later.as_millis()).unwrap_or(i64::MAX),
+        };
+        Self {
+            sessions: self.sessions.max(seen.sessions),
+            oldest_ms: self.oldest_ms.saturating_add(later_ms).max(seen.oldest_ms),
+        }
+    }
+
     fn add(&mut self, unchanged_ms: i64) {
         self.sessions += 1;
         self.oldest_ms = self.oldest_ms.max(unchanged_ms);
