@@ -168,7 +168,10 @@ pub(crate) struct Kill {
     /// How often
     #[arg(long, default_value_t = 10)]
     kills: u64,
-    /// Each kill comes at a random moment within this time after all chargers are back
+    /// How long all charge before each kill, once all chargers are back
+    #[arg(long, default_value = "0s", value_parser = duration)]
+    rest: Duration,
+    /// Each kill comes at a random moment within this time after that
     #[arg(long, default_value = "5s", value_parser = duration)]
     within: Duration,
     /// How long all chargers may take to be back after a kill
@@ -307,6 +310,7 @@ impl Command {
                 let scenario = Scenario::Kill {
                     command: it.kill_cmd.clone(),
                     kills: it.kills,
+                    rest: it.rest,
                     within: it.within,
                     deadline: it.deadline,
                     acknowledged: it.acknowledged.clone(),

@@ -40,16 +40,16 @@ impl Unwritten for Elsewhere {
             None => true,
             Some(nodes) => {
                 let nodes = nodes.into_iter();
-                let asked = nodes.map(|node| self.has_written(node, station, claim.epoch));
-                join_all(asked).await.contains(&false)
+                let asked = nodes.map(|node| self.may_be_at(node, station, claim.epoch));
+                join_all(asked).await.contains(&true)
             }
         }
     }
 }
 
 impl Elsewhere {
-    /// Whether a hub says that it has written all. One that does not answer may not have.
-    async fn has_written(&self, node: NodeAddress, station: &StationId, epoch: i64) -> bool {
+    /// Whether a hub may not have written all. Of one that does not answer, what it last said of itself tells.
+    async fn may_be_at(&self, node: Asked, station: &StationId, epoch: i64) -> bool {
         let message = Message {
             id: Uuid::new_v4(),
             to: Target::Charger(station.clone()),
@@ -59,14 +59,23 @@ impl Elsewhere {
             once: false,
             body: Ask::GiveWay { epoch }.to_bytes(),
         };
-        let answer = self.peers.ask(&node, message, None).await;
-        matches!(answer, Ok(Answer::Ok(written)) if serde_json::from_slice(&written).unwrap_or(false))
+        match self.peers.ask(&node.address, message, None).await {
+            Ok(Answer::Ok(written)) => !serde_json::from_slice(&written).unwrap_or(false),
+            _ => node.may_hold,
+        }
     }
+}
+
+/// A hub to ask.
+struct Asked {
+    address: NodeAddress,
+    /// It said that its spool holds something, or what it said last may be old.
+    may_hold: bool,
 }
 
 /// Whom to ask: those that live, if any hub holds something, or may without our knowledge; `None` where one that is dead
 /// does, which may be back.
-fn to_ask(view: ClusterView, unsure: bool, patience_ms: i64) -> Option<Vec<NodeAddress>> {
+fn to_ask(view: ClusterView, unsure: bool, patience_ms: i64) -> Option<Vec<Asked>> {
     let is_latest = |node: &&NodeView| {
         let mut namesakes = view.nodes.iter().filter(|other| other.name == node.name);
         namesakes.all(|other| other.incarnation <= node.incarnation)
@@ -81,12 +90,15 @@ fn to_ask(view: ClusterView, unsure: bool, patience_ms: i64) -> Option<Vec<NodeA
         return Some(Vec::new());
     }
     let others = alive.into_iter().filter(|node| node.name != view.me);
-    let addresses = others.map(|node| NodeAddress {
-        name: node.name.clone(),
-        address: node.address.clone(),
-        incarnation: node.incarnation,
+    let asked = others.map(|node| Asked {
+        address: NodeAddress {
+            name: node.name.clone(),
+            address: node.address.clone(),
+            incarnation: node.incarnation,
+        },
+        may_hold: unsure || node.unwritten,
     });
-    Some(addresses.collect())
+    Some(asked.collect())
 }
 
 #[cfg(test)]
@@ -98,7 +110,7 @@ mod tests {
     /// A hub: name, process, whether it lives, for how long not, whether it holds something.
     type Node = (&'static str, i64, bool, i64, bool);
 
-    /// Whom `a` asks, where there are these.
+    /// Whom `a` asks, where there are these, with a question mark behind those that have to answer.
     fn asked(unsure: bool, nodes: &[Node]) -> Option<Vec<String>> {
         let mut view = LocalPlacement::new("a", 1).view();
         let like = view.nodes.remove(0);
@@ -112,7 +124,8 @@ mod tests {
             ..like.clone()
         });
         view.nodes = nodes.collect();
-        let names = |nodes: Vec<NodeAddress>| nodes.into_iter().map(|node| node.name).collect();
+        let name = |node: Asked| node.address.name + if node.may_hold { "?" } else { "" };
+        let names = |nodes: Vec<Asked>| nodes.into_iter().map(name).collect();
         to_ask(view, unsure, 60_000).map(names)
     }
 
@@ -125,17 +138,18 @@ mod tests {
         ];
         assert_eq!(asked(false, &nodes), Some(vec![]));
         let unsure = asked(true, &nodes);
-        assert_eq!(unsure, Some(vec!["b".to_owned()]), "unless it is not known");
+        assert_eq!(
+            unsure,
+            Some(vec!["b?".to_owned()]),
+            "unless it is not known"
+        );
     }
 
     #[test]
-    fn all_that_live_are_asked_as_soon_as_one_holds_something() {
-        for holder in ["a", "b"] {
+    fn all_that_live_are_asked_as_soon_as_one_holds_something_and_that_one_has_to_answer() {
+        for (holder, who) in [("a", ["b", "c"]), ("b", ["b?", "c"])] {
             let nodes = ["a", "b", "c"].map(|name| (name, 1, true, 0, name == holder));
-            assert_eq!(
-                asked(false, &nodes),
-                Some(vec!["b".to_owned(), "c".to_owned()])
-            );
+            assert_eq!(asked(false, &nodes), Some(who.map(str::to_owned).to_vec()));
         }
     }
 
@@ -152,7 +166,7 @@ mod tests {
         assert_eq!(asked(false, &[me, died, back(false)]), Some(vec![]));
         assert_eq!(
             asked(false, &[me, died, back(true)]),
-            Some(vec!["b".to_owned()])
+            Some(vec!["b?".to_owned()])
         );
     }
 }

@@ -29,7 +29,9 @@ pub(super) struct Kills<'a> {
     /// The hook.
     pub(super) command: &'a str,
     pub(super) kills: u64,
-    /// Each comes at a random moment within this time after all are back.
+    /// How long all charge before each, once all are back.
+    pub(super) rest: Duration,
+    /// Each comes at a random moment within this time after that.
     pub(super) within: Duration,
     /// How long that may take.
     pub(super) deadline: Duration,
@@ -41,7 +43,8 @@ pub(super) struct Kills<'a> {
 pub(super) async fn measure(fleet: &Fleet, kills: Kills<'_>) -> Result<(), ScenarioError> {
     let mut rng = SmallRng::seed_from_u64(fleet.plan.traits.seed);
     for _ in 0..kills.kills {
-        tokio::time::sleep(kills.within.mul_f64(rng.random_range(0.0..1.0))).await;
+        let moment = kills.within.mul_f64(rng.random_range(0.0..1.0));
+        tokio::time::sleep(kills.rest + moment).await;
         let began = Instant::now();
         let (open, lost_before) = sockets(&fleet.recorder);
         match kills.one_of_many {

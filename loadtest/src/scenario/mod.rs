@@ -65,6 +65,7 @@ pub(crate) enum Scenario {
     Kill {
         command: String,
         kills: u64,
+        rest: Duration,
         within: Duration,
         deadline: Duration,
         acknowledged: Option<PathBuf>,
@@ -195,6 +196,7 @@ impl Scenario {
             Self::Kill {
                 command,
                 kills,
+                rest,
                 within,
                 deadline,
                 one_of_many,
@@ -203,6 +205,7 @@ impl Scenario {
                 let kills = kill::Kills {
                     command,
                     kills: *kills,
+                    rest: *rest,
                     within: *within,
                     deadline: *deadline,
                     one_of_many: *one_of_many,
