@@ -1,7 +1,5 @@
 //! What the spool answers and takes as a store, and what it leaves to the remote one.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use model::{
     BootInfo, CdrId, ChargeDetailRecord, Connector, DeadLetter, DeadLetterId, Protocol, RetryKey,
