@@ -2,13 +2,13 @@
 //!
 //! Four tasks, which end with the node:
 //!
-//! - **rounds** with the arbiter, once a second, sooner while there is something to move;
-//! - **notices** of chargers that others claimed. Some may be missed while no subscription stands, so each new
+//! - [rounds] with the arbiter, once a second, sooner while there is something to move;
+//! - [notices](standing) of chargers that others claimed. Some may be missed while no subscription stands, so each new
 //!   one is followed by an audit;
-//! - the **audit** asks for each charger held whether the claim stands: slowly all the time, and at a
+//! - the [audit](standing) asks for each charger held whether the claim stands: slowly all the time, and at a
 //!   higher, still bounded rate after anything that may have changed claims behind this node's back. It is what writes
 //!   claims down again after a wipe, confirms the provisional ones, and finds missed evictions;
-//! - **releases**, so that a socket that closes waits for nothing.
+//! - [releases](standing), so that a socket that closes waits for nothing.
 
 use std::{
     sync::{
@@ -19,7 +19,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, stream};
 use model::StationId;
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -28,19 +27,12 @@ use tokio::{
 };
 
 use crate::{
-    Away, Backend, BackendHealth, Claim, ClusterView, Core, Event, Follows, HandOver, Happened,
-    Location, NodeAddress, NodeView, Notice, Placement, Reply, Request, SHARDS, ShardId, Standing,
-    Timing, claims::Claims, core::Change, metrics,
+    Away, Backend, BackendHealth, Claim, ClusterView, Core, Event, Follows, Happened, Location,
+    NodeAddress, NodeView, Placement, SHARDS, ShardId, Timing, claims::Claims, metrics,
 };
 
-/// How many questions of the audit, or releases, are under way at once.
-const AT_ONCE: usize = 64;
-/// How often the audit takes its next share.
-const AUDIT_TICK: Duration = Duration::from_millis(100);
-/// How soon the next round follows one that has something to move.
-const BUSY: Duration = Duration::from_millis(50);
-/// How soon a broken subscription is tried again.
-const RESUBSCRIBE: Duration = Duration::from_millis(500);
+mod rounds;
+mod standing;
 
 /// How a node takes part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -306,275 +298,6 @@ impl<B: Backend> Inner<B> {
         let mut parting = self.parting.subscribe();
         // The sender is here.
         let _ = parting.wait_for(|parting| *parting >= far).await;
-    }
-
-    async fn play_rounds(self: Arc<Self>) {
-        let every = Duration::from_millis(self.settings.timing.round_ms.unsigned_abs());
-        loop {
-            let fenced = self.core().look_at_clock(self.now());
-            if let Some(fenced) = fenced {
-                self.tell(vec![fenced]).await;
-            }
-            let request = self.request();
-            let was_busy = self.core().is_busy();
-            let (asked_at, begun) = (self.now(), Instant::now());
-            let answer = self.backend.round(&request, &self.settings.timing).await;
-            match answer {
-                Ok(reply) => {
-                    self.told.send_replace(request.unwritten);
-                    self.heed(reply, asked_at, begun.elapsed()).await;
-                }
-                Err(away) => self.note_away(away),
-            }
-            if self.core().has_left() {
-                if self.goes.load(Ordering::SeqCst) {
-                    self.say_goodbye().await;
-                    return;
-                }
-                self.parting.send_replace(Parting::HoldsNone);
-            }
-            // What was refused once is not asked for at once again.
-            let is_busy = self.core().is_busy() && !was_busy;
-            let pause = if is_busy { BUSY } else { every };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.round_soon.notified() => tokio::time::sleep(BUSY).await,
-            }
-        }
-    }
-
-    async fn heed(self: &Arc<Self>, reply: Reply, asked_at: i64, took: Duration) {
-        let incarnation = reply.incarnation;
-        let memory = {
-            let mut health = self.health();
-            let known = std::mem::replace(&mut health.memory, reply.memory.clone());
-            health.up = true;
-            health.error = None;
-            health.round_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-            known
-        };
-        if !memory.is_empty() && memory != reply.memory {
-            tracing::warn!(
-                "the placement backend has another memory than before; all claims are confirmed anew"
-            );
-            self.audit_all.store(true, Ordering::SeqCst);
-        }
-        ::metrics::counter!(metrics::ROUNDS, "outcome" => "answered").increment(1);
-        ::metrics::histogram!(metrics::ROUND_SECONDS).record(took);
-        ::metrics::gauge!(metrics::UP).set(1.0);
-        let changes = {
-            let mut core = self.core();
-            let changes = core.answer(reply, asked_at, self.now());
-            let (nodes, now) = core.nodes();
-            let alive = nodes.iter().filter(|node| node.is_alive(now)).count();
-            ::metrics::gauge!(metrics::NODES).set(alive as f64);
-            ::metrics::gauge!(metrics::SHARDS_HELD).set(core.held().count() as f64);
-            changes
-        };
-        self.incarnation
-            .send_if_modified(|known| known.replace(incarnation) != Some(incarnation));
-        self.tell(changes).await;
-    }
-
-    fn note_away(&self, away: Away) {
-        ::metrics::counter!(metrics::ROUNDS, "outcome" => "away").increment(1);
-        ::metrics::gauge!(metrics::UP).set(0.0);
-        let mut health = self.health();
-        if health.up || health.error.is_none() {
-            tracing::warn!(error = %away, "the placement backend is away: chargers stay, new claims are provisional, no site moves");
-        }
-        health.up = false;
-        health.error = Some(away.0);
-    }
-
-    fn request(&self) -> Request {
-        let unwritten = self.unwritten.load(Ordering::SeqCst);
-        self.core().request(self.claims.len() as u64, unwritten)
-    }
-
-    async fn say_goodbye(&self) {
-        let request = Request {
-            bye: true,
-            ..self.request()
-        };
-        // Where it is not heard the lease runs out.
-        let _ = self.backend.round(&request, &self.settings.timing).await;
-        self.parting.send_replace(Parting::Gone);
-    }
-
-    async fn tell(self: &Arc<Self>, changes: Vec<Change>) {
-        for change in changes {
-            let event = match change {
-                Change::Gained(shard, epoch) => {
-                    ::metrics::counter!(metrics::SHARD_MOVES, "how" => "gained").increment(1);
-                    self.happened().shards_gained += 1;
-                    Event::ShardGained { shard, epoch }
-                }
-                Change::Leaving(shard, epoch) => {
-                    ::metrics::counter!(metrics::SHARD_MOVES, "how" => "given").increment(1);
-                    self.happened().shards_given += 1;
-                    let inner = Arc::downgrade(self);
-                    let hand_over = HandOver::new(move || {
-                        if let Some(inner) = inner.upgrade() {
-                            inner.core().hand_over(shard, epoch);
-                            inner.round_soon.notify_one();
-                        }
-                    });
-                    Event::ShardLeaving { shard, hand_over }
-                }
-                Change::Lost(shard) => {
-                    ::metrics::counter!(metrics::SHARD_MOVES, "how" => "lost").increment(1);
-                    self.happened().shards_lost += 1;
-                    Event::ShardLost { shard }
-                }
-                Change::Fenced => {
-                    ::metrics::counter!(metrics::FENCED).increment(1);
-                    self.happened().fenced += 1;
-                    tracing::warn!(
-                        "this node's lease was not renewed in time: it acts for no site until it is"
-                    );
-                    Event::Fenced
-                }
-                Change::Superseded => {
-                    tracing::error!(name = %self.settings.name, "another process has this node's name and is newer: this one gets no sites any more; end it, or name it otherwise");
-                    Event::Superseded
-                }
-            };
-            // Nobody may want events any more. One who does not keep up holds up the rounds, and so is fenced.
-            let _ = self.events.send(event).await;
-        }
-    }
-
-    async fn heed_notices(self: Arc<Self>) {
-        let mut incarnation = self.incarnation.subscribe();
-        loop {
-            let Ok(Some(me)) = incarnation.wait_for(Option::is_some).await.map(|me| *me) else {
-                return;
-            };
-            if let Ok(mut notices) = self.backend.notices(me).await {
-                // Some may have gone by before.
-                self.audit_all.store(true, Ordering::SeqCst);
-                let mut some = Vec::new();
-                while notices.recv_many(&mut some, AT_ONCE).await > 0 {
-                    stream::iter(some.drain(..))
-                        .for_each_concurrent(AT_ONCE, |notice| self.heed_notice(notice, me))
-                        .await;
-                }
-            }
-            tokio::time::sleep(RESUBSCRIBE).await;
-        }
-    }
-
-    /// Looks at the claim first: what came over a channel may be late, or not from a node.
-    async fn heed_notice(&self, notice: Notice, me: i64) {
-        let still_mine = match self.backend.holder(&notice.station).await {
-            Ok(holder) => holder.is_some_and(|holder| holder.incarnation == me),
-            // The notice came from there: its word is enough.
-            Err(_) => false,
-        };
-        if !still_mine {
-            self.evict(notice.station, notice.epoch).await;
-        }
-    }
-
-    async fn evict(&self, station: StationId, epoch: i64) {
-        if self.claims.taken(&station, epoch) {
-            ::metrics::counter!(metrics::EVICTIONS).increment(1);
-            self.happened().evictions += 1;
-            // Nobody may want events any more.
-            let _ = self.events.send(Event::Evicted { station, epoch }).await;
-        }
-    }
-
-    async fn audit(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(AUDIT_TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let per_second = |ticks_of: usize| (ticks_of / 10).max(1);
-        let mut in_a_hurry = false;
-        let mut left: Vec<StationId> = Vec::new();
-        // Not yet due, in thousandths of a claim.
-        let mut saved = 0;
-        loop {
-            ticks.tick().await;
-            let Some(me) = *self.incarnation.borrow() else {
-                continue;
-            };
-            if !self.health().up {
-                continue;
-            }
-            if self.audit_all.swap(false, Ordering::SeqCst)
-                || (!in_a_hurry && self.claims.provisional() > 0)
-            {
-                in_a_hurry = true;
-                left = self.claims.stations();
-                left.reverse();
-            } else if left.is_empty() {
-                in_a_hurry = false;
-                left = self.claims.stations();
-                left.reverse();
-            }
-            let share = if in_a_hurry {
-                per_second(self.settings.confirms_per_s)
-            } else {
-                saved += self.claims.len() as u64 * 100 / self.settings.audit_s.max(1);
-                let share = saved / 1000;
-                saved %= 1000;
-                usize::try_from(share).unwrap_or(usize::MAX)
-            };
-            let from = left.len().saturating_sub(share);
-            let these = left.split_off(from);
-            stream::iter(these)
-                .for_each_concurrent(AT_ONCE, |station| self.confirm(station, me))
-                .await;
-        }
-    }
-
-    async fn confirm(&self, station: StationId, me: i64) {
-        let Some(epoch) = self.claims.epoch(&station) else {
-            return;
-        };
-        match self.backend.confirm(&station, epoch, me).await {
-            Ok(Standing::Held) => {
-                self.claims.confirmed(&station, epoch);
-            }
-            Ok(Standing::Restored) => {
-                ::metrics::counter!(metrics::RESTORED).increment(1);
-                if self.claims.confirmed(&station, epoch) {
-                    // Where one was forgotten, others may be.
-                    self.audit_all.store(true, Ordering::SeqCst);
-                }
-            }
-            // Lost to a newer claim of this node: that one stays.
-            Ok(Standing::Lost(to)) if to.incarnation == me => {
-                self.evict(station, to.epoch - 1).await;
-            }
-            Ok(Standing::Lost(to)) => self.evict(station, to.epoch).await,
-            // The next audit asks again.
-            Err(_) => {}
-        }
-    }
-
-    async fn give_up_releases(self: Arc<Self>) {
-        let mut incarnation = self.incarnation.subscribe();
-        loop {
-            let these = self.claims.next_releases().await;
-            let Ok(Some(me)) = incarnation.wait_for(Option::is_some).await.map(|me| *me) else {
-                return;
-            };
-            let failed: Vec<(StationId, i64)> = stream::iter(these)
-                .map(async |(station, epoch)| {
-                    let outcome = self.backend.release(&station, epoch, me).await;
-                    outcome.is_err().then_some((station, epoch))
-                })
-                .buffer_unordered(AT_ONCE)
-                .filter_map(async |failed| failed)
-                .collect()
-                .await;
-            if !failed.is_empty() {
-                self.claims.release_later(failed);
-                tokio::time::sleep(RESUBSCRIBE).await;
-            }
-        }
     }
 
     fn health(&self) -> MutexGuard<'_, BackendHealth> {
