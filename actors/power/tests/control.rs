@@ -1,7 +1,8 @@
 //! The controller, step by step, where the order of things is what matters.
 
 use power::{
-    Alarm, Answer, Cap, Command, Controller, Feed, Node, Outlet, Phase, Settings, Site, Steps, Wish,
+    Alarm, Answer, Cap, Command, Controller, Feed, Method, Node, Outlet, Phase, Settings, Site,
+    Steps, Wish,
 };
 
 const SECOND_MS: i64 = 1_000;
@@ -403,5 +404,76 @@ fn a_limit_that_was_known_to_come_raises_no_alarm_and_is_kept_when_it_comes() {
             200.. => assert_eq!(granted_a, 10.0, "second {second}"),
             _ => {}
         }
+    }
+}
+
+/// A hundred outlets that come back one after the other to a controller that has learned, a fifth of them with one phase.
+fn crowd(method: Method) -> (Controller, i64) {
+    let turns = [
+        [Phase::L1, Phase::L2, Phase::L3],
+        [Phase::L2, Phase::L3, Phase::L1],
+        [Phase::L3, Phase::L1, Phase::L2],
+    ];
+    let outlets = (0..100).map(|index| Outlet {
+        station: format!("K{index}"),
+        evse: 1,
+        feed: Feed::Phases(turns[index % 3][..if index % 5 == 4 { 1 } else { 3 }].to_vec()),
+        most_a: 32.0,
+        floor_a: 6.0,
+        steps: Steps::From(6.0),
+        unlimitable: false,
+    });
+    let root = Node {
+        name: "grid".into(),
+        most_a: Some([900.0; 3]),
+        most_w: None,
+        unmanaged_a: [0.0; 3],
+        caps: Vec::new(),
+        nodes: Vec::new(),
+        outlets: outlets.collect(),
+    };
+    let site = Site::new(&root, 230.0).expect("a site that can be");
+    let mut settings = Settings::default();
+    settings.rules.method = method;
+    let controller = Controller::new(site, settings, 1, &[true; 100], 0);
+    (controller, settings.lasts_ms())
+}
+
+/// What each outlet has.
+fn granted(controller: &Controller, now_ms: i64) -> Vec<f64> {
+    let granted = |outlet| controller.view(outlet, now_ms).granted_a;
+    (0..100).map(granted).collect()
+}
+
+#[test]
+fn what_a_crowd_gets_is_fair_and_settles_within_a_lease() {
+    for method in [Method::Fair, Method::Urgent] {
+        let (mut controller, start_ms) = crowd(method);
+        for outlet in 0..100 {
+            controller.online(outlet, true);
+            controller.wish(outlet, wish(outlet as u64 + 1), start_ms);
+        }
+        // Each tells what it draws every ten seconds.
+        for round in 1..2_000 {
+            let now_ms = start_ms + round * 100;
+            let before = granted(&controller, now_ms);
+            let outlet = round as usize % 100;
+            controller.measured(outlet, before[outlet], now_ms, now_ms);
+            let commands = controller.reconcile(now_ms).commands;
+            accept(&mut controller, &commands, now_ms);
+            let is_change = |it: &&Command| (it.amps - before[it.outlet]).abs() > 0.05;
+            let changes = commands.iter().filter(is_change).count();
+            let is_settled = now_ms - start_ms > 2 * Settings::default().lasts_ms();
+            assert!(
+                !is_settled || changes == 0,
+                "{method:?}, {round}: {changes}"
+            );
+        }
+        let granted = granted(&controller, start_ms + 200_000);
+        let (least, most) = granted.iter().fold((f64::MAX, 0_f64), |(least, most), it| {
+            (least.min(*it), most.max(*it))
+        });
+        let steady_a = Settings::default().rules.steady_a;
+        assert!(most - least < 2.0 * steady_a, "{method:?}: {granted:?}");
     }
 }

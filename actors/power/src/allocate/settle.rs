@@ -3,7 +3,7 @@
 
 use crate::limits::Loading;
 
-use super::ask::{Ask, SAME_A};
+use super::ask::{Ask, SAME_A, Steps};
 use super::{Grant, Held, Method, Rules, urgency};
 
 /// The `sharing` asks that charge, where not all can have their outlet's least current at once; `loading` gets that
@@ -94,21 +94,17 @@ fn stay(loading: &mut Loading<'_>, asks: &[Ask], rules: &Rules) {
     }
 }
 
-/// Gives what rounding left over to those first in line: by urgency all that the first can take, in fair shares a step
-/// each to whoever has least, of those who are served after the others.
+/// Gives what is left over to those who want it, then to those who are served: by urgency all that the first in line can
+/// take, where departures are known; the others in turn.
 fn hand_out(loading: &mut Loading<'_>, line: &[&Ask], rules: &Rules) {
-    match rules.method {
-        Method::Urgent => {
-            for ask in line {
-                while raise(loading, ask, rules) {}
-            }
+    let (served, wanting): (Vec<&Ask>, Vec<&Ask>) = line.iter().partition(|it| it.served);
+    for open in [wanting, served] {
+        let (known, unknown): (Vec<&Ask>, Vec<&Ask>) =
+            (open.iter()).partition(|it| rules.method == Method::Urgent && it.need.is_some());
+        for ask in known {
+            while raise(loading, ask, ask.most(), rules) {}
         }
-        Method::Fair => {
-            let (served, wanting): (Vec<&Ask>, Vec<&Ask>) = line.iter().partition(|it| it.served);
-            for open in [wanting, served] {
-                raise_in_turn(loading, open, rules);
-            }
-        }
+        raise_in_turn(loading, unknown, rules);
     }
 }
 
@@ -118,25 +114,44 @@ fn raise_in_turn(loading: &mut Loading<'_>, mut open: Vec<&Ask>, rules: &Rules) 
         let share = |i: usize| loading.amps()[open[i].outlet] / open[i].weight.max(SAME_A);
         share(*a).total_cmp(&share(*b))
     }) {
-        if !raise(loading, open[next], rules) {
+        let ask = open[next];
+        let step = step_above(loading.amps()[ask.outlet], ask, rules);
+        if !raise(loading, ask, step, rules) {
             open.remove(next);
         }
     }
 }
 
-/// Raises an outlet to its next step, or as far as there is room, if that is worth it; false if it stays.
-fn raise(loading: &mut Loading<'_>, ask: &Ask, rules: &Rules) -> bool {
+/// How far an outlet that has so much rises in a turn: where any current goes, as little as is worth a message, or to
+/// where it is set already.
+fn step_above(amps: f64, ask: &Ask, rules: &Rules) -> f64 {
+    let is_near = ask.now_a > amps + SAME_A && ask.now_a <= amps + 2.0 * rules.steady_a;
+    match ask.steps {
+        Steps::From(_) if amps > SAME_A && is_near => ask.now_a,
+        Steps::From(_) if amps > SAME_A => amps + rules.steady_a,
+        _ => ask.most(),
+    }
+}
+
+/// Raises an outlet to its next step, no higher than `to` and as far as there is room, if that is worth it; false if it
+/// stays.
+fn raise(loading: &mut Loading<'_>, ask: &Ask, to: f64, rules: &Rules) -> bool {
     let amps = loading.amps()[ask.outlet];
-    let most = ask.most().min(amps + loading.room(ask.outlet));
+    let most = ask.most().min(to).min(amps + loading.room(ask.outlet));
     let Some(next) = ask.steps.next(amps, most) else {
         return false;
     };
-    // Back to where it is set already costs no message.
-    let worth = next - ask.now_a >= rules.steady_a || next <= ask.now_a + SAME_A;
-    if worth {
+    if next - ask.now_a >= rules.steady_a - SAME_A {
         loading.set(ask.outlet, next);
+        return true;
     }
-    worth
+    // Back to where it is set already costs no message.
+    let back = ask.steps.at_most(next.min(ask.now_a));
+    let is_back = back > amps + SAME_A;
+    if is_back {
+        loading.set(ask.outlet, back);
+    }
+    is_back
 }
 
 fn held_by(loading: &Loading<'_>, ask: &Ask, rules: &Rules) -> Option<Held> {
@@ -144,7 +159,7 @@ fn held_by(loading: &Loading<'_>, ask: &Ask, rules: &Rules) -> Option<Held> {
     let next = ask.steps.next(amps, ask.most())?;
     // Where any current goes, the least that is worth a message is what does not fit.
     let next = match ask.steps {
-        super::Steps::From(_) if amps > SAME_A => next.min(amps + rules.steady_a.max(0.1)),
+        Steps::From(_) if amps > SAME_A => next.min(amps + rules.steady_a.max(0.1)),
         _ => next,
     };
     Some((loading.first_broken(ask.outlet, next)).map_or(Held::Step, Held::Limit))
