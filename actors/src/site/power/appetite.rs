@@ -140,13 +140,15 @@ impl Appetite {
     }
 
     /// Its station says whether the car suspends charging. What it said before and its meter refuted since is nothing new.
+    /// Where its meter is read often, it is the meter that shows whether the car goes on.
     pub(super) fn is_said_to_rest(&mut self, rests: bool, now_ms: i64) {
         if self.is_said_to_rest == rests {
             return;
         }
         self.is_said_to_rest = rests;
         self.rests_since_ms = rests.then_some(now_ms);
-        if !rests && self.bound.is_some() {
+        let is_read_often = self.last_ms.is_some() && self.every_ms <= LASTS_MS;
+        if !rests && self.bound.is_some() && !is_read_often {
             self.wants_all();
         }
     }

@@ -143,24 +143,37 @@ fn a_share_that_shrinks_below_the_appetite_is_no_appetite() {
 }
 
 #[test]
-fn a_car_that_rests_by_its_stations_word_makes_room_at_once_until_it_charges_or_draws() {
-    let mut told = World::new(10);
-    told.rests(true);
-    assert_eq!(told.may_a, 6.0);
-    told.wants(0.0, 21.0, 5 * MINUTE_MS);
-    told.rests(false);
-    assert_eq!(told.may_a, 21.0);
-    told.rests(true);
-    assert_eq!(told.may_a, 21.0, "it comes and goes");
-    told.wants(0.0, 21.0, 5 * MINUTE_MS);
-    assert_eq!(told.may_a, 6.0);
+fn a_car_that_rests_by_its_stations_word_makes_room_at_once_until_it_charges_by_its_word_or_its_meter()
+ {
+    let mut unread = World::new(10);
+    unread.rests(true);
+    assert_eq!(unread.may_a, 6.0);
+    unread.rests(false);
+    assert_eq!(unread.may_a, 21.0);
+    unread.rests(true);
+    assert_eq!(unread.may_a, 21.0, "it comes and goes");
+    unread.now_ms += 4 * MINUTE_MS;
+    unread.is_told(21.0);
+    assert_eq!(unread.may_a, 6.0);
 
-    let mut drawing = World::new(10);
-    drawing.rests(true);
-    drawing.wants(32.0, 21.0, 2 * MINUTE_MS);
-    assert_eq!(drawing.may_a, 21.0, "its station forgot to say so");
-    drawing.rests(true);
-    assert_eq!(drawing.may_a, 21.0, "and says nothing new");
+    let mut read = World::new(10);
+    read.wants(32.0, 21.0, MINUTE_MS);
+    read.rests(true);
+    read.wants(0.0, 21.0, MINUTE_MS);
+    read.rests(false);
+    assert_eq!(read.may_a, 6.0, "nothing flows");
+    read.wants(32.0, 21.0, 10_000);
+    assert_eq!(read.may_a, 21.0);
+
+    let mut forgotten = World::new(10);
+    forgotten.rests(true);
+    forgotten.wants(32.0, 21.0, 2 * MINUTE_MS);
+    assert_eq!(
+        forgotten.may_a, 21.0,
+        "its station did not say that it goes on"
+    );
+    forgotten.rests(true);
+    assert_eq!(forgotten.may_a, 21.0, "and says nothing new");
 }
 
 #[test]
