@@ -51,25 +51,26 @@ fn what_a_car_leaves_is_given_to_others_once_its_own_grant_is_lower_and_comes_ba
     }
 }
 
+fn by_its_outlet(world: &mut World, rests: bool) {
+    let state = match rests {
+        true => ConnectorState::SuspendedEv,
+        false => ConnectorState::Charging,
+    };
+    world.hear("A", StationNews::State(1, state));
+}
+
+fn by_its_session(world: &mut World, rests: bool) {
+    let facts = SessionFacts {
+        rests: Some(rests),
+        ..facts("A", "one", None)
+    };
+    world.hear("A", StationNews::State(1, ConnectorState::Occupied));
+    world.hear("A", StationNews::Session(1, Box::new(facts)));
+}
+
 #[test]
 fn a_car_that_suspends_charging_by_its_stations_word_keeps_its_least() {
-    let by_its_outlet = |world: &mut World, rests: bool| {
-        let state = match rests {
-            true => ConnectorState::SuspendedEv,
-            false => ConnectorState::Charging,
-        };
-        world.hear("A", StationNews::State(1, state));
-    };
-    let by_its_session = |world: &mut World, rests: bool| {
-        let facts = SessionFacts {
-            rests: Some(rests),
-            ..facts("A", "one", None)
-        };
-        world.hear("A", StationNews::State(1, ConnectorState::Occupied));
-        world.hear("A", StationNews::Session(1, Box::new(facts)));
-    };
-    let told: [&dyn Fn(&mut World, bool); 2] = [&by_its_outlet, &by_its_session];
-    for tell in told {
+    for tell in [by_its_outlet, by_its_session] {
         let mut world = charging(model::Sharing::Urgent);
         tell(&mut world, true);
         world.settle();
