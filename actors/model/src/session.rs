@@ -114,6 +114,12 @@ impl Session {
             Protocol::Ocpp201 | Protocol::Ocpp21 => None,
         }
     }
+
+    /// Whether its car suspends charging, by its charging state; none where the station tells none.
+    pub fn car_rests(&self) -> Option<bool> {
+        let state = self.charging_state.as_deref()?;
+        Some(state == "SuspendedEV")
+    }
 }
 
 /// A reading of a session's import register.

@@ -206,6 +206,23 @@ impl ConnectorState {
                 .map_or("", |(name, _)| name),
         }
     }
+
+    /// Whether the car there suspends charging; none where the state does not tell that (`Occupied`, of 2.x).
+    pub fn car_rests(&self) -> Option<bool> {
+        match self {
+            Self::SuspendedEv => Some(true),
+            Self::Available
+            | Self::Preparing
+            | Self::Charging
+            | Self::SuspendedEvse
+            | Self::Finishing => Some(false),
+            Self::Occupied
+            | Self::Reserved
+            | Self::Unavailable
+            | Self::Faulted
+            | Self::Other(_) => None,
+        }
+    }
 }
 
 impl From<String> for ConnectorState {

@@ -154,6 +154,75 @@ fn a_cut_has_its_decreases_out_at_once_and_silence_gets_no_more() {
     assert!(silent.alarms.contains(&Alarm::Silent(0)));
 }
 
+fn refuse(controller: &mut Controller, commands: &[Command], now_ms: i64) {
+    for command in commands {
+        controller.answered(command.outlet, command.id, Answer::Refused, now_ms);
+    }
+}
+
+#[test]
+fn a_refused_grant_is_booked_until_it_would_end_and_tried_again_less_and_less_often() {
+    let (mut controller, mut now_ms) = controller(6.0);
+    controller.wish(0, wish(1), now_ms);
+    controller.wish(1, wish(2), now_ms);
+    let settings = Settings::default();
+    let mut tried_ms = Vec::new();
+    for _ in 0..1_000 {
+        let commands = controller.reconcile(now_ms).commands;
+        let (refused, others): (Vec<Command>, Vec<Command>) =
+            commands.iter().partition(|it| it.outlet == 0);
+        refuse(&mut controller, &refused, now_ms);
+        accept(&mut controller, &others, now_ms);
+        // Both are seen to draw what they have.
+        controller.measured(0, 6.0, now_ms, now_ms);
+        let other_a = controller.view(1, now_ms).granted_a;
+        controller.measured(1, other_a, now_ms, now_ms);
+        assert_eq!(controller.view(0, now_ms).granted_a, 6.0);
+        if let Some(command) = refused.first() {
+            assert_eq!(controller.booked_a(0), command.amps, "it may be a lie");
+            tried_ms.push(now_ms);
+        }
+        let last_ms = *tried_ms.last().expect("it was tried");
+        if now_ms - last_ms >= settings.lasts_ms() {
+            assert_eq!(controller.booked_a(0), 6.0);
+        }
+        if (now_ms - last_ms > 2 * settings.lasts_ms()) && now_ms - last_ms < settings.refused_ms {
+            assert_eq!(other_a, 24.0, "it has the rest");
+        }
+        now_ms += SECOND_MS;
+    }
+    // The other one makes room each time before it is tried.
+    let room_ms = settings.lasts_ms();
+    let after_ms = tried_ms.windows(2).map(|it| it[1] - it[0]);
+    for (after_ms, pause_ms) in after_ms.zip([settings.refused_ms, 2 * settings.refused_ms]) {
+        let expected_ms = pause_ms..=pause_ms + room_ms;
+        assert!(expected_ms.contains(&after_ms), "{tried_ms:?}");
+    }
+    assert_eq!(tried_ms.len(), 3);
+}
+
+#[test]
+fn a_renewal_that_is_refused_leaves_what_was_taken_before_and_is_tried_again_while_that_lasts() {
+    let (mut controller, start_ms) = controller(6.0);
+    let settings = Settings::default();
+    controller.wish(0, wish(1), start_ms);
+    let first = controller.reconcile(start_ms).commands;
+    accept(&mut controller, &first, start_ms);
+    let ends_ms = first[0].ends_ms;
+    let mut tried = 0;
+    for second in 1..100 {
+        let now_ms = start_ms + second * SECOND_MS;
+        controller.measured(0, 6.0, now_ms, now_ms);
+        let commands = controller.reconcile(now_ms).commands;
+        refuse(&mut controller, &commands, now_ms);
+        tried += commands.len();
+        let has_a = if now_ms < ends_ms { 24.0 } else { 6.0 };
+        assert_eq!(controller.view(0, now_ms).granted_a, has_a);
+        assert!(now_ms < ends_ms || commands.is_empty());
+    }
+    assert_eq!(tried, 2, "a renewal each {} ms", settings.renew_ms);
+}
+
 #[test]
 fn who_draws_more_than_it_may_is_booked_at_all_it_can_draw() {
     let (mut controller, now_ms) = controller(0.0);

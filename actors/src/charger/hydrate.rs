@@ -71,12 +71,14 @@ impl ChargerState {
         }
         for session in hydration.open_sessions {
             let traits = Traits::of(&session);
+            let rests = session.car_rests();
             let open = self.sessions.insert(Open::new(session.transaction));
             open.traits = Some(traits);
             open.connector = session.connector;
             open.token = session.token.map(|token| token.uid);
             open.power_w = session.power_w;
             open.energy_wh = session.energy_wh;
+            open.rests = rests;
         }
         self.slot.charges_is(!self.sessions.is_empty());
         self.announce().await;

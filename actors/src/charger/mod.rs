@@ -96,6 +96,8 @@ pub(crate) struct SessionNews {
     pub(crate) token: Option<TokenUid>,
     pub(crate) power_w: Option<f64>,
     pub(crate) energy_wh: f64,
+    /// Whether its car suspends charging, where it says that.
+    pub(crate) rests: Option<bool>,
     /// What its meter just said, if it said something.
     pub(crate) draw: Option<Draw>,
     pub(crate) traits: Traits,

@@ -23,6 +23,8 @@ pub(super) struct Open {
     pub(super) token: Option<TokenUid>,
     pub(super) power_w: Option<f64>,
     pub(super) energy_wh: f64,
+    /// Whether its car suspends charging, where its session says that.
+    pub(super) rests: Option<bool>,
     pub(super) traits: Option<Traits>,
     /// What the station calls it, where that is not its name.
     alias: Option<String>,
@@ -62,6 +64,7 @@ impl Open {
             token: None,
             power_w: None,
             energy_wh: 0.0,
+            rests: None,
             traits: None,
             alias: None,
         }
@@ -88,6 +91,7 @@ impl Open {
             power_w: self.power_w.unwrap_or(0.0),
             draw,
             clock,
+            rests: self.rests,
         })
     }
 }

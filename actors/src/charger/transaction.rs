@@ -357,6 +357,7 @@ impl ChargerState {
             open.traits = Some(news.traits);
             open.power_w = news.power_w;
             open.energy_wh = news.energy_wh;
+            open.rests = news.rests;
             let facts = open.facts(news.draw, self.clock.lag());
             if moves {
                 // Where it is was not known: it is not there any more.

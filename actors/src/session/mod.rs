@@ -457,6 +457,7 @@ impl SessionState {
             token: session.token.as_ref().map(|token| token.uid.clone()),
             power_w: session.power_w,
             energy_wh: session.energy_wh,
+            rests: session.car_rests(),
             draw: draw.filter(|_| written),
             traits: Traits::of(session),
             actor: myself.clone(),

@@ -46,6 +46,9 @@ pub(crate) struct SessionFacts {
     pub(crate) draw: Option<Draw>,
     /// What is known of its station's clock, if something is.
     pub(crate) clock: Option<ClockLag>,
+    /// Whether its car suspends charging, where its session says that (2.x). In 1.6 the state of its outlet does.
+    #[serde(default)]
+    pub(crate) rests: Option<bool>,
 }
 
 /// How far a station's clock is behind ours, or ahead of it.
@@ -180,6 +183,7 @@ mod tests {
             power_w,
             draw: None,
             clock: None,
+            rests: None,
         }
     }
 

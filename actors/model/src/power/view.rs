@@ -128,6 +128,9 @@ pub enum HeldBy {
     },
     /// Its outlet has no setting in between, or the change would be too small.
     Step,
+    /// Its car takes less than it might, or its station says that the car suspends charging: it has what it takes and some
+    /// room to rise.
+    TakesLess,
     /// What was granted to others has not ended yet, or its station is about to be given its floor.
     Waits,
     /// Its station is not connected.

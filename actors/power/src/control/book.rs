@@ -4,16 +4,25 @@
 //! all grants that were ever sent to it and have not ended, whatever became of them on the way: refused, lost, late,
 //! overtaken, accepted and ignored. Nothing but the end of a lease, or of the session it was for, takes it off the books.
 
-use super::SessionId;
+use super::{CommandId, SessionId};
 
 /// A grant that was sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Lease {
+    pub(crate) id: CommandId,
     pub(crate) session: SessionId,
     pub(crate) amps: f64,
     pub(crate) sent_ms: i64,
     /// Its end by the station's clock; by ours, up to the margin later.
     pub(crate) ends_ms: i64,
+    /// The station said that it will not.
+    pub(crate) is_refused: bool,
+}
+
+impl Lease {
+    fn is_running(&self, now_ms: i64) -> bool {
+        now_ms < self.ends_ms
+    }
 }
 
 /// The books of one outlet.
@@ -105,6 +114,29 @@ impl Book {
     /// The grant that was sent last, if it has not ended.
     pub(crate) fn last(&self) -> Option<&Lease> {
         self.leases.last()
+    }
+
+    /// That grant is refused. It stays booked all the same, as that may be a lie.
+    pub(crate) fn is_refused(&mut self, id: CommandId) {
+        let refused = self.leases.iter_mut().filter(|lease| lease.id == id);
+        refused.for_each(|lease| lease.is_refused = true);
+    }
+
+    /// What it goes by if its station does as it says, in A: what it was told last and has not ended, but for what would
+    /// be more than it had and was refused.
+    pub(crate) fn goes_by_a(&self, floor_a: f64, now_ms: i64) -> f64 {
+        let running = self.leases.iter().filter(|lease| lease.is_running(now_ms));
+        running.fold(floor_a, |has_a, lease| {
+            match lease.is_refused && lease.amps > has_a {
+                true => has_a,
+                false => lease.amps,
+            }
+        })
+    }
+
+    /// Whether something above its floor is running that was not refused.
+    pub(crate) fn is_raised(&self, floor_a: f64, now_ms: i64) -> bool {
+        (self.leases.iter()).any(|it| it.is_running(now_ms) && !it.is_refused && it.amps > floor_a)
     }
 
     /// Whether it was booked more at that time than it is now, or shortly before.

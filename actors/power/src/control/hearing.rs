@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use super::book::Evidence;
 use super::{Answer, CommandId, Controller, LATE_MS, Wish};
 
+/// Refusals beyond these make no longer pause.
+const REFUSALS_MOST: u32 = 5;
+
 impl Controller {
     /// Whether the outlet's station can be reached.
     pub fn online(&mut self, outlet: usize, online: bool) {
@@ -30,18 +33,29 @@ impl Controller {
             state.since_ms = now_ms;
             state.charging = false;
             state.refused_until_ms = None;
+            state.refusals = 0;
             state.unanswered.clear();
         }
         state.wish = wish;
     }
 
-    /// What a station answered. Answers to another controller's commands are of no interest.
+    /// What a station answered. Answers to another controller's commands are of no interest. Who refuses time and again is
+    /// tried less and less often: the others make room for it each time.
     pub fn answered(&mut self, outlet: usize, id: CommandId, answer: Answer, now_ms: i64) {
         let state = &mut self.outlets[outlet];
         let asked = state.unanswered.iter().any(|(asked, _)| *asked == id);
         state.unanswered.retain(|(asked, _)| *asked > id);
-        if asked && answer == Answer::Refused {
-            state.refused_until_ms = Some(now_ms + self.settings.refused_ms);
+        match answer {
+            _ if !asked => {}
+            Answer::Accepted => state.refusals = 0,
+            Answer::Refused => {
+                state.book.is_refused(id);
+                if state.refused_until_ms.is_none() {
+                    state.refusals = (state.refusals + 1).min(REFUSALS_MOST);
+                }
+                let longer = 1 << state.refusals.saturating_sub(1);
+                state.refused_until_ms = Some(now_ms + longer * self.settings.refused_ms);
+            }
         }
     }
 

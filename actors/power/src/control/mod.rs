@@ -130,6 +130,8 @@ struct State {
     charging: bool,
     /// It refused a grant: no increase before this time.
     refused_until_ms: Option<i64>,
+    /// How often it did since it last took one, or its session began.
+    refusals: u32,
     /// What was sent and not answered, the oldest first.
     unanswered: Vec<(CommandId, i64)>,
     measured_a: Option<(f64, i64)>,
@@ -409,9 +411,15 @@ impl Controller {
         sent
     }
 
-    /// Renews what the outlet has, if it is more than its floor and time to do so.
+    /// Renews what the outlet has, if it is more than its floor and time to do so. Who refused and has its floor, as far as
+    /// it says, is left alone until that is over.
     fn renew(&mut self, outlet: usize, amps: f64, now_ms: i64) -> Option<Command> {
-        let last = *self.outlets[outlet].book.last()?;
+        let floor_a = self.site.outlets()[outlet].floor_a;
+        let state = &self.outlets[outlet];
+        if state.refused_until_ms.is_some() && !state.book.is_raised(floor_a, now_ms) {
+            return None;
+        }
+        let last = *state.book.last()?;
         let due = now_ms - last.sent_ms >= self.settings.renew_ms;
         (due && now_ms < last.ends_ms).then(|| self.send(outlet, amps, now_ms))
     }
@@ -426,10 +434,12 @@ impl Controller {
         let state = &mut self.outlets[outlet];
         let session = state.wish.map_or(0, |wish| wish.session);
         state.book.enter(Lease {
+            id,
             session,
             amps,
             sent_ms: now_ms,
             ends_ms,
+            is_refused: false,
         });
         state.unanswered.push((id, now_ms));
         let charging = amps > SAME_A;
@@ -496,10 +506,9 @@ impl State {
         (self.unanswered.first()).is_some_and(|(_, sent_ms)| now_ms - sent_ms > settings.silent_ms)
     }
 
-    /// What it was last told, or has fallen back to, in A.
+    /// What it was last told and did not refuse, or has fallen back to, in A.
     fn set_to(&self, outlet: &Outlet, now_ms: i64) -> f64 {
-        let running = self.book.last().filter(|lease| now_ms < lease.ends_ms);
-        running.map_or(outlet.floor_a, |lease| lease.amps)
+        self.book.goes_by_a(outlet.floor_a, now_ms)
     }
 }
 

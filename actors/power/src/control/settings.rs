@@ -13,7 +13,7 @@ pub struct Settings {
     pub renew_ms: i64,
     /// Who leaves a command unanswered for so long is silent: it is told no more until it says something.
     pub silent_ms: i64,
-    /// How long one who refused is offered no more.
+    /// How long one who refused is offered no more; twice as long each time it refuses again.
     pub refused_ms: i64,
     /// Who has more than its floor and shows nothing of what it does for so long is taken for unverified.
     pub verify_ms: i64,

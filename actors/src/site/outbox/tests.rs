@@ -38,6 +38,7 @@ fn facts(name: &str, power_w: f64) -> SessionFacts {
         power_w,
         draw: None,
         clock: None,
+        rests: None,
     }
 }
 

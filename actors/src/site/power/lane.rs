@@ -12,6 +12,7 @@ use power::{Outlet, Priority, Site, Wish};
 use super::{
     ClockLag, Draw, SessionFacts,
     agreement::Agreement,
+    appetite::Appetite,
     floor::Bare,
     meter::greatest,
     others::Seen,
@@ -57,6 +58,7 @@ pub(super) struct Lane {
     pub(super) drew_before: Option<Draw>,
     pub(super) register: Register,
     pub(super) agreement: Agreement,
+    pub(super) appetite: Appetite,
     /// A decrease that no meter has shown yet: to how much, and when it was sent.
     pub(super) lowering: Option<(f64, i64)>,
     /// The profiles that its station took.
@@ -112,6 +114,7 @@ impl Lane {
             drew_before: None,
             register: Register::default(),
             agreement: Agreement::default(),
+            appetite: Appetite::default(),
             lowering: None,
             taken: Taken::default(),
             looked_ms: 0,
@@ -389,7 +392,7 @@ impl Lane {
         Some(Wish {
             session: self.number,
             most_a: match self.is_held_by_clock(lease_ms) {
-                false => self.outlet.most_a,
+                false => self.appetite.most_a().unwrap_or(self.outlet.most_a),
                 true => self.outlet.floor_a,
             },
             weight: self.weight(now_ms),
@@ -404,7 +407,7 @@ impl Lane {
             && charging.facts.id == facts.id
         {
             charging.facts = facts;
-            return;
+            return self.says_whether_it_rests(now_ms);
         }
         // A station may show only now what its floor is.
         if let Floor::Due(_) = self.floor {
@@ -424,8 +427,18 @@ impl Lane {
         self.lowering = None;
         self.register = Register::default();
         self.agreement = Agreement::default();
+        self.appetite = Appetite::default();
         self.drew_before = None;
         self.told_ms = now_ms;
+        self.says_whether_it_rests(now_ms);
+    }
+
+    /// Its session may say whether the car suspends charging.
+    fn says_whether_it_rests(&mut self, now_ms: i64) {
+        let facts = self.charging.as_ref().map(|it| &it.facts);
+        if let Some(rests) = facts.and_then(|facts| facts.rests) {
+            self.appetite.is_said_to_rest(rests, now_ms);
+        }
     }
 
     /// The token whose group is to be looked up.

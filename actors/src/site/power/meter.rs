@@ -4,7 +4,7 @@ use model::{MeterSample, SiteLine, Timestamp, Wiring};
 use power::Measure;
 use serde::{Deserialize, Serialize};
 
-use super::{Managed, lane::Lane, others::Sum};
+use super::{Managed, appetite::Taking, lane::Lane, others::Sum};
 use crate::metrics;
 
 /// What a session was seen to draw.
@@ -126,7 +126,18 @@ impl Managed {
         }
         match is_outside {
             true => (self.controller).measured_outside(index, most_a, since_ms, now_ms),
-            false => self.controller.measured(index, most_a, since_ms, now_ms),
+            false => {
+                self.controller.measured(index, most_a, since_ms, now_ms);
+                let lane = &mut self.lanes[index];
+                let taking = Taking {
+                    amps: most_a,
+                    may_a: self.controller.view(index, now_ms).granted_a,
+                    told_ms: lane.told_ms,
+                    since_ms,
+                    at_ms: draw.at.0,
+                };
+                lane.appetite.takes(taking, &lane.outlet);
+            }
         }
     }
 
@@ -146,6 +157,7 @@ impl Managed {
 
     /// An outlet may draw so much, by a meter that is not to be believed where it speaks for the outlet.
     fn counts_against(&mut self, index: usize, amps: f64, at: Timestamp, now_ms: i64) {
+        self.lanes[index].appetite.is_in_doubt();
         let controller = &mut self.controller;
         match self.lanes[index].charging.is_none() {
             true => controller.measured_outside(index, amps, at.0, now_ms),

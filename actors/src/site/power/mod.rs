@@ -15,6 +15,7 @@
 
 mod agreement;
 mod alarms;
+mod appetite;
 mod floor;
 mod grant;
 mod lane;
@@ -225,7 +226,7 @@ impl Managed {
                 self.strays.retain(station, |_| false);
                 self.is_online(station, false);
             }
-            StationNews::State(..) => {}
+            StationNews::State(evse, state) => self.is_in_state(station, *evse, state, now_ms),
         }
     }
 
@@ -245,7 +246,9 @@ impl Managed {
         let mut sayings = std::mem::take(&mut self.unsaid);
         sayings.extend(self.set_up(now_ms));
         for index in 0..self.lanes.len() {
-            let wish = self.lanes[index].wish(self.settings.lease_ms, now_ms);
+            let lane = &mut self.lanes[index];
+            lane.appetite.passes(&lane.outlet, now_ms);
+            let wish = lane.wish(self.settings.lease_ms, now_ms);
             self.controller.wish(index, wish, now_ms);
         }
         self.controller.strays(self.strays_a(now_ms));

@@ -1,6 +1,8 @@
 //! A station of a managed site: whether it is there, and whether it was set up since it came.
 
-use model::ChargingTraits;
+use model::{ChargingTraits, ConnectorState, StationId};
+
+use super::Managed;
 
 /// How long after its socket opened a station is left alone, in ms: some cannot take a CALL before they have booted
 /// (quirk 30).
@@ -42,5 +44,21 @@ impl StationState {
             self.ask_at_ms = None;
         }
         due
+    }
+}
+
+impl Managed {
+    /// An outlet of a station is in this state: that may say whether the car there suspends charging.
+    pub(super) fn is_in_state(
+        &mut self,
+        station: &StationId,
+        evse: u32,
+        state: &ConnectorState,
+        now_ms: i64,
+    ) {
+        let place = self.places.get(&(station.clone(), evse)).copied();
+        if let (Some(index), Some(rests)) = (place, state.car_rests()) {
+            self.lanes[index].appetite.is_said_to_rest(rests, now_ms);
+        }
     }
 }

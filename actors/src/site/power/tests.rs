@@ -1,6 +1,7 @@
 //! A managed site, told what happens step by step.
 
 mod alarms;
+mod appetite;
 mod clock;
 mod outside;
 mod replan;
@@ -192,6 +193,12 @@ impl World {
         self.settle();
     }
 
+    /// It draws all that it was granted.
+    fn draws_all(&mut self, station: &str, key: &str) {
+        let granted_a = self.outlet(station).granted_a;
+        self.draws(station, key, granted_a, 0);
+    }
+
     /// The profiles that were sent to a station since this was last asked.
     fn profiles(&mut self, station: &str) -> Vec<ChargingProfile> {
         let station = sample::station_id(station);
@@ -229,6 +236,7 @@ fn facts(station: &str, key: &str, draw: Option<Draw>) -> SessionFacts {
         power_w: 0.0,
         draw,
         clock: None,
+        rests: None,
     }
 }
 

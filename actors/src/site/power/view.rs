@@ -109,6 +109,9 @@ impl Managed {
             {
                 Some(HeldBy::Waits)
             }
+            _ if (lane.appetite.most_a()).is_some_and(|most_a| seen.granted_a + 0.1 >= most_a) => {
+                Some(HeldBy::TakesLess)
+            }
             Some(Held::Limit(limit)) => {
                 let (part, phase) = self.part_of(limit);
                 Some(HeldBy::Limit { part, phase })

@@ -48,6 +48,14 @@ impl World {
                         .push((soon_ms, Flight::Meter(outlet, amps, now_ms)));
                 }
             }
+            // It is asked for less, or for more again, whatever it could draw.
+            180..190 => {
+                let most_a = self.random.random_range(6.0..32.0);
+                if let Some(wish) = &mut station.told {
+                    wish.most_a = most_a;
+                }
+                self.tell_wish(outlet);
+            }
             _ => return,
         }
         self.life.events += 1;

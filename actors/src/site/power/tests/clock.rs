@@ -108,7 +108,7 @@ fn a_station_whose_clock_is_far_ahead_stays_at_its_floor_and_leaves_its_share_to
     world.begins("B", "two");
     let pass = |world: &mut World| {
         for _ in 0..61 {
-            world.draws("B", "two", 6.0, 0);
+            world.draws_all("B", "two");
             world.pass(1);
         }
     };

@@ -16,12 +16,14 @@ fn charging() -> World {
 }
 
 impl World {
-    /// Cars draw what they like, which is little.
+    /// Cars draw all they may, where they are planned.
     fn pass_charging(&mut self, seconds: i64) {
         for _ in 0..seconds {
             self.pass(1);
             for (station, key) in [("A", "one"), ("B", "two")] {
-                self.draws(station, key, 5.0, 0);
+                if self.managed.is_planned(&sample::station_id(station)) {
+                    self.draws_all(station, key);
+                }
             }
         }
     }

@@ -64,8 +64,7 @@ fn a_session_that_has_what_its_driver_wanted_makes_room() {
         for _ in 0..7 {
             world.pass(10);
             for (station, session) in [("A", "one"), ("B", "two")] {
-                let granted_a = world.outlet(station).granted_a;
-                world.draws(station, session, granted_a, 0);
+                world.draws_all(station, session);
             }
         }
     };

@@ -66,7 +66,7 @@ fn who_shows_nothing_of_use_is_unverified_after_two_leases_and_goes_on_and_the_o
                 &[(Some("L1"), sign * 18.0)],
             );
             says(world, draw);
-            world.draws("B", "two", 6.0, 0);
+            world.draws_all("B", "two");
             world.pass(1);
         }
     };
@@ -114,7 +114,7 @@ fn readings_of_yesterday_show_nothing() {
         // The time it tells stands still.
         let ago_ms = world.now_ms - yesterday;
         world.draws("A", "one", 10.0, ago_ms);
-        world.draws("B", "two", 6.0, 0);
+        world.draws_all("B", "two");
         world.pass(1);
     }
     assert_eq!(world.outlet("A").measured_a, None);
@@ -132,7 +132,7 @@ fn a_queue_of_old_readings_is_no_reason_for_haste() {
         world.draws("A", "one", 10.0, minute * 60 * SECOND_MS);
     }
     for _ in 0..2 * LASTS_S - 5 {
-        world.draws("B", "two", 6.0, 0);
+        world.draws_all("B", "two");
         world.pass(1);
     }
     assert!(world.alarms().is_empty(), "{:?}", world.alarms());
@@ -150,7 +150,7 @@ fn pretends(world: &mut World, wh: &mut f64, seconds: i64, told_a: f64, draws_a:
         .expect("it tells");
         draw.register_wh = Some((*wh * 10.0).floor() / 10.0);
         says(world, Some(draw));
-        world.draws("B", "two", 6.0, 0);
+        world.draws_all("B", "two");
         world.pass(1);
     }
 }
@@ -230,7 +230,7 @@ fn a_register_alone_shows_what_is_drawn() {
                 );
                 says(world, draw);
             }
-            world.draws("B", "two", 6.0, 0);
+            world.draws_all("B", "two");
             world.pass(1);
         }
     };
