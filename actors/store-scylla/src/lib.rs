@@ -60,6 +60,7 @@ pub use options::{Credentials, Options, Tls};
 use cql::Cql;
 use indexed::Indexed;
 use numbers::Numbers;
+use schema_lock::once_known;
 use session::{held::Held, owner::Writer};
 use turns::Turns;
 
@@ -86,7 +87,7 @@ impl ScyllaStore {
     pub async fn open(options: &Options) -> Result<Self, OpenError> {
         let store = Self::open_to_copy(options).await?;
         let keyspace = &options.keyspace;
-        match copying::unfinished(&store.cql).await {
+        match once_known(|| copying::unfinished(&store.cql)).await {
             Ok(None) => {
                 let cql = Arc::downgrade(&store.cql);
                 tokio::spawn(permission::watch(cql, store.cql.lacking()));
@@ -121,7 +122,7 @@ impl ScyllaStore {
             writer.0
         );
         schema::migrate(&cql, &options.keyspace, &hub).await?;
-        let proven = permission::prove(&cql).await;
+        let proven = once_known(|| permission::prove(&cql)).await;
         proven.map_err(|error| error.of_opening(&options.keyspace))?;
         Ok(Self {
             cql: Arc::new(cql),
