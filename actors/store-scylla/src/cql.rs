@@ -486,7 +486,10 @@ fn failure(error: &ExecutionError) -> CqlError {
 /// Whether a node refused a statement for a keyspace, a table or a column that it does not know.
 fn is_of_a_name(error: &RequestAttemptError) -> bool {
     match error {
-        RequestAttemptError::DbError(DbError::Invalid, says) => is_unknown_name(says),
+        // A node that is just being told of a table may also stumble over it.
+        RequestAttemptError::DbError(DbError::Invalid | DbError::ServerError, says) => {
+            is_unknown_name(says)
+        }
         _ => false,
     }
 }
@@ -501,6 +504,7 @@ fn is_unknown_name(says: &str) -> bool {
         "undefined column",
         "unknown identifier",
         "can't find a keyspace",
+        "unknown cf ",
     ]
     .iter()
     .any(|words| says.contains(words))
@@ -534,6 +538,7 @@ mod tests {
             "Keyspace 'mt' doesn't exist",
             "unconfigured table migrations",
             "Undefined column name memory in table mt.site_power",
+            "java.lang.IllegalArgumentException: Unknown CF 49ce8d30-ebb4-11f1-8318-d514a357e635",
         ] {
             assert!(is_unknown_name(says), "{says}");
         }
