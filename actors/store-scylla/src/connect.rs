@@ -16,14 +16,16 @@ use scylla::{
         ConnectionSetupRequestError, ConnectionSetupRequestErrorKind, DbError,
         FrameHeaderParseError, MetadataError, NewSessionError,
     },
-    policies::{load_balancing::DefaultPolicy, timestamp_generator::MonotonicTimestampGenerator},
+    policies::load_balancing::DefaultPolicy,
     statement::{Consistency, SerialConsistency},
 };
 
 use crate::{
     OpenError, Options, Tls,
     cql::{Cql, CqlError, Statement, in_one_line},
+    numbers::Numbers,
     permission::Needs,
+    store_clock,
 };
 
 /// How long a connection may take to be opened.
@@ -34,8 +36,8 @@ const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from
 const THERE: Statement =
     Statement::plain("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?");
 
-/// Connects, and makes the keyspace where that is asked for.
-pub(crate) async fn connect(options: &Options) -> Result<Cql, OpenError> {
+/// Connects, sets the numbers by the store's clock, and makes the keyspace where that is asked for.
+pub(crate) async fn connect(options: &Options, numbers: &Arc<Numbers>) -> Result<Cql, OpenError> {
     let keyspace = options.keyspace.as_str();
     let is_named = (1..=48).contains(&keyspace.len())
         && keyspace
@@ -44,13 +46,15 @@ pub(crate) async fn connect(options: &Options) -> Result<Cql, OpenError> {
     if !is_named {
         return Err(OpenError::BadKeyspace(keyspace.to_owned()));
     }
-    let session = open(options).await?;
+    let session = open(options, numbers.clone()).await?;
     let cluster = session.get_cluster_state();
     let nodes = cluster.get_nodes_info().iter();
     let there = nodes.filter_map(|node| node.datacenter.as_deref());
     check_datacenter(options.datacenter.as_deref(), &there.collect())?;
     let cql = Cql::new(session, options);
     let failed = |error: CqlError| error.of_opening(keyspace);
+    let clock = store_clock::read_first(&cql, numbers).await;
+    clock.map_err(failed)?;
     let there: Option<(String,)> = cql.row(THERE, (keyspace,)).await.map_err(failed)?;
     if there.is_some() {
         return Ok(cql);
@@ -72,7 +76,7 @@ pub(crate) async fn connect(options: &Options) -> Result<Cql, OpenError> {
     Ok(cql)
 }
 
-async fn open(options: &Options) -> Result<Session, OpenError> {
+async fn open(options: &Options, numbers: Arc<Numbers>) -> Result<Session, OpenError> {
     let mut policy = DefaultPolicy::builder().token_aware(true);
     if let Some(datacenter) = &options.datacenter {
         // A quorum is of that datacentre, so a node elsewhere could not bring it about faster.
@@ -94,7 +98,7 @@ async fn open(options: &Options) -> Result<Session, OpenError> {
         .keepalive_timeout(KEEPALIVE.1)
         .compression(Some(Compression::Lz4))
         // What bears no timestamp of its own is ordered by this process, not by whichever node it meets.
-        .timestamp_generator(Arc::new(MonotonicTimestampGenerator::new()))
+        .timestamp_generator(numbers)
         // Which replicas hold a row, and no more than that.
         .fetch_full_schema_metadata(false);
     if let Some(us) = &options.credentials {

@@ -94,6 +94,8 @@ pub(crate) struct CqlError {
     certain: bool,
     /// Whether the role may not do it.
     forbidden: bool,
+    /// Whether the node knows nothing of what the statement names: a keyspace, a table, a column.
+    nameless: bool,
     why: String,
 }
 
@@ -103,8 +105,15 @@ impl CqlError {
         Self {
             certain: false,
             forbidden: false,
+            nameless: false,
             why: format!("a row cannot be read: {}", why.to_string()),
         }
+    }
+
+    /// Whether the node knows nothing of what the statement names. A node tells of a table in its own tables before it
+    /// takes statements on it, so this passes where another hub is just making it.
+    pub(crate) fn is_of_a_name(&self) -> bool {
+        self.nameless
     }
 
     /// The error of a store that cannot be opened, by a statement about this keyspace.
@@ -298,7 +307,10 @@ impl Cql {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(PrepareError::AllAttemptsFailed { first_attempt })) => {
                 let refused = self.refused(&first_attempt, Needs::Rows);
-                return Err(refused.unwrap_or_else(|| count(true, &first_attempt)));
+                return Err(refused.unwrap_or_else(|| CqlError {
+                    nameless: is_of_a_name(&first_attempt),
+                    ..count(true, &first_attempt)
+                }));
             }
             Ok(Err(error)) => return Err(count(true, &error)),
             Err(_) => return Err(count(true, &"the statement could not be prepared in time")),
@@ -463,7 +475,39 @@ fn failure(error: &ExecutionError) -> CqlError {
         // Not even "too few replicas": the attempt before that one may have got through.
         _ => false,
     };
-    count(certain, error)
+    let nameless =
+        matches!(error, ExecutionError::LastAttemptError(attempt) if is_of_a_name(attempt));
+    CqlError {
+        nameless,
+        ..count(certain, error)
+    }
+}
+
+/// Whether a node refused a statement for a keyspace, a table or a column that it does not know.
+fn is_of_a_name(error: &RequestAttemptError) -> bool {
+    match error {
+        // A node that is just being told of a table may also stumble over it.
+        RequestAttemptError::DbError(DbError::Invalid | DbError::ServerError, says) => {
+            is_unknown_name(says)
+        }
+        _ => false,
+    }
+}
+
+/// By the words of the servers, which have no number of its own for it.
+fn is_unknown_name(says: &str) -> bool {
+    let says = says.to_lowercase();
+    [
+        "does not exist",
+        "doesn't exist",
+        "unconfigured table",
+        "undefined column",
+        "unknown identifier",
+        "can't find a keyspace",
+        "unknown cf ",
+    ]
+    .iter()
+    .any(|words| says.contains(words))
 }
 
 fn count(certain: bool, why: &impl ToString) -> CqlError {
@@ -472,6 +516,7 @@ fn count(certain: bool, why: &impl ToString) -> CqlError {
     CqlError {
         certain,
         forbidden: false,
+        nameless: false,
         why: in_one_line(why),
     }
 }
@@ -485,6 +530,20 @@ pub(crate) fn in_one_line(why: &impl ToString) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_a_node_does_not_know_is_told_from_what_it_never_takes() {
+        for says in [
+            "table migrations does not exist",
+            "Keyspace 'mt' doesn't exist",
+            "unconfigured table migrations",
+            "Undefined column name memory in table mt.site_power",
+            "java.lang.IllegalArgumentException: Unknown CF 49ce8d30-ebb4-11f1-8318-d514a357e635",
+        ] {
+            assert!(is_unknown_name(says), "{says}");
+        }
+        assert!(!is_unknown_name("LWT is not yet supported with tablets"));
+    }
 
     #[test]
     fn what_the_driver_spreads_over_lines_is_told_in_one() {

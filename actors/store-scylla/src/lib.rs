@@ -7,6 +7,7 @@
 //! - **Statements** (`cql.rs`) are prepared, sent to a replica of their row, changed nothing by being
 //!   sent twice, bounded in number and time. `Ok` means written by a quorum of the datacentre; a time-out
 //!   is [`Unknown`](store::WriteError::Unknown).
+//! - **Other writes** are ordered by the store's clock (`numbers.rs`, `store_clock.rs`); those of the hubs may differ.
 //! - **Session commits** (`session/`) are one insert into one partition, fenced by timestamps that come
 //!   from epochs. How that loses and doubles nothing is told in `session/mod.rs`.
 //! - **Lists** (`ids.rs`, `names.rs`, `time_log.rs`) are written before what they name and deleted after it. Who reads one
@@ -43,6 +44,7 @@ mod schema_lock;
 mod session;
 mod site;
 mod station;
+mod store_clock;
 mod time_log;
 mod token;
 mod turns;
@@ -54,12 +56,14 @@ use std::{
 
 pub use copying::UnfinishedCopy;
 pub use metrics::describe_metrics;
+pub use numbers::HubClock;
 pub use open_error::OpenError;
 pub use options::{Credentials, Options, Tls};
 
 use cql::Cql;
 use indexed::Indexed;
 use numbers::Numbers;
+use schema_lock::once_known;
 use session::{held::Held, owner::Writer};
 use turns::Turns;
 
@@ -70,7 +74,7 @@ pub struct ScyllaStore {
     writer: Writer,
     held: Held,
     starting: Turns,
-    numbers: Numbers,
+    numbers: Arc<Numbers>,
     /// Names that stay on their lists, and were put there.
     put_names: Mutex<HashSet<(String, String)>>,
     indexed: Indexed,
@@ -84,9 +88,17 @@ impl ScyllaStore {
     /// # Errors
     /// One line that says what to do; see [`OpenError`].
     pub async fn open(options: &Options) -> Result<Self, OpenError> {
-        let store = Self::open_to_copy(options).await?;
+        Self::open_by_clock(options, numbers::machine_clock).await
+    }
+
+    /// As [`Self::open`], by another clock than the machine's.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_by_clock(options: &Options, clock: HubClock) -> Result<Self, OpenError> {
+        let store = Self::open_whole_or_not(options, clock).await?;
         let keyspace = &options.keyspace;
-        match copying::unfinished(&store.cql).await {
+        match once_known(|| copying::unfinished(&store.cql)).await {
             Ok(None) => {
                 let cql = Arc::downgrade(&store.cql);
                 tokio::spawn(permission::watch(cql, store.cql.lacking()));
@@ -111,7 +123,12 @@ impl ScyllaStore {
     /// # Errors
     /// As there.
     pub async fn open_to_copy(options: &Options) -> Result<Self, OpenError> {
-        let cql = connect::connect(options).await?;
+        Self::open_whole_or_not(options, numbers::machine_clock).await
+    }
+
+    async fn open_whole_or_not(options: &Options, clock: HubClock) -> Result<Self, OpenError> {
+        let numbers = Arc::new(Numbers::new(clock));
+        let cql = connect::connect(options, &numbers).await?;
         let writer = Writer::fresh();
         let host = rustix::system::uname();
         let host = host.nodename().to_string_lossy();
@@ -121,14 +138,16 @@ impl ScyllaStore {
             writer.0
         );
         schema::migrate(&cql, &options.keyspace, &hub).await?;
-        let proven = permission::prove(&cql).await;
+        let proven = once_known(|| permission::prove(&cql)).await;
         proven.map_err(|error| error.of_opening(&options.keyspace))?;
+        let cql = Arc::new(cql);
+        tokio::spawn(store_clock::follow(Arc::downgrade(&cql), numbers.clone()));
         Ok(Self {
-            cql: Arc::new(cql),
+            cql,
             writer,
             held: Held::new(),
             starting: Turns::new(),
-            numbers: Numbers::default(),
+            numbers,
             put_names: Mutex::default(),
             indexed: Indexed::default(),
             // CQL takes no more than 20 years.

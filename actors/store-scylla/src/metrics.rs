@@ -18,6 +18,9 @@ pub(crate) const COMPLETED: &str = "switchyard_cql_starts_completed_total";
 /// 1 while the cluster refuses the hub's role something that the hub needs.
 pub(crate) const FORBIDDEN: &str = "switchyard_cql_forbidden";
 
+/// How far the hub's clock is ahead of the store's; less than 0 where it is behind.
+pub(crate) const CLOCK_AHEAD: &str = "switchyard_cql_clock_ahead_seconds";
+
 /// Tells the recorder what the metrics of this crate mean.
 pub fn describe_metrics() {
     describe_histogram!(
@@ -46,5 +49,10 @@ pub fn describe_metrics() {
         FORBIDDEN,
         Unit::Count,
         "1 while the cluster refuses the hub's role something that the hub needs; an administrator has to grant it."
+    );
+    describe_gauge!(
+        CLOCK_AHEAD,
+        Unit::Seconds,
+        "How far the hub's clock is ahead of the store's; less than 0 where it is behind."
     );
 }

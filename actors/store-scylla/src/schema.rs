@@ -8,7 +8,7 @@ use crate::{
     OpenError,
     cql::{Cql, CqlError, Statement},
     permission::Needs,
-    schema_lock::{self, SchemaLock},
+    schema_lock::{self, SchemaLock, once_known},
 };
 
 const MIGRATIONS: &[(i32, &str)] = &[
@@ -43,7 +43,8 @@ pub(crate) async fn migrate(cql: &Cql, keyspace: &str, hub: &str) -> Result<(), 
         return Ok(());
     }
     for table in TABLES {
-        cql.change(table, Needs::Tables).await.map_err(failed)?;
+        let made = once_known(|| cql.change(table, Needs::Tables)).await;
+        made.map_err(failed)?;
     }
     let lock = SchemaLock::take(cql, keyspace, hub).await?;
     // Whoever had the lock may have done it.
@@ -71,9 +72,9 @@ async fn apply(cql: &Cql, hub: &str, lock: &SchemaLock, found: i32) -> Result<()
     for (version, text) in MIGRATIONS.iter().filter(|(version, _)| *version > found) {
         for statement in statements(text) {
             lock.renew(cql).await?;
-            cql.change(&statement, Needs::Tables).await?;
+            once_known(|| cql.change(&statement, Needs::Tables)).await?;
         }
-        cql.once(NOTE, (*version, hub)).await?;
+        once_known(|| cql.once(NOTE, (*version, hub))).await?;
     }
     Ok(())
 }
@@ -84,7 +85,7 @@ async fn applied(cql: &Cql, keyspace: &str) -> Result<i32, CqlError> {
     if table.is_none() {
         return Ok(0);
     }
-    let versions: Vec<(i32,)> = cql.rows(APPLIED, ()).await?;
+    let versions: Vec<(i32,)> = once_known(|| cql.rows(APPLIED, ())).await?;
     Ok(versions
         .into_iter()
         .map(|(version,)| version)

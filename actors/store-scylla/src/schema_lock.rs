@@ -46,11 +46,12 @@ impl SchemaLock {
         let mut told = None;
         loop {
             let owner = format!("{hub}, since {}", numbers::now());
-            let taken = cql.once(LOCK, (owner.as_str(), LOCK_S)).await;
+            let taken = once_known(|| cql.once(LOCK, (owner.as_str(), LOCK_S))).await;
             if taken.map_err(failed)? {
                 return Ok(Self { owner });
             }
-            let holder = cql.row::<Holder>(HOLDER, ()).await.map_err(failed)?;
+            let holder = once_known(|| cql.row::<Holder>(HOLDER, ())).await;
+            let holder = holder.map_err(failed)?;
             if Instant::now() > until {
                 return Err(OpenError::Locked {
                     keyspace: keyspace.to_owned(),
@@ -79,6 +80,24 @@ impl SchemaLock {
     /// Lets the next one have it.
     pub(crate) async fn release(self, cql: &Cql) -> Result<(), CqlError> {
         cql.once(UNLOCK, (self.owner,)).await.map(drop)
+    }
+}
+
+/// Does what names a keyspace, tables or columns again for as long as a node does not know them: another hub that
+/// was started with this one may just be making them, and nobody needs the lock for those of the lock itself. Waits no
+/// longer than for the lock.
+pub(crate) async fn once_known<T, F>(mut act: impl FnMut() -> F) -> Result<T, CqlError>
+where
+    F: Future<Output = Result<T, CqlError>>,
+{
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match act().await {
+            Err(error) if error.is_of_a_name() && Instant::now() < until => {
+                sleep(LOOK_AGAIN).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

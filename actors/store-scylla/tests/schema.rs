@@ -3,11 +3,12 @@
 #[allow(dead_code, reason = "each test file uses a part")]
 mod common;
 
-use std::process;
+use std::{process, time::Duration};
 
 use scylla::client::{session::Session, session_builder::SessionBuilder};
 use store::{SiteStore, contract::sample};
 use store_scylla::{OpenError, Options, ScyllaStore};
+use tokio::task::JoinSet;
 
 /// A keyspace that nobody has used, and a way to look into it.
 async fn fresh(test: &str) -> (Options, Session) {
@@ -37,6 +38,28 @@ async fn hubs_that_start_at_once_make_one_schema() {
     let read = other.site(&sample::site_id("depot")).await;
     assert_eq!(read, Ok(Some(sample::site("depot"))));
     run(&session, format!("DROP KEYSPACE {keyspace}")).await;
+}
+
+/// Also the tables of the lock itself are made by several then, which no lock keeps apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn hubs_that_start_at_once_on_a_new_keyspace_all_open_it() {
+    for round in 0..4 {
+        let (options, session) = fresh(&format!("new{round}")).await;
+        let mut hubs = JoinSet::new();
+        for hub in 0..6 {
+            let options = options.clone();
+            hubs.spawn(async move {
+                tokio::time::sleep(Duration::from_millis(hub * 40)).await;
+                ScyllaStore::open(&options).await
+            });
+        }
+        for opened in hubs.join_all().await {
+            let store = opened.unwrap_or_else(|error| panic!("{error}"));
+            let written = store.put_site(sample::site("depot")).await;
+            written.unwrap_or_else(|error| panic!("{error}"));
+        }
+        run(&session, format!("DROP KEYSPACE {}", options.keyspace)).await;
+    }
 }
 
 #[tokio::test]
