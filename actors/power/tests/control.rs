@@ -515,7 +515,7 @@ fn granted(controller: &Controller, now_ms: i64) -> Vec<f64> {
 }
 
 #[test]
-fn what_a_crowd_gets_is_fair_and_settles_within_a_lease() {
+fn what_a_crowd_gets_is_fair_and_settles_within_two_leases() {
     for method in [Method::Fair, Method::Urgent] {
         let (mut controller, start_ms) = crowd(method);
         for outlet in 0..100 {

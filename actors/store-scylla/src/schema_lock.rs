@@ -91,9 +91,14 @@ where
     F: Future<Output = Result<T, CqlError>>,
 {
     let until = Instant::now() + PATIENCE;
+    let mut is_told = false;
     loop {
         match act().await {
             Err(error) if error.is_of_a_name() && Instant::now() < until => {
+                if !is_told {
+                    tracing::info!(%error, "waits for what another hub may just be making in the keyspace");
+                }
+                is_told = true;
                 sleep(LOOK_AGAIN).await;
             }
             outcome => return outcome,
