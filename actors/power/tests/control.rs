@@ -401,6 +401,104 @@ fn a_controller_that_is_told_its_predecessors_grants_goes_on_at_once_and_books_t
 }
 
 #[test]
+fn a_controller_lowers_at_once_what_its_predecessor_granted_above_a_limit_that_came_between() {
+    let settings = Settings::default();
+    let mut controller = Controller::new(site(0.0), settings, 2, &[true, true], 0);
+    let ends_ms = 90 * SECOND_MS;
+    controller.recall(&[(0, 15.0, ends_ms), (1, 15.0, ends_ms)], 0);
+    let cap = Cap {
+        from_ms: 0,
+        until_ms: None,
+        recurs: None,
+        most_a: Some([16.0; 3]),
+        most_w: None,
+    };
+    controller.site_mut().add_cap(0, cap).expect("it can be");
+    for outlet in [0, 1] {
+        controller.online(outlet, true);
+        controller.wish(outlet, wish(1), 0);
+    }
+    let lowered = controller.reconcile(0).commands;
+    let nobody_knows = "how much each of them has in truth";
+    assert_eq!(sent(&lowered), [(0, 0.0), (1, 0.0)], "{nobody_knows}");
+    accept(&mut controller, &lowered, 0);
+    assert!(controller.reconcile(SECOND_MS).commands.is_empty());
+    let over_ms = ends_ms + settings.margin_ms;
+    assert_eq!(
+        sent(&controller.reconcile(over_ms).commands),
+        [(0, 8.0), (1, 8.0)]
+    );
+}
+
+#[test]
+fn the_others_make_room_for_who_leaves_a_decrease_unanswered() {
+    let (mut controller, start_ms) = controller(0.0);
+    for outlet in [0, 1] {
+        controller.wish(outlet, wish(1), start_ms);
+    }
+    let first = controller.reconcile(start_ms).commands;
+    accept(&mut controller, &first, start_ms);
+    let cap = Cap {
+        from_ms: start_ms,
+        until_ms: None,
+        recurs: None,
+        most_a: Some([20.0; 3]),
+        most_w: None,
+    };
+    controller.site_mut().add_cap(0, cap).expect("it can be");
+    let lowered = controller.reconcile(start_ms).commands;
+    assert_eq!(sent(&lowered), [(0, 10.0), (1, 10.0)]);
+    accept(&mut controller, &lowered[..1], start_ms);
+    let soon_ms = start_ms + 3 * SECOND_MS;
+    assert!(controller.reconcile(soon_ms).commands.is_empty());
+    let more = controller.reconcile(soon_ms + 1).commands;
+    assert_eq!(sent(&more), [(0, 0.0)], "5 A are too few to charge");
+    let plan = controller.reconcile(soon_ms + 1);
+    assert!(!plan.alarms.contains(&Alarm::Silent(1)), "it is only late");
+}
+
+#[test]
+fn an_outlet_that_obeys_draws_no_more_than_was_accepted_once_it_had_the_time_to_follow_or_is_seen_to()
+ {
+    let (mut controller, start_ms) = controller(0.0);
+    controller.wish(0, wish(1), start_ms);
+    let first = controller.reconcile(start_ms).commands;
+    accept(&mut controller, &first, start_ms);
+    let cut = |most_a: f64| Cap {
+        from_ms: start_ms,
+        until_ms: None,
+        recurs: None,
+        most_a: Some([most_a; 3]),
+        most_w: None,
+    };
+    let mut lower = |controller: &mut Controller, most_a: f64, now_ms: i64| {
+        controller
+            .site_mut()
+            .add_cap(0, cut(most_a))
+            .expect("it can be");
+        let lowered = controller.reconcile(now_ms).commands;
+        accept(controller, &lowered, now_ms);
+    };
+    let follows_a = |controller: &Controller, at_ms: i64| controller.follows_a(0, at_ms, at_ms);
+    lower(&mut controller, 20.0, start_ms);
+    let late_ms = start_ms + 5 * SECOND_MS;
+    assert_eq!(follows_a(&controller, late_ms), 30.0, "not seen to obey");
+    controller.measured(0, 30.0, start_ms + SECOND_MS, start_ms + SECOND_MS);
+    assert_eq!(follows_a(&controller, late_ms - 1), 30.0);
+    assert_eq!(follows_a(&controller, late_ms), 20.0);
+    assert_eq!(controller.booked_a(0), 30.0, "which is another matter");
+    // It is seen to follow the next one sooner, and the one after that not yet.
+    lower(&mut controller, 16.0, late_ms);
+    let seen_ms = late_ms + SECOND_MS;
+    controller.measured(0, 16.0, seen_ms, seen_ms);
+    assert_eq!(follows_a(&controller, seen_ms), 16.0);
+    lower(&mut controller, 10.0, seen_ms);
+    controller.measured(0, 16.0, seen_ms + 8 * SECOND_MS, seen_ms + 8 * SECOND_MS);
+    assert_eq!(follows_a(&controller, seen_ms + 9 * SECOND_MS), 16.0);
+    assert_eq!(follows_a(&controller, seen_ms + 10 * SECOND_MS), 10.0);
+}
+
+#[test]
 fn who_has_more_than_its_floor_and_shows_nothing_is_booked_at_all_it_can_draw_until_it_does() {
     let settings = Settings::default();
     let (mut controller, begun_ms) = controller(6.0);

@@ -175,7 +175,8 @@ pub enum PowerAlarmKind {
     Unverified,
     /// The outlet refuses grants.
     Refuses,
-    /// The station leaves commands unanswered.
+    /// The station leaves commands unanswered; or the site's meter at a part tells less often than it did, so that the worse
+    /// of what it told and what is planned for is reckoned with there.
     Silent,
     /// What may be drawn is more than a limit allows, after a sudden cut or while outlets cannot be limited; or the limit
     /// is below what outlets draw in any case, and they stay at their floors.

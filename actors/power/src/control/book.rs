@@ -15,20 +15,32 @@ pub(crate) struct Lease {
     pub(crate) sent_ms: i64,
     /// Its end by the station's clock; by ours, up to the margin later.
     pub(crate) ends_ms: i64,
+    /// When the station said that it will, in ms.
+    pub(crate) accepted_ms: Option<i64>,
+    /// When a reading showed that it does, in ms.
+    pub(crate) seen_ms: Option<i64>,
     /// The station said that it will not.
     pub(crate) is_refused: bool,
 }
 
 impl Lease {
+    /// Whether the outlet follows it at that time: it was seen to, or the station took it so long before.
+    fn is_followed(&self, at_ms: i64, within_ms: i64) -> bool {
+        let accepted = self.accepted_ms.is_some_and(|it| at_ms >= it + within_ms);
+        self.is_running(at_ms) && (accepted || self.seen_ms.is_some_and(|it| at_ms >= it))
+    }
+
     fn is_running(&self, now_ms: i64) -> bool {
         now_ms < self.ends_ms
     }
 }
 
 /// The books of one outlet.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Book {
     leases: Vec<Lease>,
+    /// How long it takes to follow a grant that its station accepted, in ms, as far as it was seen.
+    follows_within_ms: i64,
     /// What a predecessor's grants allow, in A, and when the last of them ends.
     recalled: Option<(f64, i64)>,
     /// When the outlet was last booked less.
@@ -79,6 +91,24 @@ impl Suspicion {
 
 /// A car that draws this part of what it may would draw more if it might.
 const BINDS_FROM: f64 = 0.5;
+/// A station tells a car of another limit within a second, and the car has five to follow (IEC 61851-1), in ms.
+const FOLLOWS_WITHIN_MS: i64 = 5_000;
+/// Who takes longer than this, in ms, does not follow.
+const FOLLOWS_AT_ALL_MS: i64 = 15_000;
+/// One that was seen not to follow yet may take so much longer, in ms.
+const FOLLOWS_SOON_MS: i64 = 2_000;
+
+impl Default for Book {
+    fn default() -> Self {
+        Self {
+            leases: Vec::new(),
+            follows_within_ms: FOLLOWS_WITHIN_MS,
+            recalled: None,
+            lowered_ms: None,
+            suspicion: None,
+        }
+    }
+}
 
 impl Book {
     /// Books a grant that is about to be sent.
@@ -111,9 +141,45 @@ impl Book {
         self.recalled = Some((amps, ends_ms));
     }
 
+    /// Whether it may go by a predecessor's grant of more than this.
+    pub(crate) fn goes_by_more_than(&self, floor_a: f64, now_ms: i64) -> bool {
+        let holds = |(amps, ends_ms): (f64, i64)| amps > floor_a && now_ms < ends_ms;
+        self.leases.is_empty() && self.recalled.is_some_and(holds)
+    }
+
     /// The grant that was sent last, if it has not ended.
     pub(crate) fn last(&self) -> Option<&Lease> {
         self.leases.last()
+    }
+
+    /// The station says at that time that it will do as this grant says.
+    pub(crate) fn is_accepted(&mut self, id: CommandId, at_ms: i64) {
+        let accepted = self.leases.iter_mut().filter(|lease| lease.id == id);
+        accepted.for_each(|lease| lease.accepted_ms = Some(at_ms));
+    }
+
+    /// It was seen at that time to draw so much: that shows whether it follows the last grant by then.
+    pub(crate) fn is_seen(&mut self, amps: f64, at_ms: i64, tolerance_a: f64) {
+        let Some(last) = self.leases.last_mut().filter(|it| at_ms >= it.sent_ms) else {
+            return;
+        };
+        let follows = amps <= last.amps + tolerance_a;
+        if follows && amps >= last.amps * BINDS_FROM {
+            last.seen_ms.get_or_insert(at_ms);
+        } else if let (false, Some(accepted_ms)) = (follows, last.accepted_ms) {
+            let within_ms = (at_ms - accepted_ms + FOLLOWS_SOON_MS).min(FOLLOWS_AT_ALL_MS);
+            self.follows_within_ms = self.follows_within_ms.max(within_ms);
+        }
+    }
+
+    /// The most that it draws at that time beyond its floor, in A, if it follows what its station accepted: what was sent
+    /// before the last grant that it follows by then is over.
+    pub(crate) fn follows_a(&self, at_ms: i64) -> f64 {
+        let is_followed = |lease: &Lease| lease.is_followed(at_ms, self.follows_within_ms);
+        match self.leases.iter().rposition(is_followed) {
+            Some(last) => (self.leases[last..].iter()).fold(0.0, |most_a, it| it.amps.max(most_a)),
+            None => self.most_a(),
+        }
     }
 
     /// That grant is refused. It stays booked all the same, as that may be a lie.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::book::Evidence;
+use super::metered::Metered;
 use super::{Answer, CommandId, Controller, LATE_MS, Wish};
 
 /// Refusals beyond these make no longer pause.
@@ -43,11 +44,14 @@ impl Controller {
     /// tried less and less often: the others make room for it each time.
     pub fn answered(&mut self, outlet: usize, id: CommandId, answer: Answer, now_ms: i64) {
         let state = &mut self.outlets[outlet];
-        let asked = state.unanswered.iter().any(|(asked, _)| *asked == id);
-        state.unanswered.retain(|(asked, _)| *asked > id);
+        let asked = state.unanswered.iter().any(|it| it.id == id);
+        state.unanswered.retain(|it| it.id > id);
         match answer {
             _ if !asked => {}
-            Answer::Accepted => state.refusals = 0,
+            Answer::Accepted => {
+                state.book.is_accepted(id, now_ms);
+                state.refusals = 0;
+            }
             Answer::Refused => {
                 state.book.is_refused(id);
                 if state.refused_until_ms.is_none() {
@@ -66,6 +70,8 @@ impl Controller {
         state.is_outside = false;
         let allowed_a = self.allowed_a(outlet);
         let lasts_ms = self.settings.lasts_ms();
+        let tolerance_a = self.settings.tolerance_a;
+        (self.outlets[outlet].book).is_seen(amps, at_ms, tolerance_a);
         if self.is_shown_within(outlet, amps, Evidence::Meter, at_ms, now_ms) {
             let book = &mut self.outlets[outlet].book;
             book.obeys(amps, allowed_a, at_ms, lasts_ms);
@@ -146,7 +152,9 @@ impl Controller {
 
     /// What a meter says of the load at a node that is not the outlets', per phase in A.
     pub fn unmanaged(&mut self, node: usize, amps: [f64; 3], at_ms: i64) {
-        self.unmanaged_a.insert(node, (amps, at_ms));
+        let before = self.metered.get(&node).copied();
+        self.metered
+            .insert(node, Metered::says(before, amps, at_ms));
     }
 
     /// Whether a meter shows more at a node than may flow, and when it did. While it does, outlets below that were not seen

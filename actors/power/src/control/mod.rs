@@ -25,6 +25,7 @@
 
 mod book;
 mod hearing;
+mod metered;
 mod replan;
 mod settings;
 mod view;
@@ -38,6 +39,7 @@ use crate::allocate::{Ask, Grant, Held, Need, allocate};
 use crate::limits::{Limits, Loading};
 use crate::tree::{Outlet, Site};
 use book::{Book, Evidence, Lease};
+use metered::Metered;
 
 /// A session's number, unique while its grants last.
 pub type SessionId = u64;
@@ -108,8 +110,8 @@ pub struct Controller {
     number: u64,
     /// Until then it grants nothing: grants of a predecessor may still hold.
     learns_until_ms: i64,
-    /// By node: what a meter says of the load that is not ours, and when it said so.
-    unmanaged_a: HashMap<usize, ([f64; 3], i64)>,
+    /// By node: what a meter says of the load that is not ours.
+    metered: HashMap<usize, Metered>,
     /// By node: what draws there beside it that should be an outlet and is in no plan.
     strays_a: HashMap<usize, [f64; 3]>,
     /// By node: when a meter last showed more there than may flow, while it does.
@@ -133,7 +135,7 @@ struct State {
     /// How often it did since it last took one, or its session began.
     refusals: u32,
     /// What was sent and not answered, the oldest first.
-    unanswered: Vec<(CommandId, i64)>,
+    unanswered: Vec<Unanswered>,
     measured_a: Option<(f64, i64)>,
     /// Since when it may draw more than its floor.
     raised_ms: Option<i64>,
@@ -147,6 +149,15 @@ struct State {
     /// It draws and no session is known there.
     is_outside: bool,
     grant: Option<Grant>,
+}
+
+/// A command that was sent and not answered.
+#[derive(Debug, Clone, Copy)]
+struct Unanswered {
+    id: CommandId,
+    sent_ms: i64,
+    /// It lowers what the outlet may draw.
+    lowers: bool,
 }
 
 impl Controller {
@@ -174,7 +185,7 @@ impl Controller {
             settings,
             epoch,
             number: 0,
-            unmanaged_a: HashMap::new(),
+            metered: HashMap::new(),
             strays_a: HashMap::new(),
             overloaded_ms: HashMap::new(),
             outlets,
@@ -221,7 +232,7 @@ impl Controller {
             let again_ms = 2 * self.settings.silent_ms;
             state
                 .unanswered
-                .retain(|(_, sent_ms)| now_ms - sent_ms <= again_ms);
+                .retain(|it| now_ms - it.sent_ms <= again_ms);
         }
         self.verify(now_ms);
         let budget = self.budget(now_ms);
@@ -261,9 +272,13 @@ impl Controller {
 
     /// What meters say of the load that is not ours, where they said so lately, and what strays draw.
     fn told(&self, now_ms: i64) -> HashMap<usize, [f64; 3]> {
-        let metered = (self.unmanaged_a.iter())
-            .filter(|(_, (_, at_ms))| now_ms - at_ms <= self.settings.fresh_ms)
-            .map(|(node, (amps, _))| (*node, *amps));
+        let metered = self.metered.iter().filter_map(|(node, metered)| {
+            let planned = self.site.unmanaged_a(*node);
+            Some((
+                *node,
+                metered.counts(planned, self.settings.fresh_ms, now_ms)?,
+            ))
+        });
         let strays = self.strays_a.iter().map(|(node, amps)| {
             let configured = self.site.unmanaged_a(*node);
             (*node, std::array::from_fn(|it| configured[it] + amps[it]))
@@ -364,8 +379,8 @@ impl Controller {
         })
     }
 
-    /// What to send to come closer to the goal: decreases, renewals, then increases as far as they fit beside all that is
-    /// booked.
+    /// What to send to come closer to the goal: decreases, then increases as far as they fit beside all that is booked,
+    /// and renewals.
     fn commands(
         &mut self,
         goal: &BTreeMap<usize, f64>,
@@ -373,10 +388,21 @@ impl Controller {
         now_ms: i64,
     ) -> Vec<Command> {
         let (mut lower, mut renewed, mut higher) = (Vec::new(), Vec::new(), Vec::new());
+        let booked: Vec<f64> = (0..self.outlets.len())
+            .map(|it| self.booked_a(it))
+            .collect();
+        // Decreases leave it as it is.
+        let mut loading = Loading::new(budget, &booked);
         for (&outlet, &amps) in goal {
-            let has = self.outlets[outlet].set_to(&self.site.outlets()[outlet], now_ms);
+            let (it, state) = (&self.site.outlets()[outlet], &self.outlets[outlet]);
+            let has = state.set_to(it, now_ms);
             if amps < has - SAME_A {
                 lower.push((outlet, amps));
+            } else if state.book.goes_by_more_than(it.floor_a, now_ms)
+                && !loading.fits(outlet, booked[outlet])
+            {
+                // How much it has of a predecessor is not known, but that its floor is no more.
+                lower.push((outlet, it.floor_a));
             } else if amps > has + SAME_A && !self.is_learning(now_ms) {
                 higher.push((outlet, amps));
             } else {
@@ -388,10 +414,6 @@ impl Controller {
         for (outlet, amps) in lower {
             sent.push(self.send(outlet, amps, now_ms));
         }
-        let booked: Vec<f64> = (0..self.outlets.len())
-            .map(|it| self.booked_a(it))
-            .collect();
-        let mut loading = Loading::new(budget, &booked);
         for (outlet, amps) in higher {
             let room = loading.amps()[outlet] + loading.room(outlet);
             let fits = self.site.outlets()[outlet]
@@ -419,9 +441,12 @@ impl Controller {
         if state.refused_until_ms.is_some() && !state.book.is_raised(floor_a, now_ms) {
             return None;
         }
-        let last = *state.book.last()?;
-        let due = now_ms - last.sent_ms >= self.settings.renew_ms;
-        (due && now_ms < last.ends_ms).then(|| self.send(outlet, amps, now_ms))
+        let is_due = match state.book.last() {
+            Some(last) => now_ms - last.sent_ms >= self.settings.renew_ms && now_ms < last.ends_ms,
+            // What it has is a predecessor's.
+            None => amps > floor_a + SAME_A && !self.is_learning(now_ms),
+        };
+        is_due.then(|| self.send(outlet, amps, now_ms))
     }
 
     fn send(&mut self, outlet: usize, amps: f64, now_ms: i64) -> Command {
@@ -431,6 +456,7 @@ impl Controller {
             number: self.number,
         };
         let ends_ms = now_ms + self.settings.lease_ms;
+        let lowers = amps < self.leased_a(outlet) - SAME_A;
         let state = &mut self.outlets[outlet];
         let session = state.wish.map_or(0, |wish| wish.session);
         state.book.enter(Lease {
@@ -439,9 +465,15 @@ impl Controller {
             amps,
             sent_ms: now_ms,
             ends_ms,
+            accepted_ms: None,
+            seen_ms: None,
             is_refused: false,
         });
-        state.unanswered.push((id, now_ms));
+        state.unanswered.push(Unanswered {
+            id,
+            sent_ms: now_ms,
+            lowers,
+        });
         let charging = amps > SAME_A;
         if charging != state.charging {
             state.charging = charging;
@@ -468,6 +500,20 @@ impl Controller {
         self.outlets[outlet].book.most_a().max(floor_a)
     }
 
+    /// The most that the outlet draws at that time, in A: where it was seen to obey lately, what its station accepted by
+    /// then, and it had the time to follow; of any other what is booked.
+    pub fn follows_a(&self, outlet: usize, at_ms: i64, now_ms: i64) -> f64 {
+        let (it, state) = (&self.site.outlets()[outlet], &self.outlets[outlet]);
+        let booked_a = self.booked_a(outlet);
+        match state
+            .floor_a
+            .filter(|_| !it.unlimitable && self.is_seen_to_obey(outlet, now_ms))
+        {
+            Some(floor_a) => state.book.follows_a(at_ms).max(floor_a).min(booked_a),
+            None => booked_a,
+        }
+    }
+
     /// What the outlet may draw, in A.
     pub fn booked_a(&self, outlet: usize) -> f64 {
         match self.outlets[outlet].is_doubted() {
@@ -488,12 +534,20 @@ impl Controller {
 }
 
 impl State {
-    /// Whether there is a point in telling the station: it is there, can be limited, and answers.
+    /// Whether there is a point in telling the station: it is there, can be limited, and answers. While one leaves a
+    /// decrease unanswered the others make room for what it has.
     fn may_be_told(&self, outlet: &Outlet, settings: &Settings, now_ms: i64) -> bool {
         self.online
             && !outlet.unlimitable
             && self.floor_a.is_some()
             && !self.is_silent(settings, now_ms)
+            && !self.is_late_to_lower(settings, now_ms)
+    }
+
+    /// Whether it leaves a decrease unanswered.
+    fn is_late_to_lower(&self, settings: &Settings, now_ms: i64) -> bool {
+        let is_late = |it: &Unanswered| it.lowers && now_ms - it.sent_ms > settings.lowers_ms;
+        self.unanswered.iter().any(is_late)
     }
 
     /// Whether it may not be taken to do as it is told.
@@ -503,7 +557,7 @@ impl State {
 
     /// Whether it leaves commands unanswered.
     fn is_silent(&self, settings: &Settings, now_ms: i64) -> bool {
-        (self.unanswered.first()).is_some_and(|(_, sent_ms)| now_ms - sent_ms > settings.silent_ms)
+        (self.unanswered.first()).is_some_and(|it| now_ms - it.sent_ms > settings.silent_ms)
     }
 
     /// What it was last told and did not refuse, or has fallen back to, in A.

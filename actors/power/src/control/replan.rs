@@ -38,7 +38,7 @@ impl Controller {
             },
         });
         self.outlets = carried.collect();
-        self.unmanaged_a = by_name(&self.unmanaged_a, &self.site, &site);
+        self.metered = by_name(&self.metered, &self.site, &site);
         self.overloaded_ms = by_name(&self.overloaded_ms, &self.site, &site);
         self.strays_a = HashMap::new();
         self.site = site;

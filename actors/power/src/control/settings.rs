@@ -13,6 +13,8 @@ pub struct Settings {
     pub renew_ms: i64,
     /// Who leaves a command unanswered for so long is silent: it is told no more until it says something.
     pub silent_ms: i64,
+    /// Who leaves a decrease unanswered for so long is not waited for: the others make room for what it has.
+    pub lowers_ms: i64,
     /// How long one who refused is offered no more; twice as long each time it refuses again.
     pub refused_ms: i64,
     /// Who has more than its floor and shows nothing of what it does for so long is taken for unverified.
@@ -40,6 +42,7 @@ impl Default for Settings {
             margin_ms: 15_000,
             renew_ms: 15_000,
             silent_ms: 30_000,
+            lowers_ms: 3_000,
             refused_ms: 300_000,
             verify_ms: 120_000,
             fresh_ms: 60_000,

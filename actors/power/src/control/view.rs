@@ -36,6 +36,8 @@ pub enum Alarm {
     Refuses(usize),
     /// This outlet's station leaves commands unanswered.
     Silent(usize),
+    /// The meter of this node tells less often than it did: the worse of what it told and what is planned for is reckoned with.
+    MeterSilent(usize),
     /// What may be drawn below this limit is more than it allows, after a sudden cut or while outlets cannot be limited.
     Exceeded(usize),
     /// What this limit leaves is less than outlets draw in any case: they stay at their floors.
@@ -87,6 +89,11 @@ impl Controller {
                 alarms.push(Alarm::Silent(outlet));
             }
         }
+        let metered = self.metered.iter();
+        let silent = metered.filter(|(_, metered)| metered.is_silent(now_ms));
+        let mut silent: Vec<usize> = silent.map(|(node, _)| *node).collect();
+        silent.sort_unstable();
+        alarms.extend(silent.into_iter().map(Alarm::MeterSilent));
         if let Some(budget) = budget {
             let booked: Vec<f64> = (0..self.outlets.len())
                 .map(|it| self.booked_a(it))

@@ -162,55 +162,61 @@ impl Managed {
         let (kind, place, words) = match alarm {
             Alarm::CannotLimit(index) => (
                 PowerAlarmKind::CannotLimit,
-                Ok(*index),
+                Place::Outlet(*index),
                 "cannot be limited, or is not known to keep its floor: it is booked at the most it can draw; see whether its \
                  station is there, and what it answers to SetChargingProfile",
             ),
             Alarm::Overdrawn(index) => (
                 PowerAlarmKind::Overdrawn,
-                Ok(*index),
+                Place::Outlet(*index),
                 "drew more than it was granted, or shows a schedule that allows it: it is booked at the most it can draw until \
                  its meter shows that it keeps to a limit; see what its station makes of its charging profiles",
             ),
             Alarm::Unverified(index) => (
                 PowerAlarmKind::Unverified,
-                Ok(*index),
+                Place::Outlet(*index),
                 "shows neither by meter values of now nor by its composite schedule what it draws, or its current and its energy \
                  register contradict each other: it is booked at the most it can draw; have its station tell \
                  Current.Import or the energy register, with the right unit and time",
             ),
             Alarm::Outside(index) => (
                 PowerAlarmKind::Unplanned,
-                Ok(*index),
+                Place::Outlet(*index),
                 "draws, and no session is known there, so nothing limits it: it is booked at the most it can draw; see what \
                  its station tells of its transactions",
             ),
             Alarm::Refuses(index) => (
                 PowerAlarmKind::Refuses,
-                Ok(*index),
+                Place::Outlet(*index),
                 "refuses grants: it gets no more for some minutes",
             ),
             Alarm::Silent(index) => (
                 PowerAlarmKind::Silent,
-                Ok(*index),
+                Place::Outlet(*index),
                 "leaves commands unanswered: it gets no more until it answers",
+            ),
+            Alarm::MeterSilent(node) => (
+                PowerAlarmKind::Silent,
+                Place::Node(*node),
+                "has a meter that says nothing any more: the worse of what it said and what is planned for is reckoned with for \
+                 other load there, and after a minute what is planned for; see why it is silent",
             ),
             Alarm::Exceeded(limit) => (
                 PowerAlarmKind::Exceeded,
-                Err(*limit),
+                Place::Limit(*limit),
                 "may be exceeded by what is booked, until grants end or outlets can be limited again",
             ),
             Alarm::BelowFloors(limit) => (
                 PowerAlarmKind::Exceeded,
-                Err(*limit),
+                Place::Limit(*limit),
                 "leaves less than the floors of its outlets by a set-point, a cap or what else flows there: cars there go on \
                  at their floors, which is more than the limit; lift or raise that limit, or plan lower floors (0 pauses)",
             ),
         };
-        match place {
-            Ok(index) => {
+        let part = match place {
+            Place::Outlet(index) => {
                 let planned = &self.lanes[index].planned;
-                PowerAlarm {
+                return PowerAlarm {
                     kind,
                     message: format!(
                         "EVSE {} of station {} {words}",
@@ -219,24 +225,29 @@ impl Managed {
                     station: Some(planned.station.clone()),
                     evse: Some(planned.evse),
                     part: None,
-                }
-            }
-            Err(limit) => {
-                let (part, phase) = self.part_of(limit);
-                let part = match phase {
-                    Some(phase) => format!("{part} {phase}"),
-                    None => format!("{part} power"),
                 };
-                PowerAlarm {
-                    kind,
-                    message: format!("{part} {words}"),
-                    station: None,
-                    evse: None,
-                    part: Some(part),
-                }
             }
+            Place::Limit(limit) => match self.part_of(limit) {
+                (part, Some(phase)) => format!("{part} {phase}"),
+                (part, None) => format!("{part} power"),
+            },
+            Place::Node(node) => self.controller.site().node_name(node).to_owned(),
+        };
+        PowerAlarm {
+            kind,
+            message: format!("{part} {words}"),
+            station: None,
+            evse: None,
+            part: Some(part),
         }
     }
+}
+
+/// What an alarm is about, by its index.
+enum Place {
+    Outlet(usize),
+    Limit(usize),
+    Node(usize),
 }
 
 /// `2, 3 and 4`, as far as that can be read.

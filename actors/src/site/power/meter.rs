@@ -215,7 +215,7 @@ impl Managed {
             if of == node {
                 let sum = &mut sums[phase as usize];
                 sum.limit = site.most(index, now_ms, now_ms);
-                sum.outlets = self.drawn_between(index, phase as usize, at_ms);
+                sum.outlets = self.drawn_between(index, phase as usize, at_ms, now_ms);
                 let raised = |it: &usize| {
                     let floor_a = self.lanes[*it].planned.floor_a;
                     self.controller.leased_a(*it) > floor_a && site.loads(*it, index)
@@ -227,7 +227,7 @@ impl Managed {
     }
 
     /// The least and the most that outlets draw on the phase of a limit at that time, in A.
-    fn drawn_between(&self, limit: usize, phase: usize, at_ms: i64) -> (f64, f64) {
+    fn drawn_between(&self, limit: usize, phase: usize, at_ms: i64, now_ms: i64) -> (f64, f64) {
         let site = self.controller.site();
         let charging = self.lanes.iter().enumerate();
         let charging = charging.filter(|(index, lane)| {
@@ -239,7 +239,10 @@ impl Managed {
                     let amps = on_phase(lane, &draw, phase);
                     (least + amps, most + amps)
                 }
-                None => (least, most + self.controller.booked_a(index)),
+                None => {
+                    let most_a = self.controller.follows_a(index, at_ms, now_ms);
+                    (least, most + most_a)
+                }
             }
         })
     }

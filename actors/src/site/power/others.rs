@@ -5,7 +5,8 @@
 //! draws something from nothing up to what it is booked at; what else flows lies between the two bounds that follow. What
 //! was known of it is kept as far as it lies within: so an outlet that obeys moves nothing, whenever it is told and tells.
 //!
-//! - A rise counts at once, a fall once it has been so for the longest that a grant lasts.
+//! - A rise counts at once, a fall once it has been so for the longest that a grant lasts. One that goes on is counted
+//!   ahead: by the time outlets have followed it will be so much more.
 //! - Where the sum is above the limit and stays so, somebody draws more than is known: all above it is taken for load
 //!   that is not ours, so that the outlets make room; and as much more as one of them leaves to the others that is told to
 //!   make room as well and does not.
@@ -16,6 +17,8 @@ use std::collections::VecDeque;
 const TOGETHER_MS: i64 = 1_000;
 /// How long outlets have to react, in ms, before an overload that stays counts as a load of its own.
 const REACTS_MS: i64 = 10_000;
+/// A rise goes on that was one in each half of so long, in ms: about what outlets need to follow.
+const GOES_ON_MS: i64 = 5_000;
 /// An overload of less is none, in A; and a rise of less is no reaction.
 const SLIGHT_A: f64 = 1.0;
 
@@ -26,6 +29,8 @@ pub(super) struct Others {
     taken: VecDeque<(i64, [f64; 3])>,
     /// By phase: when it last rose, in ms.
     rose_ms: [i64; 3],
+    /// What it was known to be for as long as a rise is looked at, and when, in ms; the newest last.
+    course: VecDeque<(i64, [f64; 3])>,
 }
 
 /// A sum of one phase, in A, and what is known of it.
@@ -68,13 +73,15 @@ impl Others {
         holds_ms: i64,
     ) -> [f64; 3] {
         let last = self.taken.back().copied();
-        let before = last.map_or(configured, |(_, amps)| amps);
+        let before = self.course.back().map_or(configured, |(_, amps)| *amps);
         let at_ms = last.map_or(at_ms, |(last_ms, _)| at_ms.max(last_ms));
-        let mut now: [f64; 3] = std::array::from_fn(|phase| {
+        let known: [f64; 3] = std::array::from_fn(|phase| {
             let Sum { amps, outlets, .. } = sums[phase];
             let (least, most) = (amps - outlets.1, amps - outlets.0);
             before[phase].min(most).max(least).max(0.0)
         });
+        let ahead = self.goes_on(at_ms, known);
+        let mut now: [f64; 3] = std::array::from_fn(|phase| known[phase] + ahead[phase]);
         let held = self.most();
         for (phase, sum) in sums.iter().enumerate() {
             let held = held.map_or(0.0, |held| held[phase]);
@@ -96,6 +103,30 @@ impl Others {
             self.taken.pop_front();
         }
         self.most().unwrap_or(now)
+    }
+
+    /// How much more it will be soon if it goes on to rise as it did, where it was known to be so much at these times.
+    fn goes_on(&mut self, at_ms: i64, known: [f64; 3]) -> [f64; 3] {
+        let was = |ago_ms: i64| {
+            let by_then = |(then_ms, _): &&(i64, [f64; 3])| at_ms - then_ms >= ago_ms;
+            self.course.iter().rfind(by_then).map(|(_, amps)| *amps)
+        };
+        let (begin, half) = (was(GOES_ON_MS), was(GOES_ON_MS / 2));
+        let ahead = begin.zip(half).map_or([0.0; 3], |(begin, half)| {
+            std::array::from_fn(|phase| {
+                let halves = (half[phase] - begin[phase], known[phase] - half[phase]);
+                2.0 * halves.0.min(halves.1).max(0.0)
+            })
+        });
+        self.course.push_back((at_ms, known));
+        while self
+            .course
+            .get(1)
+            .is_some_and(|(then_ms, _)| at_ms - then_ms >= GOES_ON_MS)
+        {
+            self.course.pop_front();
+        }
+        ahead
     }
 
     /// What is reckoned with by now.

@@ -1,5 +1,7 @@
 //! A meter at the grid connection that measures outlets and all else together, more often than stations tell.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// A site behind 60 A, planned for 20 A of other load: cars that take what they are granted after some seconds, and
@@ -8,6 +10,8 @@ struct Metered {
     world: World,
     tell_every_s: i64,
     meter_every_s: i64,
+    /// How fast a car follows.
+    car_a_per_s: f64,
     draws_a: Vec<f64>,
     /// What else flows, in A.
     other_a: f64,
@@ -38,6 +42,7 @@ impl Metered {
             world,
             tell_every_s,
             meter_every_s: 1,
+            car_a_per_s: 12.0,
             draws_a: vec![0.0; STATIONS.len()],
             other_a: 5.0,
             lies_a: None,
@@ -60,9 +65,8 @@ impl Metered {
                 if self.granted[number].0 != granted {
                     self.granted[number] = (granted, self.granted[number].1 + 1);
                 }
-                // A car takes three seconds.
                 let draws = &mut self.draws_a[number];
-                *draws += (granted - *draws).clamp(-12.0, 12.0);
+                *draws += (granted - *draws).clamp(-self.car_a_per_s, self.car_a_per_s);
                 if (second + 7 * number as i64) % self.tell_every_s == 0 {
                     let amps = *draws;
                     self.tells(station, amps);
@@ -210,4 +214,66 @@ fn a_lie_is_met_by_the_first_reading_of_a_meter_that_tells_each_half_minute_and_
     site.lies_a = None;
     site.pass(61);
     assert_eq!(named(&site), None);
+}
+
+/// What else flows, second by second: it goes from one of these to the next in so many seconds.
+fn course(turns: &[(f64, i64)]) -> Vec<f64> {
+    let mut amps = vec![5.0];
+    for (next_a, seconds) in turns {
+        let from_a = amps[amps.len() - 1];
+        let step_a = (next_a - from_a) / *seconds as f64;
+        amps.extend((1..=*seconds).map(|second| from_a + step_a * second as f64));
+    }
+    amps
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Steps, ramps, sawtooths, whatever stations tell and when.
+    #[test]
+    fn what_other_load_rises_by_is_made_room_for_within_seconds_however_it_rises(
+        tell_every_s in 2_i64..60,
+        car_a_per_s in 7.0_f64..32.0,
+        turns in prop::collection::vec((0.0_f64..30.0, 1_i64..40), 1..6),
+    ) {
+        let mut site = Metered::new(tell_every_s);
+        site.car_a_per_s = car_a_per_s;
+        site.pass(360);
+        let course = course(&turns);
+        for (second, amps) in course.iter().enumerate() {
+            site.other_a = *amps;
+            site.pass(1);
+            let lately = &course[second.saturating_sub(6)..second];
+            let rise = lately.iter().map(|before| amps - before).fold(0.0, f64::max);
+            let over = site.flows_a() - 60.0;
+            prop_assert!(over <= rise + 1.5, "second {second}: {over} A above, {rise} A more");
+        }
+        // Made room for too much or not: what is left is used again.
+        site.pass(480);
+        prop_assert!((55.0..=60.5).contains(&site.flows_a()), "{}", site.flows_a());
+    }
+}
+
+#[test]
+fn a_meter_that_falls_silent_is_told_of_and_the_worst_is_taken_soon() {
+    let mut site = Metered::new(10);
+    site.pass(360);
+    let limit_a = |site: &Metered| site.world.managed.view(site.world.now_ms).limits[0].limit;
+    let told = |site: &Metered| {
+        let alarms = site.world.managed.view(site.world.now_ms).alarms;
+        let silent = |it: &&PowerAlarm| it.kind == PowerAlarmKind::Silent;
+        alarms.iter().find(silent).map(|it| it.part.clone())
+    };
+    assert!(limit_a(&site) > 50.0);
+    site.meter_every_s = 10_000_000;
+    site.pass(7);
+    assert_eq!(told(&site), None);
+    site.pass(1);
+    assert_eq!(limit_a(&site), 40.0, "as was planned");
+    assert_eq!(told(&site), Some(Some("grid".to_owned())));
+    site.meter_every_s = 1;
+    site.pass(1);
+    assert!(limit_a(&site) > 50.0);
+    assert_eq!(told(&site), None);
 }
