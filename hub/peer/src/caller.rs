@@ -324,7 +324,9 @@ impl Line {
         grpc.ready().await.map_err(|error| in_words(&error))?;
         let opened = Instant::now();
         let (frames, to_send) = mpsc::channel(1);
-        let request = self.dialer.request(ReceiverStream::new(to_send));
+        let request = self
+            .dialer
+            .request(&self.node, ReceiverStream::new(to_send));
         let path = http::uri::PathAndQuery::from_static(wire::EXCHANGE);
         let codec = ProstCodec::<Request, Reply>::default();
         let response = grpc.streaming(request, path, codec).await;

@@ -18,7 +18,7 @@ use tonic::{
 use tonic_prost::ProstCodec;
 
 use crate::{
-    Answer, AskError, Message, Security, Settings,
+    Answer, AskError, Message, Security, Settings, addressee,
     caller::Caller,
     metrics, serve,
     settings::in_words,
@@ -175,11 +175,12 @@ impl Dialer {
         Ok(Grpc::new(channel).max_decoding_message_size(settings.max_frame_bytes))
     }
 
-    /// A request in this node's name.
-    pub(crate) fn request<T>(&self, body: T) -> tonic::Request<T> {
+    /// A request to that node in this node's name.
+    pub(crate) fn request<T>(&self, to: &NodeAddress, body: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(body);
         let name = MetadataValue::from_bytes(self.settings.name.as_bytes());
         request.metadata_mut().insert_bin(wire::FROM, name);
+        addressee::name(to, request.metadata_mut());
         request
     }
 
@@ -214,7 +215,7 @@ impl Dialer {
         let opening = async {
             let mut grpc = self.dial(node).await?;
             grpc.ready().await.map_err(|error| in_words(&error))?;
-            let request = self.request(WatchRequest {});
+            let request = self.request(node, WatchRequest {});
             let opened = grpc.server_streaming(request, path, codec).await;
             opened.map_err(|status| in_words(&status))
         };

@@ -21,7 +21,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{
     Code, Status, Streaming,
     body::Body,
-    metadata::{Ascii, MetadataMap, MetadataValue},
+    metadata::{Ascii, MetadataValue},
     server::Grpc,
     transport::Server,
 };
@@ -29,7 +29,7 @@ use tonic_prost::ProstCodec;
 use uuid::Uuid;
 
 use crate::{
-    Answer, Receive, Received, Security, Settings, TlsError, UnderWay,
+    Answer, Receive, Received, Security, Settings, TlsError, UnderWay, addressee,
     lateness::Lateness,
     listen, metrics,
     once::{self, Begin, Once},
@@ -71,6 +71,7 @@ pub fn serve(
 ) -> Result<Serving, TlsError> {
     let stop = CancellationToken::new();
     let service = Service(Arc::new(Asked {
+        name: settings.name.clone(),
         receive,
         once: Arc::new(Once::new(settings.remembered, settings.remembered_bytes)),
         process: Uuid::new_v4().to_string().parse().ok(),
@@ -116,6 +117,8 @@ impl Serving {
 
 /// What all streams share.
 struct Asked {
+    /// What this node is called.
+    name: String,
     receive: Arc<dyn Receive>,
     once: Arc<Once>,
     /// Tells this process from the next.
@@ -166,9 +169,10 @@ impl Asked {
         self: Arc<Self>,
         request: tonic::Request<Streaming<Request>>,
     ) -> Result<tonic::Response<ReceiverStream<Result<Reply, Status>>>, Status> {
+        addressee::check(request.metadata(), &self.name, self.receive.incarnation())?;
         let (replies, to_send) = mpsc::channel(REPLIES);
         let stream = Inbound {
-            from: name_of(request.metadata()),
+            from: addressee::name_of(request.metadata(), wire::FROM).unwrap_or_default(),
             lateness: Lateness::new(Instant::now()),
             places: Arc::new(Semaphore::new(self.under_way)),
             asked: self.clone(),
@@ -186,8 +190,9 @@ impl Asked {
 
     async fn watch(
         self: Arc<Self>,
-        _: tonic::Request<WatchRequest>,
+        request: tonic::Request<WatchRequest>,
     ) -> Result<tonic::Response<impl Stream<Item = Result<Happened, Status>> + use<>>, Status> {
+        addressee::check(request.metadata(), &self.name, self.receive.incarnation())?;
         let happens = self.receive.watch();
         let happens = happens.take_until(self.stop.clone().cancelled_owned());
         Ok(tonic::Response::new(
@@ -328,14 +333,6 @@ impl Inbound {
             drop(place);
         });
     }
-}
-
-fn name_of(metadata: &MetadataMap) -> String {
-    let name = metadata
-        .get_bin(wire::FROM)
-        .and_then(|name| name.to_bytes().ok());
-    let name = name.and_then(|name| String::from_utf8(name.to_vec()).ok());
-    name.unwrap_or_default()
 }
 
 fn count(outcome: &'static str) {

@@ -62,7 +62,11 @@ async fn a_thousand_messages_at_once_share_one_stream() {
         queue: 1_000,
         ..settings("a")
     };
-    let (_serving, at) = listen(notes.clone(), &Security::Plain, &settings).await;
+    let theirs = Settings {
+        name: "b".to_owned(),
+        ..settings.clone()
+    };
+    let (_serving, at) = listen(notes.clone(), &Security::Plain, &theirs).await;
     let proxy = Proxy::before(at).await;
     let (peers, b) = (peers(settings), address("b", proxy.address));
     let asked = (0..1_000).map(|n| {
@@ -331,7 +335,11 @@ async fn what_is_larger_than_a_frame_is_refused_before_it_is_sent_and_does_not_b
         max_frame_bytes: 32 * 1024,
         ..settings("a")
     };
-    let (_serving, at) = listen(notes.clone(), &Security::Plain, &small).await;
+    let theirs = Settings {
+        name: "b".to_owned(),
+        ..small.clone()
+    };
+    let (_serving, at) = listen(notes.clone(), &Security::Plain, &theirs).await;
     let proxy = Proxy::before(at).await;
     let (here, b) = (peers(small), address("b", proxy.address));
     let answer = here

@@ -85,7 +85,7 @@ impl ClusterConfig {
     }
 
     /// What no single value shows: whether a rule is broken, and its words.
-    pub(super) fn rules(&self) -> [(bool, &'static str); 9] {
+    pub(super) fn rules(&self) -> [(bool, &'static str); 10] {
         let is_word = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
         [
             (
@@ -105,6 +105,10 @@ impl ClusterConfig {
                     .as_deref()
                     .is_some_and(|address| !is_host_and_port(address)),
                 "cluster.address must be a host and a port that is not 0, as in \"10.0.0.1:9222\"",
+            ),
+            (
+                self.address.as_deref().is_some_and(is_everywhere),
+                "cluster.address is where the other hubs reach this one, and nobody is reached at 0.0.0.0 or [::]; set it to this machine's own address, as in \"10.0.0.1:9222\", and cluster.listen to \"0.0.0.0:9222\" to listen on all of its addresses",
             ),
             (
                 self.listen.is_none()
@@ -223,6 +227,12 @@ fn is_host_and_port(text: &str) -> bool {
     };
     let is_port = port.parse::<u16>().is_ok_and(|port| port != 0);
     is_port && !host.is_empty() && !host.contains(char::is_whitespace)
+}
+
+/// An address to listen on, at which nobody is reached.
+fn is_everywhere(address: &str) -> bool {
+    let address = address.parse::<SocketAddr>();
+    address.is_ok_and(|address| address.ip().to_canonical().is_unspecified())
 }
 
 /// A URL with a password is shown as set or not.
