@@ -1,7 +1,7 @@
 //! Directed messages between hubs: from the node that wants something to the one node that can do it.
 //!
-//! A node that asks ([`Peers`]) opens one gRPC stream to each node it has something to ask, when it first has; the
-//! node that is asked ([`mod@serve`]) gives what arrives to a [`Receive`]. Nothing is broadcast.
+//! A node that asks ([`Peers`]) holds one gRPC stream to each other node, so that it knows before it has something to ask
+//! whether that one can be reached; the node that is asked ([`mod@serve`]) gives what arrives to a [`Receive`]. Nothing is broadcast.
 //!
 //! What holds, whatever breaks:
 //!
@@ -25,13 +25,17 @@
 
 mod addressee;
 mod caller;
+mod certificate;
 mod lateness;
 mod listen;
 mod metrics;
 mod once;
 mod peers;
+mod present;
 mod serve;
 mod settings;
+mod standing;
+mod why;
 mod wire;
 
 use std::time::Instant;
@@ -47,8 +51,10 @@ pub use uuid::Uuid;
 pub use self::{
     metrics::describe_metrics,
     peers::{PeerState, Peers, Watched},
+    present::Present,
     serve::{Serving, serve},
     settings::{Security, Settings, Tls, TlsError},
+    standing::Reach,
 };
 
 /// What a node asks another.

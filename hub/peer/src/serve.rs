@@ -33,6 +33,7 @@ use crate::{
     lateness::Lateness,
     listen, metrics,
     once::{self, Begin, Once},
+    present::{IsPresent, Present},
     wire::{self, Happened, Reply, Request, WatchRequest},
 };
 
@@ -52,6 +53,8 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 pub struct Serving {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Who holds a stream to this node.
+    present: Present,
     stop: DropGuard,
     accepting: JoinHandle<()>,
 }
@@ -70,8 +73,10 @@ pub fn serve(
     receive: Arc<dyn Receive>,
 ) -> Result<Serving, TlsError> {
     let stop = CancellationToken::new();
+    let present = Present::default();
     let service = Service(Arc::new(Asked {
         name: settings.name.clone(),
+        present: present.clone(),
         receive,
         once: Arc::new(Once::new(settings.remembered, settings.remembered_bytes)),
         process: Uuid::new_v4().to_string().parse().ok(),
@@ -101,12 +106,18 @@ pub fn serve(
     Ok(Serving {
         // A listener that is bound has an address.
         address: address.unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0))),
+        present,
         stop: stop.drop_guard(),
         accepting,
     })
 }
 
 impl Serving {
+    /// Who holds a stream to this node; goes on telling.
+    pub fn present(&self) -> Present {
+        self.present.clone()
+    }
+
     /// Takes nothing new, answers what is under way, and ends.
     pub async fn stop(self) {
         drop(self.stop);
@@ -119,6 +130,7 @@ impl Serving {
 struct Asked {
     /// What this node is called.
     name: String,
+    present: Present,
     receive: Arc<dyn Receive>,
     once: Arc<Once>,
     /// Tells this process from the next.
@@ -171,8 +183,10 @@ impl Asked {
     ) -> Result<tonic::Response<ReceiverStream<Result<Reply, Status>>>, Status> {
         addressee::check(request.metadata(), &self.name, self.receive.incarnation())?;
         let (replies, to_send) = mpsc::channel(REPLIES);
+        let from = addressee::name_of(request.metadata(), wire::FROM).unwrap_or_default();
         let stream = Inbound {
-            from: addressee::name_of(request.metadata(), wire::FROM).unwrap_or_default(),
+            _present: self.present.comes(&from),
+            from,
             lateness: Lateness::new(Instant::now()),
             places: Arc::new(Semaphore::new(self.under_way)),
             asked: self.clone(),
@@ -241,6 +255,7 @@ impl Asked {
 /// A stream of messages from one node.
 struct Inbound {
     from: String,
+    _present: IsPresent,
     lateness: Lateness,
     /// How many of its messages may be under way.
     places: Arc<Semaphore>,

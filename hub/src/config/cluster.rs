@@ -1,7 +1,7 @@
 //! Whether this hub is one of many that act as one: where they share who holds what, and where the others
 //! reach it.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::SystemTime};
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -146,7 +146,8 @@ impl ClusterConfig {
     /// This hub among the others; `None` where it is alone.
     ///
     /// # Errors
-    /// The file with the URL cannot be read, or the URL is none. The text does not hold the URL.
+    /// A file cannot be read, the URL is none, or the other hubs would not believe this one's certificate. The text does
+    /// not hold the URL.
     pub fn member(&self) -> Result<Option<Member>, String> {
         let url = match (&self.redis, &self.redis_file) {
             (Some(url), _) => url.clone(),
@@ -183,7 +184,7 @@ impl ClusterConfig {
             }
             None => {}
         }
-        let security = self.security()?;
+        let security = self.security(&address)?;
         Ok(self.listens_at().map(|listen| Member {
             name: self.name.clone().unwrap_or_else(|| address.clone()),
             address,
@@ -198,7 +199,7 @@ impl ClusterConfig {
         self.listen.or_else(|| address?.parse().ok())
     }
 
-    fn security(&self) -> Result<peer::Security, String> {
+    fn security(&self, address: &str) -> Result<peer::Security, String> {
         let (Some(ca), Some(certificate), Some(key)) =
             (&self.tls_ca, &self.tls_certificate, &self.tls_key)
         else {
@@ -216,6 +217,13 @@ impl ClusterConfig {
         );
         let tls = tls.map_err(|error| {
             format!("cluster.tls_ca, cluster.tls_certificate, cluster.tls_key: {error}")
+        })?;
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        tls.check(host, SystemTime::now()).map_err(|error| {
+            let file = certificate.display();
+            format!(
+                "the other hubs would not speak with this one, which they reach at cluster.address = {address}: the certificate of cluster.tls_certificate, {file}, {error}"
+            )
         })?;
         Ok(peer::Security::Mutual(tls))
     }
