@@ -99,7 +99,7 @@ pub(crate) enum Reached {
     Told(CallOutcome),
     /// It did not go out, or that hub failed; why.
     Failed(String),
-    /// The hub that holds the station went: whether the station got it is not known.
+    /// The hub that holds the station does not answer: whether the station got it is not known.
     Lost(String),
 }
 
@@ -394,9 +394,8 @@ fn told_by(hub: &str, answer: Answer) -> Reached {
 
 fn not_answered(error: AskError) -> Reached {
     match error {
-        AskError::TimedOut(_) => Reached::Told(CallOutcome::TimedOut),
-        AskError::Lost(_) => Reached::Lost(format!(
-            "{error}; whether the station got the command is not known"
+        AskError::TimedOut(hub) | AskError::Lost(hub) => Reached::Lost(format!(
+            "hub {hub}, which holds the station, does not answer; whether the station got the command is not known"
         )),
         error => Reached::Failed(format!("{error}; nothing was sent to the station")),
     }
