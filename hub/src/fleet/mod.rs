@@ -340,19 +340,9 @@ impl Fleet {
         (answers, unanswered)
     }
 
-    /// The other hubs that live.
+    /// The other hubs that live, each process after those before it.
     fn nodes(&self) -> Vec<NodeAddress> {
-        let view = self.0.here.actors.placement().view();
-        let others = view
-            .nodes
-            .into_iter()
-            .filter(|node| node.alive && node.name != view.me);
-        let nodes = others.map(|node| NodeAddress {
-            name: node.name,
-            address: node.address,
-            incarnation: node.incarnation,
-        });
-        nodes.collect()
+        reach::others_of(self.0.here.actors.placement().view())
     }
 }
 

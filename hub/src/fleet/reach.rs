@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use model::Timestamp;
 use peer::{Present, Reach};
+use placement::{ClusterView, NodeAddress};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -95,6 +96,30 @@ impl Fleet {
     }
 }
 
+/// The hubs that live but this one, each process after those before it. One that started again was known as two while
+/// the lease of its former process lasts, of which nobody is at their address any more.
+pub(super) fn others_of(view: ClusterView) -> Vec<NodeAddress> {
+    let others = view
+        .nodes
+        .into_iter()
+        .filter(|node| node.alive && node.name != view.me);
+    let others = others.map(|node| NodeAddress {
+        name: node.name,
+        address: node.address,
+        incarnation: node.incarnation,
+    });
+    let mut others: Vec<NodeAddress> = others.collect();
+    others.sort_by_key(|node| node.incarnation);
+    let all = others.clone();
+    others.retain(|node| {
+        let mut after = all
+            .iter()
+            .filter(|later| later.incarnation > node.incarnation);
+        !after.any(|later| later.name == node.name && later.address == node.address)
+    });
+    others
+}
+
 /// Whether this hub has been reached by nobody for a while.
 #[derive(Debug, Default)]
 struct Unreached {
@@ -124,7 +149,39 @@ impl Unreached {
 
 #[cfg(test)]
 mod tests {
+    use placement::{LocalPlacement, NodeView};
+
     use super::*;
+
+    #[test]
+    fn of_a_hub_that_started_again_the_process_that_is_there_counts() {
+        let mut view = LocalPlacement::new("me", 1).view();
+        let like = view.nodes[0].clone();
+        let node = |name: &str, address: &str, incarnation, alive| NodeView {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            incarnation,
+            alive,
+            ..like.clone()
+        };
+        view.nodes.extend([
+            node("b", "b:1", 7, true),
+            node("b", "b:1", 5, true),
+            node("c", "c:2", 6, true),
+            node("c", "c:1", 4, true),
+            node("d", "d:1", 3, false),
+        ]);
+        let others = others_of(view);
+        let others: Vec<_> = others
+            .iter()
+            .map(|node| (&*node.name, node.incarnation))
+            .collect();
+        assert_eq!(
+            others,
+            [("c", 4), ("c", 6), ("b", 7)],
+            "one that moved is asked at both, until the former has ended"
+        );
+    }
 
     #[test]
     fn a_hub_that_nobody_reaches_says_so_once_and_once_that_somebody_does() {

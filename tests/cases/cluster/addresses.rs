@@ -30,6 +30,12 @@ fn other<'a>(view: &'a Value, name: &str) -> &'a Value {
     named.next().unwrap_or(&Value::Null)
 }
 
+/// Whether that hub reaches the other or says why not.
+fn reaches(view: &Value, name: &str, is: bool) -> bool {
+    let other = other(view, name);
+    other["reached"] == is && other["why_not"].is_null() == is
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_at_the_address_of_one_that_lives_ends_and_names_it() {
     let mut cluster = Cluster::start(1, "single", &[]);
@@ -114,10 +120,6 @@ async fn of_two_hubs_at_one_address_none_answers_for_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_cannot_be_reached_is_shown_by_the_others_and_by_a_gauge() {
     let cluster = Cluster::apart(2, &[]);
-    let reaches = |view: &Value, name: &str, is: bool| {
-        let other = other(view, name);
-        other["reached"] == is && other["why_not"].is_null() == is
-    };
     for (hub, name) in [(0, "hub-1"), (1, "hub-0")] {
         cluster
             .sees(hub, "they reach each other", |view| {
@@ -136,11 +138,12 @@ async fn a_hub_that_cannot_be_reached_is_shown_by_the_others_and_by_a_gauge() {
             reaches(view, "hub-0", true) && other(view, "hub-0")["reaches_this"] == false
         })
         .await;
+    let api = cluster.apis[0].clone();
     let shows = async |value: &str| {
         let line = format!("switchyard_peer_up{{node=\"hub-1\"}} {value}\n");
         let end = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let (_, metrics) = cluster.apis[0].page("/metrics").await;
+            let (_, metrics) = api.page("/metrics").await;
             if metrics.contains(&line) {
                 return;
             }
@@ -160,4 +163,23 @@ async fn a_hub_that_cannot_be_reached_is_shown_by_the_others_and_by_a_gauge() {
     shows("1").await;
     cluster.hubs[1].ask_to_stop();
     shows("NaN").await;
+}
+
+#[tokio::test]
+async fn a_hub_that_died_and_is_back_is_reached_as_one_hub_before_its_former_lease_has_run_out() {
+    let mut cluster = Cluster::start(2, "single", &[]);
+    let view = cluster
+        .sees(0, "it reaches the other", |view| {
+            reaches(view, "hub-1", true)
+        })
+        .await;
+    let before = node(&view, "hub-1")["incarnation"].clone();
+    cluster.hubs[1].kill();
+    cluster.hubs[1].start_again();
+    let again = cluster
+        .sees(0, "it reaches the next process", |view| {
+            reaches(view, "hub-1", true) && other(view, "hub-1")["incarnation"] != before
+        })
+        .await;
+    assert_eq!(again["others"].as_array().map(Vec::len), Some(1), "{again}");
 }
