@@ -382,11 +382,13 @@ impl Actors {
         Some(ConnectionView {
             protocol: attached.protocol,
             since: attached.since,
+            // Counted in whole seconds, it may seem to have been before the socket was there.
             last_heard_at: self
                 .deps
                 .clock
                 .now()
-                .plus_ms(-1000 * i64::from(attached.link.silent_s())),
+                .plus_ms(-1000 * i64::from(attached.link.silent_s()))
+                .max(attached.since),
         })
     }
 

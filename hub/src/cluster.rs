@@ -2,22 +2,27 @@
 
 use std::{sync::Arc, time::Duration};
 
-use placement::{LocalPlacement, Node, Placement, Settings, ShardId};
+use placement::{AddressUse, LocalPlacement, Node, Placement, Settings, ShardId};
 use placement_redis::RedisBackend;
 use store::Store;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 use crate::{Cluster, HubError, config::Member};
 
 /// What a hub that is alone is called.
 const ALONE: &str = "hub";
 
-/// Takes part in the cluster, or is alone, but for others that may write to a store it `shares`. Waits for nobody: Redis
-/// may be away. `now`: ms since 1970.
+/// How long Redis may take to tell who else is at this hub's address; a lease may have to run out meanwhile.
+const ADDRESS_MOST: Duration = Duration::from_secs(15);
+
+/// Takes part in the cluster, or is alone, but for others that may write to a store it `shares`. Does not wait for Redis,
+/// which may be away; where a hub that is gone was at this one's address, its lease has run out when this returns.
+/// `now`: ms since 1970.
 ///
 /// # Errors
-/// [`HubError::Cluster`]: a file for TLS cannot be used, or the servers cannot be addressed so.
-pub(crate) fn placement(
+/// [`HubError::Cluster`]: a file for TLS cannot be used, the servers cannot be addressed so, or another hub that lives
+/// is at this one's address.
+pub(crate) async fn placement(
     member: Option<&Member>,
     shares: bool,
     now: i64,
@@ -33,7 +38,48 @@ pub(crate) fn placement(
         .map_err(|error| HubError::Cluster(format!("cluster.redis: {error}")))?;
     let settings = Settings::new(&member.name, &member.address);
     tracing::info!(name = %member.name, address = %member.address, "this hub is one of a cluster");
-    Ok(Arc::new(Node::start(backend, settings)))
+    let node = Node::start(backend, settings);
+    if let Ok(Some(other)) = timeout(ADDRESS_MOST, node.rival()).await {
+        // Nobody has heard of this one but as a node that holds nothing.
+        let _ = timeout(TELLING_MOST, node.leave()).await;
+        return Err(HubError::Cluster(shared_address(member, &other.name)));
+    }
+    tokio::spawn(tell_of_address(member.clone(), node.address_use()));
+    Ok(Arc::new(node))
+}
+
+fn shared_address(member: &Member, other: &str) -> String {
+    let Member { name, address, .. } = member;
+    format!(
+        "hub {other} is reached at cluster.address = {address}, as this one ({name}) would be; set it to an address of its own on each, or stop {other}"
+    )
+}
+
+/// Tells the log when another hub comes to this one's address, and when it has gone, for as long as this one takes part.
+async fn tell_of_address(member: Member, mut address: watch::Receiver<AddressUse>) {
+    let mut shared_with = None;
+    loop {
+        let now = match &*address.borrow_and_update() {
+            AddressUse::Shared(other) => Some(other.name.clone()),
+            _ => None,
+        };
+        match (&shared_with, &now) {
+            (None, Some(other)) => tracing::error!(
+                "two hubs are at one address, and one of them gets no messages of the others: {}",
+                shared_address(&member, other)
+            ),
+            (Some(other), None) => tracing::warn!(
+                address = %member.address,
+                "hub {other} is not at this one's address any more"
+            ),
+            _ => {}
+        }
+        shared_with = now;
+        // The sender goes with the node.
+        if address.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// How long it may take to let the others know something.

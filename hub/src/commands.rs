@@ -183,7 +183,7 @@ impl Commands {
                 (record.state, record.error) = (CommandState::Failed, Some(why));
             }
             Reached::Lost(why) => {
-                (record.state, record.error) = (CommandState::StationGone, Some(why));
+                (record.state, record.error) = (CommandState::Expired, Some(why));
             }
         }
         record.finished_at = Some(self.clock.now());

@@ -2,6 +2,8 @@
 //!
 //! What is about sessions that go on at another hub wants a store that they share: with feature `cql`.
 
+#[path = "cluster/addresses.rs"]
+mod addresses;
 #[path = "cluster/bench.rs"]
 mod bench;
 #[path = "cluster/commands.rs"]

@@ -166,7 +166,7 @@ pub enum CommandState {
     Answered,
     /// Answered with a CALLERROR, or not sent at all: too many commands waited, or the station is not accepted.
     Failed,
-    /// Not answered in time.
+    /// Not answered in time, by the station or by the hub that holds it.
     Expired,
     /// The station was not connected, or went before it answered.
     StationGone,

@@ -17,7 +17,10 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use crate::{NodeAddress, NodeRecord, Reply, Request, ShardId, ShardRecord, Timing, shards};
+use crate::{
+    AddressUse, NodeAddress, NodeRecord, Reply, Request, ShardId, ShardRecord, Timing,
+    address::AddressWatch, shards,
+};
 
 /// A node's side of the protocol.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub struct Core {
     heard_of: Vec<i64>,
     /// What the arbiter last said.
     nodes: Vec<NodeRecord>,
+    at_my_address: AddressWatch,
+    address_use: AddressUse,
     table: Vec<Option<ShardRecord>>,
     state: String,
     memory: String,
@@ -89,6 +94,8 @@ impl Core {
             takes: Vec::new(),
             heard_of: vec![0; usize::from(crate::SHARDS)],
             nodes: Vec::new(),
+            at_my_address: AddressWatch::default(),
+            address_use: AddressUse::NotAsked,
             table: vec![None; usize::from(crate::SHARDS)],
             state: String::new(),
             memory: String::new(),
@@ -147,6 +154,8 @@ impl Core {
         let forgotten = self.forgotten(&reply);
         self.nodes = reply.nodes;
         self.nodes.extend(forgotten);
+        let me = (&*self.name, &*self.address);
+        self.address_use = self.at_my_address.look(me, &self.nodes, reply.now);
         self.quiet = reply.quiet;
         self.now_there = reply.now;
         self.now_here = now;
@@ -244,6 +253,11 @@ impl Core {
     pub fn shard_node(&self, shard: ShardId) -> Option<NodeAddress> {
         let holder = self.table[shard.index()]?.holder?;
         self.live_node(holder)
+    }
+
+    /// Who is at its address, as the arbiter last said.
+    pub fn address_use(&self) -> &AddressUse {
+        &self.address_use
     }
 
     /// Shards it holds.

@@ -38,6 +38,7 @@
 //! below a newer one), and then asks [`Placement::has`]: an eviction that came between claim and attach found no
 //! socket to close. When the socket is gone, however it went, it calls [`Placement::release`].
 
+mod address;
 mod arbiter;
 mod backend;
 mod claims;
@@ -56,6 +57,7 @@ pub mod contract;
 #[cfg(feature = "contract")]
 pub mod memory;
 
+pub use address::AddressUse;
 pub use arbiter::Arbiter;
 pub use backend::{Away, Backend, Claimed, Holder, Notice, Standing};
 pub use core::Core;

@@ -22,6 +22,8 @@ pub(crate) const SHARD_MOVES: &str = "switchyard_placement_shard_moves_total";
 pub(crate) const FENCED: &str = "switchyard_placement_fenced_total";
 /// 1 while the backend answers.
 pub(crate) const UP: &str = "switchyard_placement_backend_up";
+/// 1 while another node lives that is reached at this node's address.
+pub(crate) const ADDRESS_SHARED: &str = "switchyard_placement_address_shared";
 /// Nodes whose lease lasts.
 pub(crate) const NODES: &str = "switchyard_placement_nodes";
 
@@ -69,5 +71,10 @@ pub fn describe_metrics() {
         "Times this node stopped acting for its sites because its lease was not renewed in time."
     );
     describe_gauge!(UP, Unit::Count, "1 while the placement backend answers.");
+    describe_gauge!(
+        ADDRESS_SHARED,
+        Unit::Count,
+        "1 while another node lives that is reached at this node's address: one of the two is reached by nobody."
+    );
     describe_gauge!(NODES, Unit::Count, "Nodes whose lease lasts.");
 }

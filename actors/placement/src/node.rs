@@ -27,8 +27,8 @@ use tokio::{
 };
 
 use crate::{
-    Away, Backend, BackendHealth, Claim, ClusterView, Core, Event, Follows, Happened, Location,
-    NodeAddress, NodeView, Placement, SHARDS, ShardId, Timing, claims::Claims, metrics,
+    AddressUse, Away, Backend, BackendHealth, Claim, ClusterView, Core, Event, Follows, Happened,
+    Location, NodeAddress, NodeView, Placement, SHARDS, ShardId, Timing, claims::Claims, metrics,
 };
 
 mod rounds;
@@ -93,6 +93,8 @@ struct Inner<B> {
     goes: AtomicBool,
     /// How far the node has gone.
     parting: watch::Sender<Parting>,
+    /// Who is at this node's address.
+    address: watch::Sender<AddressUse>,
 }
 
 impl<B: Backend> Node<B> {
@@ -118,6 +120,7 @@ impl<B: Backend> Node<B> {
             told: watch::Sender::new(false),
             goes: AtomicBool::new(false),
             parting: watch::Sender::new(Parting::Stays),
+            address: watch::Sender::default(),
         });
         let tasks = vec![
             tokio::spawn(Arc::clone(&inner).play_rounds()),
@@ -129,6 +132,32 @@ impl<B: Backend> Node<B> {
             inner,
             events: Mutex::new(Some(events)),
             tasks,
+        }
+    }
+
+    /// Who is at this node's address, from now on.
+    pub fn address_use(&self) -> watch::Receiver<AddressUse> {
+        self.inner.address.subscribe()
+    }
+
+    /// The node that was at this one's address before and lives. Waits until it is known whether there is one: for a
+    /// lease at most where one went without a word, and not at all where the backend is away.
+    pub async fn rival(&self) -> Option<NodeAddress> {
+        let mut address = self.inner.address.subscribe();
+        let is_earlier = |node: &NodeAddress| {
+            let me = *self.inner.incarnation.borrow();
+            me.is_some_and(|me| node.incarnation < me)
+        };
+        let is_known = |found: &AddressUse| match found {
+            AddressUse::NotAsked => false,
+            AddressUse::MayBeShared(node) => !is_earlier(node),
+            AddressUse::NotKnown | AddressUse::Own | AddressUse::Shared(_) => true,
+        };
+        // The sender is here.
+        let found = address.wait_for(is_known).await.ok()?.clone();
+        match found {
+            AddressUse::Shared(node) if is_earlier(&node) => Some(node),
+            _ => None,
         }
     }
 }

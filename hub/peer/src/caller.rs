@@ -3,11 +3,13 @@
 //! A message waits in the queue until the stream takes it. From then on it may have arrived. When the stream breaks,
 //! those without an answer are sent again, but only to the process that had them.
 
+mod line;
+
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -15,26 +17,20 @@ use std::{
 use placement::NodeAddress;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
-    time::{MissedTickBehavior, sleep_until, timeout, timeout_at},
+    time::{sleep_until, timeout_at},
 };
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::Streaming;
-use tonic_prost::ProstCodec;
-use uuid::Uuid;
 
+use self::line::Line;
 use crate::{
     Answer, AskError, Message, metrics,
-    peers::{Dialer, back_off},
-    settings::in_words,
-    wire::{self, Reply, Request, What},
+    peers::{Dialer, NO_ANSWER},
+    standing::{Reach, Standing},
+    wire,
 };
 
 /// How long an answer may take on its way back, beyond its message's deadline.
 const ON_THE_WAY: Duration = Duration::from_secs(1);
-/// How often messages that nobody waits for are forgotten.
-const SWEEP: Duration = Duration::from_secs(1);
-
 /// The way to one node.
 pub(crate) struct Caller {
     node: NodeAddress,
@@ -47,12 +43,11 @@ pub(crate) struct Caller {
 }
 
 /// How the way is.
-#[derive(Default)]
 struct State {
-    up: AtomicBool,
+    standing: Mutex<Standing>,
     pending: AtomicUsize,
-    /// Until when nobody tries to connect, and why.
-    resting: Mutex<Option<(Instant, String)>>,
+    /// Until when nobody tries to connect.
+    resting: Mutex<Option<Instant>>,
 }
 
 /// A message on its way.
@@ -102,11 +97,11 @@ impl Drop for GiveUp<'_> {
 }
 
 impl Caller {
-    /// The way to a node; nothing is opened yet.
+    /// The way to a node, which is held from now on.
     pub(crate) fn new(dialer: &Arc<Dialer>, node: NodeAddress) -> Self {
         let settings = &dialer.settings;
         let (queue, asked) = mpsc::channel(settings.queue);
-        let (state, ended) = (Arc::<State>::default(), CancellationToken::new());
+        let (state, ended) = (Arc::new(State::new()), CancellationToken::new());
         let line = Line {
             node: node.clone(),
             dialer: Arc::clone(dialer),
@@ -141,8 +136,8 @@ impl Caller {
     ) -> Result<Answer, AskError> {
         let name = || self.node.name.clone();
         let (began, deadline) = (Instant::now(), message.deadline);
-        if let Some(why) = self.state.rests(began) {
-            return Err(AskError::Unreachable { node: name(), why });
+        if self.state.rests(began) {
+            return Err(self.unreachable());
         }
         let fate = Arc::<Fate>::default();
         let (answer, mut answered) = oneshot::channel();
@@ -182,10 +177,16 @@ impl Caller {
     /// Ends the stream; whoever waits is told that the answer is lost.
     pub(crate) fn end(&self) {
         self.ended.cancel();
+        let was_away = self.state.standing().let_go(Instant::now());
+        if let Some(was_away) = was_away {
+            let after_s = was_away.as_secs();
+            tracing::warn!(node = %self.node.name, after_s, "a node that could not be reached is not there any more");
+        }
     }
 
-    pub(crate) fn is_up(&self) -> bool {
-        self.state.up.load(Ordering::Relaxed)
+    /// Whether the node is reached, and since when that is so.
+    pub(crate) fn reach(&self) -> (Reach, Instant) {
+        self.state.standing().now()
     }
 
     pub(crate) fn pending(&self) -> usize {
@@ -203,8 +204,11 @@ impl Caller {
     }
 
     fn unreachable(&self) -> AskError {
-        let resting = self.state.resting();
-        let why = resting.map_or_else(|| "it takes nothing".to_owned(), |(_, why)| why);
+        let why = match self.reach().0 {
+            Reach::Not(why) => why,
+            Reach::NotTried => NO_ANSWER.to_owned(),
+            Reach::Reached => "it takes nothing".to_owned(),
+        };
         let node = self.node.name.clone();
         AskError::Unreachable { node, why }
     }
@@ -217,20 +221,27 @@ impl Drop for Caller {
 }
 
 impl State {
-    fn resting(&self) -> Option<(Instant, String)> {
+    fn new() -> Self {
+        Self {
+            standing: Mutex::new(Standing::new(Instant::now())),
+            pending: AtomicUsize::new(0),
+            resting: Mutex::default(),
+        }
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
         // No code panics while it holds the lock.
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is no use in asking now.
+    fn rests(&self, now: Instant) -> bool {
         let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        resting.clone()
+        resting.is_some_and(|until| now < until)
     }
 
-    /// Why there is no use in asking now.
-    fn rests(&self, now: Instant) -> Option<String> {
-        let (until, why) = self.resting()?;
-        (now < until).then_some(why)
-    }
-
-    fn rest(&self, resting: Option<(Instant, String)>) {
-        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = resting;
+    fn rest(&self, until: Option<Instant>) {
+        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 }
 
@@ -256,169 +267,5 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.gauge.decrement(1.0);
         self.state.pending.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The task that holds the stream.
-struct Line {
-    node: NodeAddress,
-    dialer: Arc<Dialer>,
-    state: Arc<State>,
-    queue: mpsc::Receiver<Asked>,
-    /// The next to be sent.
-    next: Option<Asked>,
-    /// Sent and not answered.
-    under_way: HashMap<Uuid, Asked>,
-    /// The process that has those.
-    process: Option<String>,
-}
-
-/// An open stream.
-struct Open {
-    frames: mpsc::Sender<Request>,
-    replies: Streaming<Reply>,
-    opened: Instant,
-    process: Option<String>,
-}
-
-impl Line {
-    /// Holds a stream whenever there is something to ask, for as long as somebody may ask.
-    async fn hold(mut self) {
-        let mut failures = 0;
-        loop {
-            if self.next.is_none() && self.under_way.is_empty() {
-                match self.queue.recv().await {
-                    Some(asked) => self.next = Some(asked),
-                    None => return,
-                }
-            }
-            let patience = 2 * self.dialer.settings.connect_timeout;
-            let opened = timeout(patience, self.open()).await;
-            let why = match opened.unwrap_or_else(|_| Err("no answer".to_owned())) {
-                Ok(open) => {
-                    self.state.rest(None);
-                    self.is_up(true);
-                    let (why, was_of_use) = self.exchange(open).await;
-                    self.is_up(false);
-                    if was_of_use {
-                        failures = 0;
-                        continue;
-                    }
-                    why
-                }
-                Err(why) => why,
-            };
-            if failures == 0 {
-                tracing::warn!(node = %self.node.name, address = %self.node.address, %why, "a node cannot be reached");
-            }
-            let pause = back_off(failures);
-            failures += 1;
-            self.state.rest(Some((Instant::now() + pause, why)));
-            tokio::time::sleep(pause).await;
-            self.forget_given_up();
-        }
-    }
-
-    async fn open(&self) -> Result<Open, String> {
-        let mut grpc = self.dialer.dial(&self.node).await?;
-        grpc.ready().await.map_err(|error| in_words(&error))?;
-        let opened = Instant::now();
-        let (frames, to_send) = mpsc::channel(1);
-        let request = self.dialer.request(ReceiverStream::new(to_send));
-        let path = http::uri::PathAndQuery::from_static(wire::EXCHANGE);
-        let codec = ProstCodec::<Request, Reply>::default();
-        let response = grpc.streaming(request, path, codec).await;
-        let response = response.map_err(|status| in_words(&status))?;
-        let process = response.metadata().get(wire::PROCESS);
-        let process = process.and_then(|process| process.to_str().ok());
-        Ok(Open {
-            frames,
-            process: process.map(str::to_owned),
-            replies: response.into_inner(),
-            opened,
-        })
-    }
-
-    /// Asks over a stream until it breaks; why it did, and whether it was of any use.
-    async fn exchange(&mut self, open: Open) -> (String, bool) {
-        let Open {
-            frames,
-            mut replies,
-            opened,
-            process,
-        } = open;
-        if process.is_none() || process != self.process {
-            // What the process before it did, this one does not know.
-            self.under_way.retain(|_, asked| !asked.message.once);
-        }
-        self.process = process;
-        let mut again: VecDeque<Uuid> = self.under_way.keys().copied().collect();
-        let mut sweep = tokio::time::interval(SWEEP);
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut was_of_use = false;
-        loop {
-            let takes = self.next.is_none()
-                && again.is_empty()
-                && self.under_way.len() < self.dialer.settings.under_way;
-            tokio::select! {
-                place = frames.reserve(), if self.next.is_some() || !again.is_empty() => {
-                    let Ok(place) = place else {
-                        return ("the stream ended".to_owned(), was_of_use);
-                    };
-                    if let Some(id) = again.pop_front() {
-                        if let Some(asked) = self.under_way.get(&id) {
-                            place.send(Request::of(&asked.message, opened));
-                        }
-                    } else if let Some(asked) = self.next.take_if(|asked| asked.fate.send()) {
-                        place.send(Request::of(&asked.message, opened));
-                        self.under_way.insert(asked.message.id, asked);
-                    } else {
-                        self.next = None;
-                    }
-                }
-                asked = self.queue.recv(), if takes => match asked {
-                    Some(asked) => self.next = Some(asked),
-                    None => return ("nobody asks any more".to_owned(), was_of_use),
-                },
-                reply = replies.message() => match reply {
-                    Ok(Some(reply)) => was_of_use |= self.heed(reply),
-                    Ok(None) => return ("it ended the stream".to_owned(), was_of_use),
-                    Err(status) => return (in_words(&status), was_of_use),
-                },
-                _ = sweep.tick() => self.forget_given_up(),
-            }
-        }
-    }
-
-    /// Passes an answer on; `false` where there is nobody it is for.
-    fn heed(&mut self, reply: Reply) -> bool {
-        let (Ok(id), Some(what)) = (Uuid::from_slice(&reply.id), reply.what) else {
-            return false;
-        };
-        if let What::UnderWay(_) = what {
-            let asked = self.under_way.get_mut(&id);
-            if let Some(under_way) = asked.and_then(|asked| asked.under_way.take()) {
-                // Nobody may want to know.
-                let _ = under_way.send(());
-            }
-            return true;
-        }
-        let asked = self.under_way.remove(&id);
-        if let (Some(asked), Some(answer)) = (asked, what.into_answer()) {
-            let _ = asked.answer.send(answer);
-            return true;
-        }
-        false
-    }
-
-    fn forget_given_up(&mut self) {
-        self.next.take_if(|asked| asked.answer.is_closed());
-        self.under_way.retain(|_, asked| !asked.answer.is_closed());
-    }
-
-    fn is_up(&self, up: bool) {
-        self.state.up.store(up, Ordering::Relaxed);
-        let gauge = ::metrics::gauge!(metrics::UP, "node" => self.node.name.clone());
-        gauge.set(if up { 1.0 } else { 0.0 });
     }
 }

@@ -1,7 +1,7 @@
 //! Directed messages between hubs: from the node that wants something to the one node that can do it.
 //!
-//! A node that asks ([`Peers`]) opens one gRPC stream to each node it has something to ask, when it first has; the
-//! node that is asked ([`mod@serve`]) gives what arrives to a [`Receive`]. Nothing is broadcast.
+//! A node that asks ([`Peers`]) holds one gRPC stream to each other node, so that it knows before it has something to ask
+//! whether that one can be reached; the node that is asked ([`mod@serve`]) gives what arrives to a [`Receive`]. Nothing is broadcast.
 //!
 //! What holds, whatever breaks:
 //!
@@ -13,7 +13,9 @@
 //!    waited in a node that was stopped, or on the way (`lateness`).
 //! 3. **Everything is bounded:** messages and bytes that wait for a node, messages under way, frames, answers that are
 //!    remembered, connections. What is too much is [`AskError::Busy`] at once and delays nobody else.
-//! 4. **A peer that went silent is found out** by HTTP/2 pings, whether its process is stopped or its cable pulled.
+//! 4. **Who is not meant does not answer.** A stream names the node it is for, and a node that is another refuses it
+//!    (`addressee`).
+//! 5. **A peer that went silent is found out** by HTTP/2 pings, whether its process is stopped or its cable pulled.
 //!
 //! Frames are protocol buffers (`wire`), so nodes of different versions understand each other. What a message says is
 //! bytes here; the hub knows what they mean.
@@ -21,14 +23,19 @@
 //! Between machines the streams are mutually authenticated TLS with a certificate authority of the cluster's own ([`Tls`]):
 //! who has no certificate of it is not spoken to, in either direction.
 
+mod addressee;
 mod caller;
+mod certificate;
 mod lateness;
 mod listen;
 mod metrics;
 mod once;
 mod peers;
+mod present;
 mod serve;
 mod settings;
+mod standing;
+mod why;
 mod wire;
 
 use std::time::Instant;
@@ -44,8 +51,10 @@ pub use uuid::Uuid;
 pub use self::{
     metrics::describe_metrics,
     peers::{PeerState, Peers, Watched},
+    present::Present,
     serve::{Serving, serve},
     settings::{Security, Settings, Tls, TlsError},
+    standing::Reach,
 };
 
 /// What a node asks another.
@@ -169,6 +178,9 @@ impl UnderWay {
 /// What a node does with messages.
 #[async_trait]
 pub trait Receive: Send + Sync + 'static {
+    /// The number by which placement knows this process; `None` until it has one.
+    fn incarnation(&self) -> Option<i64>;
+
     /// Carries out a message, or says why not. To be done by the message's deadline; a moment later it is given up.
     /// Never called twice at once, or again after it was carried out, for a message that may be done once only.
     async fn receive(&self, message: Received, under_way: UnderWay) -> Answer;

@@ -2,7 +2,7 @@
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-/// Whether the stream to a node is open, by `node`.
+/// 1 while a node is reached from here, 0 while it is not, no number once it is gone, by `node`.
 pub(crate) const UP: &str = "switchyard_peer_up";
 /// Messages that wait for a node or are under way to it, by `node`.
 pub(crate) const PENDING: &str = "switchyard_peer_messages_pending";
@@ -22,7 +22,7 @@ pub fn describe_metrics() {
     describe_gauge!(
         UP,
         Unit::Count,
-        "Whether the stream to a node is open, by node."
+        "1 while a node is reached from here, 0 while it lives and is not, NaN once it is gone, by node."
     );
     describe_gauge!(
         PENDING,

@@ -1,6 +1,10 @@
 //! The side that asks: a stream to each node there is something to ask.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -18,15 +22,19 @@ use tonic::{
 use tonic_prost::ProstCodec;
 
 use crate::{
-    Answer, AskError, Message, Security, Settings,
+    Answer, AskError, Message, Security, Settings, addressee,
     caller::Caller,
     metrics, serve,
-    settings::in_words,
+    standing::Reach,
+    why,
     wire::{self, Happened, WatchRequest},
 };
 
 /// Events of one node that may wait for whoever watches.
 const EVENTS: usize = 256;
+/// Why a node is not reached that says nothing at all.
+pub(crate) const NO_ANSWER: &str =
+    "it does not answer: its process may be stopped, or something in between let nothing through";
 /// HTTP/2 windows; see [`mod@serve`].
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -35,6 +43,8 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 pub struct Peers {
     dialer: Arc<Dialer>,
     callers: DashMap<NodeAddress, Arc<Caller>>,
+    /// Of whom the metrics tell whether they are reached.
+    shown: Mutex<HashSet<String>>,
 }
 
 /// How the way to a node is.
@@ -42,8 +52,10 @@ pub struct Peers {
 pub struct PeerState {
     /// Which.
     pub node: NodeAddress,
-    /// The stream is open.
-    pub up: bool,
+    /// Whether it is reached from here.
+    pub reach: Reach,
+    /// Since when that is so.
+    pub since: Instant,
     /// Messages that wait for it or are under way to it.
     pub pending: usize,
 }
@@ -65,6 +77,7 @@ impl Peers {
         Self {
             dialer: Arc::new(Dialer { settings, security }),
             callers: DashMap::new(),
+            shown: Mutex::default(),
         }
     }
 
@@ -96,8 +109,9 @@ impl Peers {
         asked
     }
 
-    /// Leaves all other nodes alone: what is under way to them is lost, their streams end.
-    pub fn keep_only(&self, nodes: &[NodeAddress]) {
+    /// Holds a stream to each of these nodes, and leaves all others alone: what is under way to those is lost, their
+    /// streams end. To be told every now and then; that is how up to date the metrics are.
+    pub fn keep(&self, nodes: &[NodeAddress]) {
         self.callers.retain(|node, caller| {
             let stays = nodes.contains(node);
             if !stays {
@@ -105,14 +119,39 @@ impl Peers {
             }
             stays
         });
+        let up = |name: &str| ::metrics::gauge!(metrics::UP, "node" => name.to_owned());
+        let reached: Vec<_> = nodes
+            .iter()
+            .map(|node| (&node.name, self.caller(node).reach().0))
+            .collect();
+        // No code panics while it holds the lock.
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of a node that is gone there is nothing to tell: neither 0 nor 1.
+        shown.retain(|name| {
+            let stays = nodes.iter().any(|node| node.name == *name);
+            if !stays {
+                up(name).set(f64::NAN);
+            }
+            stays
+        });
+        for (name, reach) in reached {
+            if reach != Reach::NotTried {
+                up(name).set(f64::from(u8::from(reach == Reach::Reached)));
+                shown.insert(name.clone());
+            }
+        }
     }
 
-    /// How the ways to the nodes are that were asked something.
+    /// How the ways to the nodes are that are kept, or were asked something.
     pub fn states(&self) -> Vec<PeerState> {
-        let states = self.callers.iter().map(|entry| PeerState {
-            node: entry.key().clone(),
-            up: entry.value().is_up(),
-            pending: entry.value().pending(),
+        let states = self.callers.iter().map(|entry| {
+            let (reach, since) = entry.value().reach();
+            PeerState {
+                node: entry.key().clone(),
+                reach,
+                since,
+                pending: entry.value().pending(),
+            }
         });
         states.collect()
     }
@@ -137,7 +176,7 @@ impl Peers {
 
 impl Drop for Peers {
     fn drop(&mut self) {
-        self.keep_only(&[]);
+        self.keep(&[]);
     }
 }
 
@@ -159,7 +198,7 @@ impl Dialer {
             Some(tls) => endpoint.tls_config(tls),
             None => Ok(endpoint),
         });
-        let endpoint = endpoint.map_err(|error| in_words(&error))?;
+        let endpoint = endpoint.map_err(|error| why::unreached(&error))?;
         let settings = &self.settings;
         let connecting = endpoint
             .connect_timeout(settings.connect_timeout)
@@ -170,16 +209,17 @@ impl Dialer {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW);
         let channel = tokio::time::timeout(settings.connect_timeout, connecting.connect());
-        let channel = channel.await.map_err(|_| "no answer".to_owned())?;
-        let channel = channel.map_err(|error| in_words(&error))?;
+        let channel = channel.await.map_err(|_| NO_ANSWER.to_owned())?;
+        let channel = channel.map_err(|error| why::unreached(&error))?;
         Ok(Grpc::new(channel).max_decoding_message_size(settings.max_frame_bytes))
     }
 
-    /// A request in this node's name.
-    pub(crate) fn request<T>(&self, body: T) -> tonic::Request<T> {
+    /// A request to that node in this node's name.
+    pub(crate) fn request<T>(&self, to: &NodeAddress, body: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(body);
         let name = MetadataValue::from_bytes(self.settings.name.as_bytes());
         request.metadata_mut().insert_bin(wire::FROM, name);
+        addressee::name(to, request.metadata_mut());
         request
     }
 
@@ -213,17 +253,21 @@ impl Dialer {
         let codec = ProstCodec::<WatchRequest, Happened>::default();
         let opening = async {
             let mut grpc = self.dial(node).await?;
-            grpc.ready().await.map_err(|error| in_words(&error))?;
-            let request = self.request(WatchRequest {});
+            grpc.ready().await.map_err(|error| why::unreached(&error))?;
+            let request = self.request(node, WatchRequest {});
             let opened = grpc.server_streaming(request, path, codec).await;
-            opened.map_err(|status| in_words(&status))
+            opened.map_err(|status| why::unreached(&status))
         };
         let opened = tokio::time::timeout(self.settings.connect_timeout * 2, opening).await;
-        let mut happens = opened.map_err(|_| "no answer".to_owned())??.into_inner();
+        let mut happens = opened.map_err(|_| NO_ANSWER.to_owned())??.into_inner();
         *failures = 0;
         // Whoever watches may be gone.
         let _ = heard.send(Watched::Open).await;
-        while let Some(happened) = happens.message().await.map_err(|error| in_words(&error))? {
+        while let Some(happened) = happens
+            .message()
+            .await
+            .map_err(|error| why::unreached(&error))?
+        {
             let _ = heard.send(Watched::Event(happened.body)).await;
         }
         Ok(())

@@ -21,7 +21,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{
     Code, Status, Streaming,
     body::Body,
-    metadata::{Ascii, MetadataMap, MetadataValue},
+    metadata::{Ascii, MetadataValue},
     server::Grpc,
     transport::Server,
 };
@@ -29,10 +29,11 @@ use tonic_prost::ProstCodec;
 use uuid::Uuid;
 
 use crate::{
-    Answer, Receive, Received, Security, Settings, TlsError, UnderWay,
+    Answer, Receive, Received, Security, Settings, TlsError, UnderWay, addressee,
     lateness::Lateness,
     listen, metrics,
     once::{self, Begin, Once},
+    present::{IsPresent, Present},
     wire::{self, Happened, Reply, Request, WatchRequest},
 };
 
@@ -52,6 +53,8 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 pub struct Serving {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Who holds a stream to this node.
+    present: Present,
     stop: DropGuard,
     accepting: JoinHandle<()>,
 }
@@ -70,7 +73,10 @@ pub fn serve(
     receive: Arc<dyn Receive>,
 ) -> Result<Serving, TlsError> {
     let stop = CancellationToken::new();
+    let present = Present::default();
     let service = Service(Arc::new(Asked {
+        name: settings.name.clone(),
+        present: present.clone(),
         receive,
         once: Arc::new(Once::new(settings.remembered, settings.remembered_bytes)),
         process: Uuid::new_v4().to_string().parse().ok(),
@@ -100,12 +106,18 @@ pub fn serve(
     Ok(Serving {
         // A listener that is bound has an address.
         address: address.unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0))),
+        present,
         stop: stop.drop_guard(),
         accepting,
     })
 }
 
 impl Serving {
+    /// Who holds a stream to this node; goes on telling.
+    pub fn present(&self) -> Present {
+        self.present.clone()
+    }
+
     /// Takes nothing new, answers what is under way, and ends.
     pub async fn stop(self) {
         drop(self.stop);
@@ -116,6 +128,9 @@ impl Serving {
 
 /// What all streams share.
 struct Asked {
+    /// What this node is called.
+    name: String,
+    present: Present,
     receive: Arc<dyn Receive>,
     once: Arc<Once>,
     /// Tells this process from the next.
@@ -166,9 +181,12 @@ impl Asked {
         self: Arc<Self>,
         request: tonic::Request<Streaming<Request>>,
     ) -> Result<tonic::Response<ReceiverStream<Result<Reply, Status>>>, Status> {
+        addressee::check(request.metadata(), &self.name, self.receive.incarnation())?;
         let (replies, to_send) = mpsc::channel(REPLIES);
+        let from = addressee::name_of(request.metadata(), wire::FROM).unwrap_or_default();
         let stream = Inbound {
-            from: name_of(request.metadata()),
+            _present: self.present.comes(&from),
+            from,
             lateness: Lateness::new(Instant::now()),
             places: Arc::new(Semaphore::new(self.under_way)),
             asked: self.clone(),
@@ -186,8 +204,9 @@ impl Asked {
 
     async fn watch(
         self: Arc<Self>,
-        _: tonic::Request<WatchRequest>,
+        request: tonic::Request<WatchRequest>,
     ) -> Result<tonic::Response<impl Stream<Item = Result<Happened, Status>> + use<>>, Status> {
+        addressee::check(request.metadata(), &self.name, self.receive.incarnation())?;
         let happens = self.receive.watch();
         let happens = happens.take_until(self.stop.clone().cancelled_owned());
         Ok(tonic::Response::new(
@@ -236,6 +255,7 @@ impl Asked {
 /// A stream of messages from one node.
 struct Inbound {
     from: String,
+    _present: IsPresent,
     lateness: Lateness,
     /// How many of its messages may be under way.
     places: Arc<Semaphore>,
@@ -328,14 +348,6 @@ impl Inbound {
             drop(place);
         });
     }
-}
-
-fn name_of(metadata: &MetadataMap) -> String {
-    let name = metadata
-        .get_bin(wire::FROM)
-        .and_then(|name| name.to_bytes().ok());
-    let name = name.and_then(|name| String::from_utf8(name.to_vec()).ok());
-    name.unwrap_or_default()
 }
 
 fn count(outcome: &'static str) {

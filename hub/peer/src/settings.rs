@@ -1,8 +1,13 @@
 //! How nodes speak with each other.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
+
+use crate::{certificate::Shown, why::in_words};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_MOST: Duration = Duration::from_secs(5);
@@ -70,6 +75,7 @@ pub enum Security {
 pub struct Tls {
     ca: Certificate,
     identity: Identity,
+    shown: Shown,
 }
 
 /// What is said to be a certificate or a key is none.
@@ -86,6 +92,7 @@ impl Tls {
         let tls = Self {
             ca: Certificate::from_pem(ca),
             identity: Identity::from_pem(certificate, key),
+            shown: Shown::new(ca, certificate),
         };
         // Both sides read all three, so that what is wrong is said at the start.
         tonic::transport::Server::builder()
@@ -95,6 +102,14 @@ impl Tls {
             .tls_config(tls.client())
             .map_err(TlsError::from)?;
         Ok(tls)
+    }
+
+    /// Whether the other nodes will speak with this one, which they reach at that host, at that time: by the same rules.
+    ///
+    /// # Errors
+    /// [`TlsError`]: what is wrong with this node's certificate, in words that go on from "the certificate".
+    pub fn check(&self, host: &str, now: SystemTime) -> Result<(), TlsError> {
+        self.shown.check(host, now).map_err(TlsError)
     }
 
     pub(crate) fn server(&self) -> ServerTlsConfig {
@@ -122,12 +137,4 @@ impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tls")
     }
-}
-
-/// An error with its causes, since the outermost of these says nothing.
-pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let mut words: Vec<String> = causes.map(ToString::to_string).collect();
-    words.dedup();
-    words.join(": ")
 }

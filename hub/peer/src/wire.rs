@@ -1,6 +1,8 @@
 //! The frames between nodes, as protocol buffers. Fields are added, never renumbered, so that nodes of different
 //! versions understand each other in a rolling restart.
 //!
+//! A stream is between two nodes, which are named once, in the headers of its request: frames name neither.
+//!
 //! They are written by hand, since the compiler of .proto files would be one more thing to install (or thirty more
 //! crates), for three messages. As a .proto file:
 //!
@@ -47,6 +49,9 @@ pub(crate) const EXCHANGE: &str = "/switchyard.peer.v1.Peer/Exchange";
 pub(crate) const WATCH: &str = "/switchyard.peer.v1.Peer/Watch";
 /// The header that names the node that opens a stream.
 pub(crate) const FROM: &str = "switchyard-node-bin";
+/// The headers that name the node a stream is meant for, and its process as placement knows it.
+pub(crate) const TO: &str = "switchyard-to-bin";
+pub(crate) const TO_INCARNATION: &str = "switchyard-to-incarnation";
 /// The header that tells one process from the next.
 pub(crate) const PROCESS: &str = "switchyard-process";
 /// What a frame holds besides a body, at most: ids have up to 255 characters.

@@ -11,7 +11,7 @@ use common::{
     Mode, Notes, PATIENCE, Proxy, address, is_reached, listen, listen_on, message, settings, within,
 };
 use futures_util::{StreamExt, future::join_all};
-use peer::{Answer, AskError, Message, Peers, Security, Settings, Target, Uuid, Watched};
+use peer::{Answer, AskError, Message, Peers, Reach, Security, Settings, Target, Uuid, Watched};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -52,7 +52,10 @@ async fn a_message_reaches_its_node_and_its_answer_comes_back() {
     let [state] = &peers.states()[..] else {
         panic!("one way was gone");
     };
-    assert!(state.up && state.pending == 0, "{state:?}");
+    assert!(
+        state.reach == Reach::Reached && state.pending == 0,
+        "{state:?}"
+    );
 }
 
 #[tokio::test]
@@ -62,7 +65,11 @@ async fn a_thousand_messages_at_once_share_one_stream() {
         queue: 1_000,
         ..settings("a")
     };
-    let (_serving, at) = listen(notes.clone(), &Security::Plain, &settings).await;
+    let theirs = Settings {
+        name: "b".to_owned(),
+        ..settings.clone()
+    };
+    let (_serving, at) = listen(notes.clone(), &Security::Plain, &theirs).await;
     let proxy = Proxy::before(at).await;
     let (peers, b) = (peers(settings), address("b", proxy.address));
     let asked = (0..1_000).map(|n| {
@@ -221,7 +228,10 @@ async fn a_node_that_froze_is_found_out_and_carries_nothing_out_that_came_too_la
     let asked = message("never", PATIENCE);
     let (answer, ()) = tokio::join!(peers.ask(&b, asked.clone(), None), async {
         within("the silence is noticed", async || {
-            let up = peers.states().iter().any(|state| state.up);
+            let up = peers
+                .states()
+                .iter()
+                .any(|state| state.reach == Reach::Reached);
             (!up).then_some(())
         })
         .await;
@@ -331,7 +341,11 @@ async fn what_is_larger_than_a_frame_is_refused_before_it_is_sent_and_does_not_b
         max_frame_bytes: 32 * 1024,
         ..settings("a")
     };
-    let (_serving, at) = listen(notes.clone(), &Security::Plain, &small).await;
+    let theirs = Settings {
+        name: "b".to_owned(),
+        ..small.clone()
+    };
+    let (_serving, at) = listen(notes.clone(), &Security::Plain, &theirs).await;
     let proxy = Proxy::before(at).await;
     let (here, b) = (peers(small), address("b", proxy.address));
     let answer = here
@@ -454,9 +468,9 @@ async fn a_node_that_left_is_let_go_of() {
         (notes.calls.load(Ordering::SeqCst) == 1).then_some(())
     })
     .await;
-    peers.keep_only(std::slice::from_ref(&b));
+    peers.keep(std::slice::from_ref(&b));
     assert_eq!(peers.states().len(), 1);
-    peers.keep_only(&[]);
+    peers.keep(&[]);
     assert_eq!(asking.await.unwrap(), Err(AskError::Lost("b".into())));
     assert!(peers.states().is_empty());
 }

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Notes, PATIENCE, address, is_reached, listen, message, settings};
-use peer::{AskError, Peers, Security, Settings, Tls};
+use peer::{Answer, AskError, Peers, Security, Settings, Tls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 /// A certificate authority.
@@ -52,6 +52,13 @@ fn hasty() -> Settings {
     }
 }
 
+fn is_unreached(who: &str, answer: Result<Answer, AskError>, expected: &str) {
+    let Err(AskError::Unreachable { why, .. }) = answer else {
+        panic!("{who}: {answer:?}");
+    };
+    assert!(why.contains(expected), "{who}: {why}");
+}
+
 #[tokio::test]
 async fn members_of_a_cluster_speak_with_each_other() {
     let cluster = Authority::new();
@@ -67,42 +74,42 @@ async fn a_stranger_is_refused_whether_it_asks_or_is_asked() {
     let member = cluster.member("127.0.0.1");
     let notes = Notes::new();
     let (_serving, at) = listen(notes.clone(), &member, &settings("b")).await;
-    for (who, security) in [
+    for (who, security, expected) in [
         (
             "certified by another",
             stranger.trusting(&cluster, "127.0.0.1"),
+            "not signed by the authority that it trusts",
         ),
-        ("without TLS", Security::Plain),
+        ("without TLS", Security::Plain, "does it speak TLS?"),
     ] {
         let asked = message("hello", PATIENCE);
         let answer = Peers::new(hasty(), security)
             .ask(&address("b", at), asked.clone(), None)
             .await;
-        assert!(
-            matches!(answer, Err(AskError::Unreachable { .. })),
-            "{who}: {answer:?}"
-        );
+        is_unreached(who, answer, expected);
         assert_eq!(notes.times(asked.id), 0, "{who}");
     }
     let others = [
         (
             "certified by another",
             stranger.trusting(&cluster, "127.0.0.1"),
+            "not signed by",
         ),
-        ("certified for another host", cluster.member("10.0.0.1")),
-        ("without TLS", Security::Plain),
+        (
+            "certified for another host",
+            cluster.member("10.0.0.1"),
+            "not for 127.0.0.1",
+        ),
+        ("without TLS", Security::Plain, "does not speak TLS"),
     ];
-    for (who, security) in others {
+    for (who, security, expected) in others {
         let notes = Notes::new();
         let (_serving, at) = listen(notes.clone(), &security, &settings("c")).await;
         let asked = message("hello", PATIENCE);
         let answer = Peers::new(hasty(), member.clone())
             .ask(&address("c", at), asked.clone(), None)
             .await;
-        assert!(
-            matches!(answer, Err(AskError::Unreachable { .. })),
-            "{who}: {answer:?}"
-        );
+        is_unreached(who, answer, expected);
         assert_eq!(notes.times(asked.id), 0, "{who}");
     }
 }

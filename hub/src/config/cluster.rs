@@ -1,7 +1,7 @@
 //! Whether this hub is one of many that act as one: where they share who holds what, and where the others
 //! reach it.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::SystemTime};
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -85,7 +85,7 @@ impl ClusterConfig {
     }
 
     /// What no single value shows: whether a rule is broken, and its words.
-    pub(super) fn rules(&self) -> [(bool, &'static str); 9] {
+    pub(super) fn rules(&self) -> [(bool, &'static str); 10] {
         let is_word = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
         [
             (
@@ -105,6 +105,10 @@ impl ClusterConfig {
                     .as_deref()
                     .is_some_and(|address| !is_host_and_port(address)),
                 "cluster.address must be a host and a port that is not 0, as in \"10.0.0.1:9222\"",
+            ),
+            (
+                self.address.as_deref().is_some_and(is_everywhere),
+                "cluster.address is where the other hubs reach this one, and nobody is reached at 0.0.0.0 or [::]; set it to this machine's own address, as in \"10.0.0.1:9222\", and cluster.listen to \"0.0.0.0:9222\" to listen on all of its addresses",
             ),
             (
                 self.listen.is_none()
@@ -142,7 +146,8 @@ impl ClusterConfig {
     /// This hub among the others; `None` where it is alone.
     ///
     /// # Errors
-    /// The file with the URL cannot be read, or the URL is none. The text does not hold the URL.
+    /// A file cannot be read, the URL is none, or the other hubs would not believe this one's certificate. The text does
+    /// not hold the URL.
     pub fn member(&self) -> Result<Option<Member>, String> {
         let url = match (&self.redis, &self.redis_file) {
             (Some(url), _) => url.clone(),
@@ -179,7 +184,7 @@ impl ClusterConfig {
             }
             None => {}
         }
-        let security = self.security()?;
+        let security = self.security(&address)?;
         Ok(self.listens_at().map(|listen| Member {
             name: self.name.clone().unwrap_or_else(|| address.clone()),
             address,
@@ -194,7 +199,7 @@ impl ClusterConfig {
         self.listen.or_else(|| address?.parse().ok())
     }
 
-    fn security(&self) -> Result<peer::Security, String> {
+    fn security(&self, address: &str) -> Result<peer::Security, String> {
         let (Some(ca), Some(certificate), Some(key)) =
             (&self.tls_ca, &self.tls_certificate, &self.tls_key)
         else {
@@ -213,6 +218,13 @@ impl ClusterConfig {
         let tls = tls.map_err(|error| {
             format!("cluster.tls_ca, cluster.tls_certificate, cluster.tls_key: {error}")
         })?;
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        tls.check(host, SystemTime::now()).map_err(|error| {
+            let file = certificate.display();
+            format!(
+                "the other hubs would not speak with this one, which they reach at cluster.address = {address}: the certificate of cluster.tls_certificate, {file}, {error}"
+            )
+        })?;
         Ok(peer::Security::Mutual(tls))
     }
 }
@@ -223,6 +235,12 @@ fn is_host_and_port(text: &str) -> bool {
     };
     let is_port = port.parse::<u16>().is_ok_and(|port| port != 0);
     is_port && !host.is_empty() && !host.contains(char::is_whitespace)
+}
+
+/// An address to listen on, at which nobody is reached.
+fn is_everywhere(address: &str) -> bool {
+    let address = address.parse::<SocketAddr>();
+    address.is_ok_and(|address| address.ip().to_canonical().is_unspecified())
 }
 
 /// A URL with a password is shown as set or not.

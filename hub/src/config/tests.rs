@@ -127,6 +127,10 @@ fn a_hub_among_others_needs_redis_and_an_address() {
         let said = complaint(&format!("{redis}\naddress = {address:?}"));
         assert!(said.contains("cluster.address"), "{said}");
     }
+    for everywhere in ["0.0.0.0:9222", "[::]:9222"] {
+        let said = complaint(&format!("{redis}\naddress = {everywhere:?}"));
+        assert!(said.contains("cluster.listen to"), "{said}");
+    }
     let named = format!("{redis}\naddress = \"hub-1:9222\"");
     assert!(complaint(&named).contains("cluster.listen"));
     cluster(&format!("{named}\nlisten = \"0.0.0.0:9222\"")).unwrap();

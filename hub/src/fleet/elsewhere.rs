@@ -82,7 +82,7 @@ impl Elsewhere {
         loop {
             let _ = timeout(LOOK, self.begun.notified()).await;
             let nodes = fleet.nodes();
-            peers.keep_only(&nodes);
+            peers.keep(&nodes);
             let is_wanted = self.heard.receiver_count() > 0;
             if !is_wanted {
                 self.watched.send_modify(HashMap::clear);

@@ -195,6 +195,10 @@ impl Here {
 
 #[async_trait]
 impl Receive for Here {
+    fn incarnation(&self) -> Option<i64> {
+        self.actors.placement().view().incarnation
+    }
+
     async fn receive(&self, message: Received, under_way: UnderWay) -> Answer {
         let ask = match serde_json::from_slice(&message.body) {
             Ok(ask) => ask,

@@ -11,6 +11,8 @@
 //! The power of a site is seen to by the hub that acts for it ([`sites`]), which speaks with the site's stations at other
 //! hubs ([`links`]).
 //!
+//! Whether this hub reaches the others, and they it, is shown and told of ([`reach`]).
+//!
 //! What hubs say to each other is in [`ask`], how they say it in crate `peer`, what a hub does when it is asked
 //! in [`here`], what happens at the others in [`elsewhere`].
 
@@ -18,6 +20,7 @@ mod ask;
 mod elsewhere;
 mod here;
 mod links;
+mod reach;
 mod sites;
 mod unwritten;
 
@@ -31,13 +34,14 @@ use actors::{Actors, CallOutcome, SiteLinks, Unwritten};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use model::{CommandId, DeadLetterId, Protocol, SiteId, StationId};
-use peer::{Answer, AskError, Message, Peers, Serving, Settings, Target, Uuid};
+use peer::{Answer, AskError, Message, Peers, Present, Serving, Settings, Target, Uuid};
 use placement::{Location, NodeAddress};
 use tokio::{net::TcpListener, sync::oneshot};
 
 pub(crate) use self::{
     ask::{Ask, Live, PowerAsk, Seen},
     elsewhere::{Elsewhere, Heard},
+    reach::OtherHub,
 };
 use self::{here::Here, links::Links};
 use crate::{
@@ -66,6 +70,8 @@ struct Inner {
 /// The other hubs.
 struct Others {
     peers: Arc<Peers>,
+    /// Which of them reach this one.
+    present: Present,
     elsewhere: Elsewhere,
 }
 
@@ -93,7 +99,7 @@ pub(crate) enum Reached {
     Told(CallOutcome),
     /// It did not go out, or that hub failed; why.
     Failed(String),
-    /// The hub that holds the station went: whether the station got it is not known.
+    /// The hub that holds the station does not answer: whether the station got it is not known.
     Lost(String),
 }
 
@@ -136,6 +142,7 @@ impl Fleet {
             .map_err(|error| HubError::Cluster(format!("cluster.tls_certificate: {error}")))?;
         let others = Some(Others {
             peers: Arc::new(Peers::new(settings, member.security.clone())),
+            present: serving.present(),
             elsewhere: Elsewhere::new(here.actors.settings().live_backlog),
         });
         Ok((Self(Arc::new(Inner { here, others })), serving))
@@ -144,7 +151,12 @@ impl Fleet {
     /// Keeps to the hubs that are there, for as long as it is polled.
     pub(crate) async fn follow(&self) {
         match &self.0.others {
-            Some(others) => others.elsewhere.follow(self, &others.peers).await,
+            Some(others) => {
+                tokio::join!(
+                    others.elsewhere.follow(self, &others.peers),
+                    self.tell_if_unreached(&others.present),
+                );
+            }
             None => std::future::pending().await,
         }
     }
@@ -328,19 +340,9 @@ impl Fleet {
         (answers, unanswered)
     }
 
-    /// The other hubs that live.
+    /// The other hubs that live, each process after those before it.
     fn nodes(&self) -> Vec<NodeAddress> {
-        let view = self.0.here.actors.placement().view();
-        let others = view
-            .nodes
-            .into_iter()
-            .filter(|node| node.alive && node.name != view.me);
-        let nodes = others.map(|node| NodeAddress {
-            name: node.name,
-            address: node.address,
-            incarnation: node.incarnation,
-        });
-        nodes.collect()
+        reach::others_of(self.0.here.actors.placement().view())
     }
 }
 
@@ -382,9 +384,8 @@ fn told_by(hub: &str, answer: Answer) -> Reached {
 
 fn not_answered(error: AskError) -> Reached {
     match error {
-        AskError::TimedOut(_) => Reached::Told(CallOutcome::TimedOut),
-        AskError::Lost(_) => Reached::Lost(format!(
-            "{error}; whether the station got the command is not known"
+        AskError::TimedOut(hub) | AskError::Lost(hub) => Reached::Lost(format!(
+            "hub {hub}, which holds the station, does not answer; whether the station got the command is not known"
         )),
         error => Reached::Failed(format!("{error}; nothing was sent to the station")),
     }

@@ -149,7 +149,8 @@ pub(crate) fn node<'a>(view: &'a Value, name: &str) -> &'a Value {
     latest.unwrap_or(&Value::Null)
 }
 
-fn free_address() -> String {
+/// An address that nobody listens on.
+pub(crate) fn free_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there are ports");
     listener.local_addr().expect("it has one").to_string()
 }

@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Inner, Parting};
-use crate::{Away, Backend, Event, HandOver, Reply, Request, core::Change, metrics};
+use crate::{AddressUse, Away, Backend, Event, HandOver, Reply, Request, core::Change, metrics};
 
 /// How soon the next round follows one that has something to move.
 const BUSY: Duration = Duration::from_millis(50);
@@ -68,17 +68,24 @@ impl<B: Backend> Inner<B> {
         ::metrics::counter!(metrics::ROUNDS, "outcome" => "answered").increment(1);
         ::metrics::histogram!(metrics::ROUND_SECONDS).record(took);
         ::metrics::gauge!(metrics::UP).set(1.0);
-        let changes = {
+        let (changes, address) = {
             let mut core = self.core();
             let changes = core.answer(reply, asked_at, self.now());
             let (nodes, now) = core.nodes();
             let alive = nodes.iter().filter(|node| node.is_alive(now)).count();
             ::metrics::gauge!(metrics::NODES).set(alive as f64);
             ::metrics::gauge!(metrics::SHARDS_HELD).set(core.held().count() as f64);
-            changes
+            (changes, core.address_use().clone())
         };
         self.incarnation
             .send_if_modified(|known| known.replace(incarnation) != Some(incarnation));
+        let is_shared = matches!(address, AddressUse::Shared(_));
+        ::metrics::gauge!(metrics::ADDRESS_SHARED).set(f64::from(u8::from(is_shared)));
+        self.address.send_if_modified(|known| {
+            let is_new = *known != address;
+            *known = address;
+            is_new
+        });
         self.tell(changes).await;
     }
 
@@ -90,6 +97,13 @@ impl<B: Backend> Inner<B> {
             tracing::warn!(error = %away, "the placement backend is away: chargers stay, new claims are provisional, no site moves");
         }
         health.up = false;
+        self.address.send_if_modified(|known| {
+            let says_nothing = matches!(known, AddressUse::NotAsked | AddressUse::MayBeShared(_));
+            if says_nothing {
+                *known = AddressUse::NotKnown;
+            }
+            says_nothing
+        });
         health.error = Some(away.0);
     }
 

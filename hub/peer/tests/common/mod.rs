@@ -70,6 +70,10 @@ impl Notes {
 
 #[async_trait]
 impl Receive for Notes {
+    fn incarnation(&self) -> Option<i64> {
+        Some(1)
+    }
+
     async fn receive(&self, message: Received, under_way: UnderWay) -> Answer {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let body = String::from_utf8(message.body.to_vec()).unwrap();
