@@ -16,8 +16,8 @@ const ALONE: &str = "hub";
 /// may be away. `now`: ms since 1970.
 ///
 /// # Errors
-/// [`HubError::Cluster`]: a file for TLS cannot be used, or the servers cannot be addressed so.
-pub(crate) fn placement(
+/// [`HubError::Cluster`]: a file for TLS cannot be used, or Redis will not do until somebody mends something.
+pub(crate) async fn placement(
     member: Option<&Member>,
     shares: bool,
     now: i64,
@@ -29,8 +29,9 @@ pub(crate) fn placement(
             false => alone,
         }));
     };
-    let backend = RedisBackend::new(&member.redis)
-        .map_err(|error| HubError::Cluster(format!("cluster.redis: {error}")))?;
+    let unusable = |error| HubError::Cluster(format!("cluster.redis: {error}"));
+    let backend = RedisBackend::new(&member.redis).map_err(unusable)?;
+    backend.try_out().await.map_err(unusable)?;
     let settings = Settings::new(&member.name, &member.address);
     tracing::info!(name = %member.name, address = %member.address, "this hub is one of a cluster");
     Ok(Arc::new(Node::start(backend, settings)))

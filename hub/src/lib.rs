@@ -128,7 +128,7 @@ impl Hub {
                 "this hub is one of a cluster and has a store of its own: sessions, tokens and plans of the other hubs are not known here; set store.kind = \"scylla\""
             );
         }
-        let placement = cluster::placement(member.as_ref(), shares, clock.now().0)?;
+        let placement = cluster::placement(member.as_ref(), shares, clock.now().0).await?;
         let actors = Actors::start(
             store.clone(),
             clock.clone(),

@@ -22,6 +22,8 @@ pub(crate) const SHARD_MOVES: &str = "switchyard_placement_shard_moves_total";
 pub(crate) const FENCED: &str = "switchyard_placement_fenced_total";
 /// 1 while the backend answers.
 pub(crate) const UP: &str = "switchyard_placement_backend_up";
+/// 1 once the backend has answered since the start.
+pub(crate) const REACHED: &str = "switchyard_placement_backend_reached";
 /// Nodes whose lease lasts.
 pub(crate) const NODES: &str = "switchyard_placement_nodes";
 
@@ -69,5 +71,10 @@ pub fn describe_metrics() {
         "Times this node stopped acting for its sites because its lease was not renewed in time."
     );
     describe_gauge!(UP, Unit::Count, "1 while the placement backend answers.");
+    describe_gauge!(
+        REACHED,
+        Unit::Count,
+        "1 once the placement backend has answered since the hub started; 0: it never did, and no other hub knows what this one holds."
+    );
     describe_gauge!(NODES, Unit::Count, "Nodes whose lease lasts.");
 }
