@@ -91,7 +91,9 @@ impl RedisBackend {
     }
 
     fn processes(&self) -> MutexGuard<'_, Vec<i64>> {
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.processes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// There was something else where a claim should be, and now it is there.

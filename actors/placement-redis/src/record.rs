@@ -1,8 +1,6 @@
 //! What is written down and said, as text. Pure.
 
-use placement::{
-    Away, Holder, NodeRecord, Reply, Request, SHARDS, ShardId, ShardRecord, Timing,
-};
+use placement::{Away, Holder, NodeRecord, Reply, Request, SHARDS, ShardId, ShardRecord, Timing};
 
 use crate::{garbage::Garbage, scripts::Question};
 

@@ -67,7 +67,10 @@ impl RedisBackend {
             command("PING", &[]),
             command("TIME", &[]),
             command("INFO", &["server"]),
-            command("EVALSHA", &["0000000000000000000000000000000000000000", "0"]),
+            command(
+                "EVALSHA",
+                &["0000000000000000000000000000000000000000", "0"],
+            ),
             command("EVAL", &["return 1", "0"]),
             command("GET", &[&claim]),
             // Only where there is one.

@@ -48,7 +48,11 @@ async fn two(servers: &Servers) -> [Node<RedisBackend>; 2] {
 }
 
 /// Looks, until it is quiet no more, that both act for what they acted for, and none is fenced.
-async fn nothing_moves(nodes: &[Node<RedisBackend>; 2], before: &[Vec<Option<i64>>; 2], what: &str) {
+async fn nothing_moves(
+    nodes: &[Node<RedisBackend>; 2],
+    before: &[Vec<Option<i64>>; 2],
+    what: &str,
+) {
     let end = std::time::Instant::now() + Duration::from_secs(20);
     let mut was_quiet = false;
     loop {
@@ -74,7 +78,11 @@ async fn what_took_the_place_of_leases_and_shards_is_removed_and_nothing_moves()
     let port = servers.port();
     let nodes = two(&servers).await;
     let before = nodes.each_ref().map(|node| held(node));
-    let me = nodes[0].view().incarnation.expect("it has joined").to_string();
+    let me = nodes[0]
+        .view()
+        .incarnation
+        .expect("it has joined")
+        .to_string();
     let far = "9223372036854775807";
     let long = "x".repeat(100_000);
     for (key, field, value) in [
@@ -113,7 +121,11 @@ async fn what_took_nobodys_place_is_removed_and_not_even_waited_for() {
     let port = servers.port();
     let nodes = two(&servers).await;
     let before = nodes.each_ref().map(|node| held(node));
-    for (key, field) in [(NODES, "garbage"), (SHARDS, "1024"), (SHARDS, "\u{1}\u{ff}")] {
+    for (key, field) in [
+        (NODES, "garbage"),
+        (SHARDS, "1024"),
+        (SHARDS, "\u{1}\u{ff}"),
+    ] {
         cli(port, &["hset", key, field, "\u{2}garbage\u{fe}"]);
         until("it is removed", 10, async || {
             assert!(nodes.iter().all(|node| !node.view().quiet));

@@ -35,9 +35,13 @@ async fn a_user_with_the_rights_that_are_told_has_all_that_hubs_need() {
             tried(&options).await.is_ok()
         })
         .await;
-        let [a, b] = ["hub-a", "hub-b"].map(|name| node(&options, name, Timing::default().sped_up(5)));
+        let [a, b] =
+            ["hub-a", "hub-b"].map(|name| node(&options, name, Timing::default().sped_up(5)));
         for node in [&a, &b] {
-            until("it takes part", 20, async || node.view().incarnation.is_some()).await;
+            until("it takes part", 20, async || {
+                node.view().incarnation.is_some()
+            })
+            .await;
         }
         let cp = StationId::new("CP-1").expect("a name");
         until("it is claimed", 20, async || {
@@ -49,7 +53,10 @@ async fn a_user_with_the_rights_that_are_told_has_all_that_hubs_need() {
         assert!(!second.provisional, "{kind}");
         until("a is told", 10, async || a.view().chargers_here == 0).await;
         b.release(&cp, second.epoch);
-        until("it is nowhere", 10, async || a.locate(&cp).await == Ok(None)).await;
+        until("it is nowhere", 10, async || {
+            a.locate(&cp).await == Ok(None)
+        })
+        .await;
     }
 }
 
@@ -105,8 +112,18 @@ async fn what_does_not_mend_itself_is_told_with_what_to_do() {
     tried_at(&url).await.expect("it is let in");
     let as_cluster = url.replace("redis://", "redis+cluster://");
     let as_cluster = tried_at(&as_cluster).await;
-    assert!(matches!(as_cluster, Err(OpenError::NoRedis(_))), "{as_cluster:?}");
-    let replica = ["-a", "secret", "--no-auth-warning", "replicaof", "127.0.0.1", "1"];
+    assert!(
+        matches!(as_cluster, Err(OpenError::NoRedis(_))),
+        "{as_cluster:?}"
+    );
+    let replica = [
+        "-a",
+        "secret",
+        "--no-auth-warning",
+        "replicaof",
+        "127.0.0.1",
+        "1",
+    ];
     cli(port, &replica);
     let replica = tried_at(&url).await;
     assert!(matches!(replica, Err(OpenError::ReadOnly)), "{replica:?}");
@@ -122,7 +139,10 @@ async fn servers_of_another_kind_are_told_from_one_that_is_away() {
     let sentinels = Servers::up("sentinel");
     let (first, _) = sentinels.url().split_once(',').expect("three");
     let sentinel = tried_at(&first.replace("redis+sentinel", "redis")).await;
-    assert!(matches!(sentinel, Err(OpenError::NoRedis(_))), "{sentinel:?}");
+    assert!(
+        matches!(sentinel, Err(OpenError::NoRedis(_))),
+        "{sentinel:?}"
+    );
     drop(sentinels);
     let cluster = Servers::up("cluster");
     let mut outcomes = Vec::new();
@@ -149,6 +169,9 @@ async fn servers_of_another_kind_are_told_from_one_that_is_away() {
         let outcome = tokio::time::timeout(Duration::from_secs(5), tried_at(&url)).await;
         let outcome = outcome.expect("it does not wait for long");
         let is_told = matches!(outcome, Err(OpenError::NoRedis(_)));
-        assert!(is_told == is_other && (is_other || outcome.is_ok()), "{outcome:?}");
+        assert!(
+            is_told == is_other && (is_other || outcome.is_ok()),
+            "{outcome:?}"
+        );
     }
 }

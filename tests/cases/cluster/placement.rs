@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tests::{Charger, Dialect, HubProcess, until};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -51,21 +52,30 @@ async fn a_hub_starts_without_redis_and_its_chargers_are_claimed_once_it_is_ther
         waited < Duration::from_secs(5),
         "{waited:?} for a Redis that is away"
     );
-    let view = cluster.view(1).await;
+    let never = "has not been reached since this hub was started";
+    let told = |view: &Value, what: &str| {
+        let trouble = view["backend"]["trouble"].as_str();
+        trouble.is_some_and(|trouble| trouble.contains(what))
+    };
+    let view = cluster
+        .sees(1, "it says so", |view| told(view, never))
+        .await;
     assert_eq!(
         (&view["chargers_provisional"], &view["backend"]["up"]),
         (&1.into(), &false.into())
     );
-    let never = "has not been reached since this hub was started";
     let (status, ready) = cluster.apis[1].page("/ready").await;
     assert!(status == 200 && ready.contains(never), "{status} {ready}");
-    let trouble = view["backend"]["trouble"].as_str();
-    assert!(trouble.is_some_and(|trouble| trouble.contains(never)));
     let reached = async |api: &tests::Api, is: &str| {
         let (_, metrics) = api.page("/metrics").await;
         metrics.contains(&format!("switchyard_placement_backend_reached {is}"))
     };
     assert!(reached(&cluster.apis[1], "0").await && reached(&cluster.apis[0], "1").await);
+    cluster
+        .sees(0, "the other one had reached it", |view| {
+            told(view, "is away")
+        })
+        .await;
     let (_, ready) = cluster.apis[0].page("/ready").await;
     assert!(ready.contains("is away"), "{ready}");
     cluster.redis.restart(port);

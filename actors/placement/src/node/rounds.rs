@@ -94,8 +94,12 @@ impl<B: Backend> Inner<B> {
         ::metrics::gauge!(metrics::UP).set(0.0);
         let mut health = self.health();
         let trouble = match health.reached {
-            true => "the placement backend (Redis) is away: chargers stay, new claims are provisional, no site moves",
-            false => "the placement backend (Redis) has not been reached since this hub was started: chargers are taken in and charge, but no other hub knows of them, and no site is acted for here",
+            true => {
+                "the placement backend (Redis) is away: chargers stay, new claims are provisional, no site moves"
+            }
+            false => {
+                "the placement backend (Redis) has not been reached since this hub was started: chargers are taken in and charge, but no other hub knows of them, and no site is acted for here"
+            }
         };
         if self.away().begin(&away.0) {
             tracing::warn!(error = %away, "{trouble}");
