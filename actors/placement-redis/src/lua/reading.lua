@@ -7,10 +7,15 @@ local function text(number)
 end
 
 -- The number that is written so; nil for what no hub has written. Epochs are times in ms, or some above one, and so are
--- the numbers of processes: none is ten thousand years ahead, and all are exact here.
+-- the numbers of processes: none is ten thousand years ahead, and all are exact here. Many shards have the same.
+local numbers = {}
 local function number(word)
-    local value = word and #word < 16 and tonumber(word)
+    if not word or numbers[word] then
+        return numbers[word]
+    end
+    local value = #word < 16 and tonumber(word)
     if value and value >= 0 and value < now + 315576000000000 and text(value) == word then
+        numbers[word] = value
         return value
     end
 end

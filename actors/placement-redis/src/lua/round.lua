@@ -4,7 +4,7 @@
 -- ARGV: name, address, process, incarnation or '-', chargers, unwritten, leaving, bye, state seen,
 --       lease, gap, forgive, settle (ms), asserted, given, taken ('shard:epoch ...'), how many shards there are.
 local NODES, SHARDS, MEMORY = KEYS[1], KEYS[2], KEYS[3]
-local name, address, process = ARGV[1], ARGV[2], ARGV[3]
+local name, address, process, shard_count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[17])
 local lease, gap, forgive, settle =
     tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 -- A node that comes back too soon waits twice as long each time, so many times.
@@ -29,8 +29,8 @@ local function forget(key, field, value, was_one)
     has_lost = has_lost or was_one
 end
 
--- A hash that had so many fields after the last round.
-local function hash(key, least)
+-- What is in a hash that had so many fields after the last round: fields and values in turn.
+local function fields(key, least)
     local flat, wrong = read('HGETALL', key)
     if wrong then
         redis.call('DEL', key)
@@ -39,7 +39,11 @@ local function hash(key, least)
         return {}
     end
     has_lost = has_lost or #flat < 2 * (least or 0)
-    local map = {}
+    return flat
+end
+
+local function hash(key, least)
+    local flat, map = fields(key, least), {}
     for i = 1, #flat, 2 do
         map[flat[i]] = flat[i + 1]
     end
@@ -57,7 +61,9 @@ end
 -- What can be read of the memory, all or nothing.
 local memory = hash(MEMORY)
 local is_whole = memory.run
-for _, field in ipairs({ 'born', 'quiet', 'last', 'version', 'incarnation', 'nodes', 'shards' }) do
+for _, field in ipairs({
+    'born', 'quiet', 'last', 'version', 'incarnation', 'nodes', 'shards', 'looked',
+}) do
     local value = memory[field]
     memory[field] = number(value)
     if value and not memory[field] then
@@ -115,23 +121,33 @@ for incarnation, record in pairs(hash(NODES, memory.nodes)) do
     end
 end
 
--- And of the shards.
-local shards = {}
-for shard, record in pairs(hash(SHARDS, memory.shards)) do
-    local is_shard = number(shard) and number(shard) < tonumber(ARGV[17])
-    local holder, epoch = record:match('^(%S+) (%d+)$')
-    if is_shard and number(epoch) and (holder == '-' or number(holder)) then
-        shards[shard] = { holder = holder, epoch = number(epoch) }
-    else
-        forget(SHARDS, shard, record, is_shard)
+-- And of the shards. They are many: they are looked at where they are asked for, and by somebody once a lease.
+local run = redis.call('INFO', 'server'):match('run_id:(%x+)')
+local born = text(memory.born or now)
+local version = memory.version or 0
+local which = run .. '/' .. born
+local is_asked = ARGV[9] ~= which .. '/' .. text(version)
+    or ARGV[14] ~= '' or ARGV[15] ~= '' or ARGV[16] ~= ''
+local looked = memory.looked or 0
+local table_now, shards = nil, {}
+if is_asked or has_lost or math.abs(now - looked) > lease then
+    looked = now
+    table_now = fields(SHARDS, memory.shards)
+    for i = 1, #table_now, 2 do
+        local shard, record = table_now[i], table_now[i + 1]
+        local holder, epoch = record:match('^(%S+) (%d+)$')
+        local is_shard = #shard < 5 and shard:find('^%d+$') and (shard == '0' or shard:byte() ~= 48)
+            and tonumber(shard) < shard_count
+        if is_shard and number(epoch) and (holder == '-' or number(holder)) then
+            shards[shard] = { holder = holder, epoch = number(epoch) }
+        else
+            forget(SHARDS, shard, record, is_shard)
+        end
     end
 end
 
 -- wake: is this the memory and the clock of the last round, and is all there that was?
-local run = redis.call('INFO', 'server'):match('run_id:(%x+)')
-local born = text(memory.born or now)
 local quiet_until = math.min(memory.quiet or 0, now + lease)
-local version = memory.version or 0
 local last_incarnation = memory.incarnation or 0
 if memory.run ~= run or now - (memory.last or 0) > gap or has_lost then
     quiet_until = now + lease
@@ -235,15 +251,17 @@ if changed then
     version = version + 1
 end
 redis.call('HSET', MEMORY, 'run', run, 'born', born, 'quiet', text(quiet_until), 'last', text(now),
-    'version', text(version), 'incarnation', text(last_incarnation), 'nodes', size(nodes),
-    'shards', size(shards))
+    'version', text(version), 'incarnation', text(last_incarnation), 'looked', text(looked),
+    'nodes', size(nodes), 'shards', table_now and size(shards) or memory.shards)
 
 -- reply
-local which = run .. '/' .. born
 local state = which .. '/' .. text(version)
+if changed or unreadable_count > 0 then
+    table_now = redis.call('HGETALL', SHARDS)
+end
 return {
     text(now), me, superseded, is_quiet and '1' or '0', which, state,
     redis.call('HGETALL', NODES),
-    ARGV[9] ~= state and redis.call('HGETALL', SHARDS),
+    ARGV[9] ~= state and table_now,
     unreadable, text(unreadable_count),
 }
