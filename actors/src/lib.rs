@@ -459,7 +459,7 @@ impl Actors {
     }
 
     /// The site's meter says what flows at a part of it, per phase in A; `with_outlets`: what the outlets below draw is in
-    /// it. Absent while the site's power is not managed here.
+    /// it. `at`: when, and what the same clock shows, if that is not ours. Absent while the site's power is not managed here.
     ///
     /// # Errors
     /// There is no such part.
@@ -469,13 +469,14 @@ impl Actors {
         part: String,
         amps: [f64; 3],
         with_outlets: bool,
-        at: Timestamp,
+        (at, now): (Timestamp, Option<Timestamp>),
     ) -> Option<Result<(), String>> {
+        let ahead_ms = now.map_or(0, |now| now.ms_since(self.deps.clock.now()));
         let metered = Metered {
             part,
             amps,
             with_outlets,
-            at,
+            at: at.plus_ms(-ahead_ms),
         };
         self.deps.sites.metered(site, metered).await
     }

@@ -20,8 +20,8 @@ const ADDRESS_MOST: Duration = Duration::from_secs(15);
 /// `now`: ms since 1970.
 ///
 /// # Errors
-/// [`HubError::Cluster`]: a file for TLS cannot be used, the servers cannot be addressed so, or another hub that lives
-/// is at this one's address.
+/// [`HubError::Cluster`]: a file for TLS cannot be used, Redis will not do until somebody mends something, or another
+/// hub that lives is at this one's address.
 pub(crate) async fn placement(
     member: Option<&Member>,
     shares: bool,
@@ -34,8 +34,9 @@ pub(crate) async fn placement(
             false => alone,
         }));
     };
-    let backend = RedisBackend::new(&member.redis)
-        .map_err(|error| HubError::Cluster(format!("cluster.redis: {error}")))?;
+    let unusable = |error| HubError::Cluster(format!("cluster.redis: {error}"));
+    let backend = RedisBackend::new(&member.redis).map_err(unusable)?;
+    backend.try_out().await.map_err(unusable)?;
     let settings = Settings::new(&member.name, &member.address);
     tracing::info!(name = %member.name, address = %member.address, "this hub is one of a cluster");
     let node = Node::start(backend, settings);

@@ -1,6 +1,6 @@
 //! How connections are made: to one server, to a master that Sentinels name, to a cluster.
 
-use std::{path::Path, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use rand::seq::SliceRandom;
 use redis::{
@@ -18,7 +18,8 @@ use crate::{Address, Credentials, OpenError, Options, Servers, Tls};
 /// Makes connections.
 pub(crate) struct Connector {
     way: Way,
-    within: Duration,
+    /// How long it may take to connect.
+    in_time: Duration,
 }
 
 enum Way {
@@ -35,6 +36,24 @@ enum Way {
 pub(crate) enum Connection {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
+}
+
+/// Why something was not answered.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// With that error.
+    Error(RedisError),
+    /// Not within this time.
+    Late(Duration),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            Self::Late(within) => write!(f, "Redis did not answer within {within:?}"),
+        }
+    }
 }
 
 impl Connector {
@@ -94,12 +113,12 @@ impl Connector {
         };
         Ok(Self {
             way,
-            within: options.connect_timeout,
+            in_time: options.connect_timeout,
         })
     }
 
     /// A connection for questions. No longer than it may take.
-    pub(crate) async fn connect(&self) -> Result<Connection, String> {
+    pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
         // Time-outs of questions are the line's.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
@@ -123,11 +142,31 @@ impl Connector {
                 }
             })
         };
-        self.in_time(connecting).await
+        self.within(self.in_time, connecting).await
+    }
+
+    /// Of a cluster: whether any node lets us in. The driver does not say why none does.
+    pub(crate) async fn knock(&self) -> Result<(), Failure> {
+        let Way::Cluster { nodes, .. } = &self.way else {
+            return Ok(());
+        };
+        let mut outcome = Ok(());
+        for node in nodes {
+            let knocking = async {
+                let mut node = node.get_multiplexed_async_connection().await?;
+                let slots = redis::cmd("CLUSTER").arg("SLOTS").to_owned();
+                slots.query_async::<Value>(&mut node).await
+            };
+            outcome = self.within(self.in_time, knocking).await.map(drop);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
     }
 
     /// A connection for notices: in a cluster to any node, since each passes them on to all.
-    pub(crate) async fn subscriber(&self) -> Result<PubSub, String> {
+    pub(crate) async fn subscriber(&self) -> Result<PubSub, Failure> {
         let connecting = async {
             match &self.way {
                 Way::Single(client) => client.get_async_pubsub().await,
@@ -152,16 +191,18 @@ impl Connector {
                 }
             }
         };
-        self.in_time(connecting).await
+        self.within(self.in_time, connecting).await
     }
 
-    async fn in_time<T>(
+    /// What becomes of it within this time.
+    pub(crate) async fn within<T>(
         &self,
-        connecting: impl Future<Output = RedisResult<T>>,
-    ) -> Result<T, String> {
-        match tokio::time::timeout(self.within, connecting).await {
-            Ok(connected) => connected.map_err(|error| error.to_string()),
-            Err(_) => Err(format!("no connection within {:?}", self.within)),
+        time: Duration,
+        asking: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(time, asking).await {
+            Ok(answered) => answered.map_err(Failure::Error),
+            Err(_) => Err(Failure::Late(time)),
         }
     }
 }

@@ -13,9 +13,13 @@
 //!
 //! Redis must not evict keys (`maxmemory-policy noeviction`); that it forgets is survived, but costs quiet times. With
 //! Sentinel, `min-replicas-to-write 1` on the masters keeps one that was cut off from being believed. What an
-//! ACL user has to be allowed is in `tests/servers.rs`.
+//! ACL user has to be allowed is in the README, and [tried](RedisBackend::try_out) before a hub takes part.
+//!
+//! What is there and no hub has written (somebody's HSET, another version) is removed or overwritten by the script that
+//! meets it, and told of (`garbage.rs`): what it may have taken the place of is as forgotten.
 
 mod connect;
+mod garbage;
 mod line;
 mod metrics;
 mod notices;
@@ -23,10 +27,16 @@ mod open_error;
 mod options;
 mod record;
 mod scripts;
+mod trial;
 
 pub use metrics::describe_metrics;
 pub use open_error::OpenError;
 pub use options::{Address, Credentials, InvalidUrl, Options, Servers, Tls};
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use model::StationId;
@@ -37,6 +47,7 @@ use tokio::sync::mpsc;
 
 use self::{
     connect::Connector,
+    garbage::{Found, Garbage},
     line::Line,
     scripts::{Question, Script, Scripts},
 };
@@ -49,6 +60,10 @@ pub struct RedisBackend {
     line: Line,
     scripts: Scripts,
     prefix: String,
+    servers: Servers,
+    found: Found,
+    /// The processes that were written down last.
+    processes: Mutex<Vec<i64>>,
 }
 
 impl RedisBackend {
@@ -61,6 +76,9 @@ impl RedisBackend {
             line: Line::new(Connector::new(options)?, options.timeout),
             scripts: Scripts::new(),
             prefix: options.prefix.clone(),
+            servers: options.servers.clone(),
+            found: Found::default(),
+            processes: Mutex::default(),
         })
     }
 
@@ -70,6 +88,30 @@ impl RedisBackend {
 
     fn channels(&self) -> String {
         format!("{}:n:", self.prefix)
+    }
+
+    fn processes(&self) -> MutexGuard<'_, Vec<i64>> {
+        self.processes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There was something else where a claim should be, and now it is there.
+    fn note_overwritten(&self, station: &StationId, read: String) {
+        let (key, field) = (self.claim_key(station), String::new());
+        self.found.note(vec![Garbage { key, field, read }], 1);
+    }
+
+    /// Whose the charger was cannot be read any more, so all are told who has it now. Where that fails their audits
+    /// find it.
+    async fn tell_all(&self, station: &StationId, epoch: i64, me: i64) {
+        let others = self.processes().clone();
+        for other in others.into_iter().filter(|other| *other != me) {
+            let channel = format!("{}{other}", self.channels());
+            let mut notice = redis::cmd("PUBLISH");
+            notice.arg(&channel).arg(format!("{epoch} {station}"));
+            let _: Result<i64, Away> = self.line.command(&channel, &notice).await;
+        }
     }
 
     /// What the scripts of a claim are told.
@@ -92,12 +134,18 @@ impl RedisBackend {
 #[async_trait]
 impl Backend for RedisBackend {
     async fn round(&self, request: &Request, timing: &Timing) -> Result<Reply, Away> {
-        self.line.up().await?;
+        let up = self.line.up().await;
+        up.map_err(|failure| self.away(&failure))?;
         let keys = ["nodes", "shards", "memory"];
         let keys = keys.map(|key| format!("{}:{{hubs}}:{key}", self.prefix));
         let mut told = self.scripts.round.about(keys);
         record::tell(&mut told, request, timing)?;
-        record::heard(self.line.ask(&told).await?)
+        let (reply, garbage, count) = record::heard(self.line.ask(&told).await?)?;
+        self.found.note(garbage, count);
+        let lease_ms = timing.lease_ms.unsigned_abs();
+        self.found.look(Duration::from_millis(lease_ms));
+        *self.processes() = reply.nodes.iter().map(|node| node.incarnation).collect();
+        Ok(reply)
     }
 
     async fn claim(
@@ -108,11 +156,12 @@ impl Backend for RedisBackend {
     ) -> Result<Claimed, Away> {
         let mut told = self.about(&self.scripts.claim, station, at_least, incarnation)?;
         told.arg(station.as_str()).arg(self.channels());
-        let mut epochs: Vec<i64> = self.line.ask(&told).await?;
-        // The claim's, and that of the one before it, if there is one.
-        let after = (epochs.len() > 1).then(|| epochs.pop()).flatten();
-        let epoch = epochs.pop();
-        let epoch = epoch.ok_or_else(|| Away("Redis did not tell the claim's epoch".to_owned()))?;
+        let (epoch, after, garbage): (i64, Option<i64>, Option<String>) =
+            self.line.ask(&told).await?;
+        if let Some(garbage) = garbage {
+            self.note_overwritten(station, garbage);
+            self.tell_all(station, epoch, incarnation).await;
+        }
         Ok(Claimed { epoch, after })
     }
 
@@ -124,7 +173,11 @@ impl Backend for RedisBackend {
     ) -> Result<Standing, Away> {
         let mut told = self.about(&self.scripts.confirm, station, epoch, incarnation)?;
         told.arg(station.as_str()).arg(self.channels());
-        let (standing, epoch, holder): (String, i64, String) = self.line.ask(&told).await?;
+        let (standing, epoch, holder, garbage): (String, i64, String, Option<String>) =
+            self.line.ask(&told).await?;
+        if let Some(garbage) = garbage {
+            self.note_overwritten(station, garbage);
+        }
         Ok(match standing.as_str() {
             "held" => Standing::Held,
             "restored" => Standing::Restored,
@@ -144,9 +197,10 @@ impl Backend for RedisBackend {
     }
 
     async fn holder(&self, station: &StationId) -> Result<Option<Holder>, Away> {
-        let claim = redis::Cmd::get(self.claim_key(station));
-        let claim: Option<String> = self.line.command(&claim).await?;
-        Ok(claim.as_deref().and_then(record::holder))
+        let key = self.claim_key(station);
+        let claim = redis::Cmd::get(&key);
+        let claim: Option<Vec<u8>> = self.line.command(&key, &claim).await?;
+        Ok(claim.and_then(|claim| record::holder(&String::from_utf8_lossy(&claim))))
     }
 
     async fn notices(&self, incarnation: i64) -> Result<mpsc::Receiver<Notice>, Away> {

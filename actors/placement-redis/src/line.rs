@@ -18,7 +18,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerError
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    connect::{Connection, Connector},
+    connect::{Connection, Connector, Failure},
     metrics,
     scripts::Question,
 };
@@ -51,11 +51,11 @@ impl Line {
     }
 
     /// Brings it up, if it is down.
-    pub(crate) async fn up(&self) -> Result<(), Away> {
+    pub(crate) async fn up(&self) -> Result<(), Failure> {
         if self.open().is_some() {
             return Ok(());
         }
-        let connection = self.connector.connect().await.map_err(Away)?;
+        let connection = self.connector.connect().await?;
         ::metrics::counter!(metrics::CONNECTS).increment(1);
         *self.open() = Some(Arc::new(Open {
             connection,
@@ -67,7 +67,7 @@ impl Line {
 
     /// Has a script run.
     pub(crate) async fn ask<T: FromRedisValue>(&self, question: &Question<'_>) -> Result<T, Away> {
-        self.try_it(async |mut connection| {
+        self.try_it(&question.keys(), async |mut connection| {
             let outcome = question.by_hash().query_async(&mut connection).await;
             match outcome {
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
@@ -79,10 +79,16 @@ impl Line {
         .await
     }
 
-    /// Has a command run.
-    pub(crate) async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Away> {
-        self.try_it(async |mut connection| command.query_async(&mut connection).await)
-            .await
+    /// Has a command run that is about that key or channel.
+    pub(crate) async fn command<T: FromRedisValue>(
+        &self,
+        about: &str,
+        command: &Cmd,
+    ) -> Result<T, Away> {
+        self.try_it(about, async |mut connection| {
+            command.query_async(&mut connection).await
+        })
+        .await
     }
 
     pub(crate) fn connector(&self) -> &Connector {
@@ -100,6 +106,7 @@ impl Line {
 
     async fn try_it<T>(
         &self,
+        about: &str,
         question: impl AsyncFnOnce(Connection) -> RedisResult<T>,
     ) -> Result<T, Away> {
         let open = self.open().clone();
@@ -116,7 +123,11 @@ impl Line {
                 if is_no_good(&error) {
                     self.down(&open);
                 }
-                ("refused", error.to_string())
+                let why = match error.is_io_error() {
+                    true => error.to_string(),
+                    false => format!("{about}: {error}"),
+                };
+                ("refused", why)
             }
             Err(_) => {
                 if open.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= PATIENCE {

@@ -26,7 +26,8 @@ pub(crate) async fn subscribe(
     let mut times_up = line.times_up();
     times_up.mark_unchanged();
     let within = line.timeout();
-    let subscriber = line.connector().subscriber().await.map_err(Away)?;
+    let subscriber = line.connector().subscriber().await;
+    let subscriber = subscriber.map_err(|failure| Away(failure.to_string()))?;
     let (mut sink, mut messages) = subscriber.split();
     match timeout(within, sink.subscribe(&channel)).await {
         Ok(Ok(())) => {}

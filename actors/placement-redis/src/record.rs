@@ -1,8 +1,8 @@
 //! What is written down and said, as text. Pure.
 
-use placement::{Away, Holder, NodeRecord, Reply, Request, ShardId, ShardRecord, Timing};
+use placement::{Away, Holder, NodeRecord, Reply, Request, SHARDS, ShardId, ShardRecord, Timing};
 
-use crate::scripts::Question;
+use crate::{garbage::Garbage, scripts::Question};
 
 /// What `round.lua` answers.
 pub(crate) type Answer = (
@@ -12,8 +12,10 @@ pub(crate) type Answer = (
     bool,
     String,
     String,
-    Vec<(i64, String)>,
+    Vec<(i64, Vec<u8>)>,
     Option<Vec<(u16, String)>>,
+    Vec<(String, String, String)>,
+    u64,
 );
 
 /// Tells `round.lua` what a node asks.
@@ -52,36 +54,42 @@ pub(crate) fn tell(
         .arg(timing.settle_ms)
         .arg(shards(&request.asserted))
         .arg(shards(&request.given))
-        .arg(shards(&request.taken));
+        .arg(shards(&request.taken))
+        .arg(SHARDS);
     Ok(())
 }
 
-/// What a node hears.
-pub(crate) fn heard(answer: Answer) -> Result<Reply, Away> {
-    let (now, incarnation, superseded, quiet, memory, state, nodes, table) = answer;
-    let unreadable = || Away("what Redis holds of the cluster cannot be read".to_owned());
-    let nodes: Option<Vec<NodeRecord>> = nodes
-        .into_iter()
-        .map(|(incarnation, text)| node(incarnation, &text))
-        .collect();
-    let table = table.map(|table| {
-        let shards = table.into_iter();
-        let shards = shards.map(|(number, text)| Some((ShardId::new(number)?, shard(&text)?)));
-        shards.collect::<Option<Vec<_>>>()
+/// What a node hears; and what was found that no hub has written, and how much of it.
+pub(crate) fn heard(answer: Answer) -> Result<(Reply, Vec<Garbage>, u64), Away> {
+    let (now, incarnation, superseded, quiet, memory, state, nodes, table, garbage, count) = answer;
+    // The script has left out what cannot be.
+    let unread =
+        |what: &str, it: &str| Away(format!("Redis told of {what} what cannot be read: {it}"));
+    let nodes = nodes.into_iter().map(|(incarnation, text)| {
+        let text = String::from_utf8_lossy(&text);
+        node(incarnation, &text).ok_or_else(|| unread("a node", &text))
     });
-    Ok(Reply {
+    let shards = table.map(|table| {
+        let shards = table.into_iter().map(|(number, text)| {
+            let record = ShardId::new(number).zip(shard(&text));
+            record.ok_or_else(|| unread("a shard", &text))
+        });
+        shards.collect::<Result<Vec<_>, _>>()
+    });
+    let reply = Reply {
         now,
         incarnation,
         superseded,
         quiet,
         memory,
         state,
-        nodes: nodes.ok_or_else(unreadable)?,
-        table: match table {
-            Some(table) => Some(table.ok_or_else(unreadable)?),
-            None => None,
-        },
-    })
+        nodes: nodes.collect::<Result<_, _>>()?,
+        table: shards.transpose()?,
+    };
+    let garbage = garbage
+        .into_iter()
+        .map(|(key, field, read)| Garbage { key, field, read });
+    Ok((reply, garbage.collect(), count))
 }
 
 /// Who holds a charger, by its claim; `None` when it was released.

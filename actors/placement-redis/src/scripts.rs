@@ -17,10 +17,24 @@ pub(crate) struct Scripts {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            round: Script::new(include_str!("lua/round.lua")),
-            claim: Script::new(include_str!("lua/claim.lua")),
-            confirm: Script::new(include_str!("lua/confirm.lua")),
-            release: Script::new(include_str!("lua/release.lua")),
+            round: Script::new(concat!(
+                include_str!("lua/reading.lua"),
+                include_str!("lua/round.lua")
+            )),
+            claim: Script::new(concat!(
+                include_str!("lua/reading.lua"),
+                include_str!("lua/claimed.lua"),
+                include_str!("lua/claim.lua")
+            )),
+            confirm: Script::new(concat!(
+                include_str!("lua/reading.lua"),
+                include_str!("lua/claimed.lua"),
+                include_str!("lua/confirm.lua")
+            )),
+            release: Script::new(concat!(
+                include_str!("lua/reading.lua"),
+                include_str!("lua/release.lua")
+            )),
         }
     }
 }
@@ -61,6 +75,11 @@ impl Question<'_> {
     pub(crate) fn arg(&mut self, argument: impl ToString) -> &mut Self {
         self.arguments.push(argument.to_string());
         self
+    }
+
+    /// The keys, for who has to look for what is amiss.
+    pub(crate) fn keys(&self) -> String {
+        self.keys.join(" ")
     }
 
     /// For a server that knows the script.

@@ -59,7 +59,17 @@ async fn the_script_answers_as_the_rule_book_does() {
             common::cli(servers.port(), &["flushall"]);
             twin = Arbiter::default();
         }
+        let is_garbled = rng.random_ratio(1, 40);
+        if is_garbled {
+            let node = askers[asker].incarnation.filter(|_| rng.random());
+            let shard = known.first().map(|(shard, _)| *shard);
+            garble(servers.port(), &mut twin, node, shard);
+        }
         let mut request = request(&mut rng, &askers[asker], &known);
+        if is_garbled {
+            // It has the shards looked at.
+            request.seen.clear();
+        }
         if rng.random_ratio(1, 60) {
             // Its first question, heard late.
             request.incarnation = None;
@@ -106,6 +116,19 @@ async fn the_script_answers_as_the_rule_book_does() {
     }
     eprintln!("seen: quiet, not, superseded, flapped, dead, taken: {seen:?}");
     assert!(seen.iter().all(|count| *count > 8), "{seen:?}");
+}
+
+/// Writes over what is written down of a node and a shard.
+fn garble(port: u16, twin: &mut Arbiter, node: Option<i64>, shard: Option<ShardId>) {
+    let lost = node.map(|node| ("nodes", node));
+    let lost = lost.or(shard.map(|shard| ("shards", i64::from(shard.number()))));
+    let Some((key, field)) = lost else {
+        return;
+    };
+    let key = format!("switchyard:{{hubs}}:{key}");
+    common::cli(port, &["hset", &key, &field.to_string(), "garbage"]);
+    let shards = shard.filter(|_| node.is_none());
+    twin.lose(node.as_slice(), shards.as_slice());
 }
 
 fn request(rng: &mut StdRng, asker: &Asker, known: &[(ShardId, i64)]) -> Request {

@@ -5,12 +5,15 @@
 //!
 //! The second way is shut (*quiet*) for a whole lease whenever leases may have run out for another reason than
 //! that their nodes are dead, or when what is written down may not be the latest: the arbiter was wiped, started
-//! anew, failed over to a replica, was away for everybody, or its clock leapt. In that time a node whose
-//! shards were forgotten says so ([`Request::asserted`]).
+//! anew, failed over to a replica, was away for everybody, its clock leapt, or a part of it could not be read
+//! ([`Arbiter::lose`]). In that time a node whose shards were forgotten says so ([`Request::asserted`]).
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::{NodeRecord, Reply, Request, SHARDS, ShardId, ShardRecord, Timing};
+
+/// A node that comes back too soon waits twice as long each time to have shards, so many times.
+const FLAPS_MOST: u32 = 6;
 
 /// The arbiter's memory.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +26,8 @@ pub struct Arbiter {
     last_round: i64,
     last_incarnation: i64,
     version: u64,
+    /// Something was lost since the last round.
+    has_lost: bool,
     nodes: BTreeMap<i64, NodeRecord>,
     shards: HashMap<ShardId, ShardRecord>,
 }
@@ -51,18 +56,36 @@ impl Arbiter {
         self.reply(request, me, superseded, now)
     }
 
-    /// Notices whether this is the memory and the clock of the last round.
+    /// What is written down of these cannot be read, so it is as forgotten: the nodes are no live ones, the shards are
+    /// nobody's, until those whose they are say so.
+    pub fn lose(&mut self, nodes: &[i64], shards: &[ShardId]) {
+        self.nodes
+            .retain(|incarnation, _| !nodes.contains(incarnation));
+        self.shards.retain(|shard, _| !shards.contains(shard));
+        self.has_lost = true;
+        self.version += 1;
+    }
+
+    /// Notices whether this is the memory and the clock of the last round, and whether all is there that was.
     fn wake(&mut self, timing: &Timing, run: u64, now: i64) {
         if self.run.is_none() {
             self.born = now;
         }
-        if self.run != Some(run) || now - self.last_round > timing.gap_ms {
-            self.quiet_until = now + timing.lease_ms;
+        let (lease_end, longest) = (now + timing.lease_ms, timing.settle_ms << FLAPS_MOST);
+        self.quiet_until = self.quiet_until.min(lease_end);
+        let has_lost = std::mem::take(&mut self.has_lost);
+        if self.run != Some(run) || now - self.last_round > timing.gap_ms || has_lost {
+            self.quiet_until = lease_end;
         }
         self.run = Some(run);
         self.last_round = now;
         self.nodes
             .retain(|_, node| node.deadline + timing.forgive_ms > now);
+        for node in self.nodes.values_mut() {
+            // Nobody is given more at any time: the clock leapt back, or a stranger wrote that.
+            node.deadline = node.deadline.min(lease_end);
+            node.settled = node.settled.min(now + longest);
+        }
     }
 
     /// The process's number, with a record of it.
@@ -103,7 +126,7 @@ impl Arbiter {
             address: request.address.clone(),
             deadline: if newer { now } else { now + timing.lease_ms },
             joined: now,
-            settled: now + (timing.settle_ms << flaps.min(6)),
+            settled: now + (timing.settle_ms << flaps.min(FLAPS_MOST)),
             flaps,
             leaving: request.leaving,
             superseded: newer,
@@ -245,6 +268,30 @@ mod tests {
         let taken = take(&mut arbiter, "b", b, later + 10_000).unwrap();
         assert_eq!(taken.holder, Some(b));
         assert!(taken.epoch > first.epoch);
+    }
+
+    #[test]
+    fn a_lease_that_was_lost_is_waited_for_and_one_into_the_far_future_ends_like_any_other() {
+        let (timing, mut arbiter) = (Timing::default(), Arbiter::default());
+        let a = arbiter.round(&request("a", None), &timing, 1, START);
+        let b = arbiter.round(&request("b", None), &timing, 1, START);
+        let (a, b) = (a.incarnation, b.incarnation);
+        let later = START + 20_000;
+        live(&mut arbiter, &[("a", a), ("b", b)], START, later);
+        arbiter.lose(&[a], &[]);
+        let told = arbiter.round(&request("b", Some(b)), &timing, 1, later);
+        assert!(told.quiet && told.nodes.iter().all(|node| node.incarnation == b));
+        let told = arbiter.round(&request("a", Some(a)), &timing, 1, later + 1_000);
+        assert!(told.quiet && !told.superseded && told.nodes.len() == 2);
+        live(&mut arbiter, &[("a", a), ("b", b)], later, later + 10_000);
+        let far = later + 1_000_000_000;
+        let node = arbiter.nodes.get_mut(&a).unwrap();
+        (node.deadline, node.settled) = (far, far);
+        let now = later + 10_000;
+        live(&mut arbiter, &[("b", b)], now, now + 11_000);
+        let told = arbiter.round(&request("b", Some(b)), &timing, 1, now + 11_000);
+        let node = told.nodes.iter().find(|node| node.incarnation == a);
+        assert!(node.is_some_and(|node| !node.is_alive(told.now) && node.settled < now + 400_000));
     }
 
     #[test]

@@ -150,6 +150,7 @@ impl Placement for LocalPlacement {
             },
             backend: BackendHealth {
                 up: true,
+                reached: true,
                 ..BackendHealth::default()
             },
         }

@@ -24,6 +24,8 @@ pub(crate) const FENCED: &str = "switchyard_placement_fenced_total";
 pub(crate) const UP: &str = "switchyard_placement_backend_up";
 /// 1 while another node lives that is reached at this node's address.
 pub(crate) const ADDRESS_SHARED: &str = "switchyard_placement_address_shared";
+/// 1 once the backend has answered since the start.
+pub(crate) const REACHED: &str = "switchyard_placement_backend_reached";
 /// Nodes whose lease lasts.
 pub(crate) const NODES: &str = "switchyard_placement_nodes";
 
@@ -75,6 +77,11 @@ pub fn describe_metrics() {
         ADDRESS_SHARED,
         Unit::Count,
         "1 while another node lives that is reached at this node's address: one of the two is reached by nobody."
+    );
+    describe_gauge!(
+        REACHED,
+        Unit::Count,
+        "1 once the placement backend has answered since the hub started; 0: it never did, and no other hub knows what this one holds."
     );
     describe_gauge!(NODES, Unit::Count, "Nodes whose lease lasts.");
 }

@@ -31,8 +31,11 @@ use crate::{
     Location, NodeAddress, NodeView, Placement, SHARDS, ShardId, Timing, claims::Claims, metrics,
 };
 
+mod reasons;
 mod rounds;
 mod standing;
+
+use self::reasons::Reasons;
 
 /// How a node takes part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +80,8 @@ struct Inner<B> {
     core: Mutex<Core>,
     claims: Claims,
     health: Mutex<BackendHealth>,
+    /// Why the backend does not answer, while it does not.
+    away: Mutex<Reasons>,
     happened: Mutex<Happened>,
     events: mpsc::Sender<Event>,
     /// There is something to ask before the next round is due.
@@ -102,6 +107,8 @@ impl<B: Backend> Node<B> {
     pub fn start(backend: B, settings: Settings) -> Self {
         // Shards that are gained, leave and are lost all at once, and as many evictions.
         let (sender, events) = mpsc::channel(4 * usize::from(SHARDS));
+        ::metrics::gauge!(metrics::UP).set(0.0);
+        ::metrics::gauge!(metrics::REACHED).set(0.0);
         let process = rand::random();
         let core = Core::new(&settings.name, &settings.address, process, settings.timing);
         let inner = Arc::new(Inner {
@@ -111,6 +118,7 @@ impl<B: Backend> Node<B> {
             core: Mutex::new(core),
             claims: Claims::default(),
             health: Mutex::default(),
+            away: Mutex::default(),
             happened: Mutex::default(),
             events: sender,
             round_soon: Notify::new(),
@@ -331,6 +339,10 @@ impl<B: Backend> Inner<B> {
 
     fn health(&self) -> MutexGuard<'_, BackendHealth> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn away(&self) -> MutexGuard<'_, Reasons> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn happened(&self) -> MutexGuard<'_, Happened> {

@@ -80,6 +80,10 @@ pub struct NodeView {
 pub struct BackendHealth {
     /// The last round was answered.
     pub up: bool,
+    /// One was answered since this node started.
+    pub reached: bool,
+    /// What that means, and why it is so, while the last round was not answered.
+    pub trouble: Option<String>,
     /// How long that took, in µs.
     pub round_us: u64,
     /// Why the last round was not answered.

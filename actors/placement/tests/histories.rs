@@ -37,6 +37,8 @@ enum Fault {
     Leap(i64),
     /// The node is to leave, and starts again later.
     Leave(usize, i64),
+    /// What the arbiter has written down of the node cannot be read any more, nor can every so manieth shard.
+    Lose(usize, usize),
 }
 
 fn fault(nodes: usize) -> impl Strategy<Value = Fault> {
@@ -50,7 +52,8 @@ fn fault(nodes: usize) -> impl Strategy<Value = Fault> {
         1 => Just(Fault::Wipe),
         2 => (0..8_000i64).prop_map(Fault::FailOver),
         2 => (-20_000..2_500i64).prop_map(Fault::Leap),
-        2 => (node, 3_000..30_000i64).prop_map(|(node, ms)| Fault::Leave(node, ms)),
+        2 => (node.clone(), 3_000..30_000i64).prop_map(|(node, ms)| Fault::Leave(node, ms)),
+        2 => (node, 1..40usize).prop_map(|(node, every)| Fault::Lose(node, every)),
     ]
 }
 
@@ -181,6 +184,13 @@ impl World {
             Fault::Leave(node, ms) => {
                 self.nodes[node].core.leave();
                 self.nodes[node].leaving_until = Some(now + ms);
+            }
+            Fault::Lose(node, every) => {
+                let lost = self.nodes[node].core.incarnation();
+                let shards: Vec<ShardId> = ShardId::all().step_by(every).collect();
+                self.arbiter.lose(lost.as_slice(), &shards);
+                self.clock = self.clock.max(START + now);
+                self.lost_at = self.clock;
             }
         }
     }

@@ -471,7 +471,7 @@ fn an_outlet_that_obeys_draws_no_more_than_was_accepted_once_it_had_the_time_to_
         most_a: Some([most_a; 3]),
         most_w: None,
     };
-    let mut lower = |controller: &mut Controller, most_a: f64, now_ms: i64| {
+    let lower = |controller: &mut Controller, most_a: f64, now_ms: i64| {
         controller
             .site_mut()
             .add_cap(0, cut(most_a))

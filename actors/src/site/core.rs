@@ -29,6 +29,22 @@ pub(crate) enum StationNews {
     Left,
 }
 
+impl StationNews {
+    /// The node that tells it has a clock that is so far ahead of ours, in ms: what was read is of our time then.
+    pub(super) fn told_by_clock_ahead(&mut self, ahead_ms: i64) {
+        let to_ours = |draw: &mut Draw| draw.at = draw.at.plus_ms(-ahead_ms);
+        match self {
+            Self::Draws(_, draw, _) => to_ours(draw),
+            Self::Session(_, facts) => facts.draw.iter_mut().for_each(to_ours),
+            Self::Sessions(all) => all
+                .iter_mut()
+                .filter_map(|(_, facts)| facts.draw.as_mut())
+                .for_each(to_ours),
+            _ => {}
+        }
+    }
+}
+
 /// A session that goes on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SessionFacts {
@@ -51,7 +67,7 @@ pub(crate) struct SessionFacts {
     pub(crate) rests: Option<bool>,
 }
 
-/// How far a station's clock is behind ours, or ahead of it.
+/// How far a station's clock is behind that of the hub it is connected to, or ahead of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct ClockLag {
     /// By so much or less, in ms.
@@ -64,13 +80,13 @@ pub(crate) struct ClockLag {
 }
 
 impl ClockLag {
-    /// What is to be taken off our time to have the station's, in ms.
+    /// What is to be taken off its hub's time to have the station's, in ms.
     pub(super) fn known_ms(self) -> i64 {
         if self.is_certain { self.ms } else { 0 }
     }
 
-    /// What is to be added to a time that the station told to have ours, in ms.
-    pub(super) fn to_ours_ms(self) -> i64 {
+    /// What is to be added to a time that the station told to have its hub's, in ms.
+    pub(super) fn to_hubs_ms(self) -> i64 {
         self.known_ms() - self.ahead_ms
     }
 }

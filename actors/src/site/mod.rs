@@ -15,6 +15,8 @@
 //! - **News** of stations go to the node that holds the shard ([`relay`]); what is lost is found out, and the stations
 //!   tell everything again ([`hearing`], [`outbox`]). From a node that falls silent the site has no stations any more:
 //!   they are offline, and booked as such. Which of two nodes is right about a station that hops, [`whereabouts`] knows.
+//! - **Clocks** of nodes need not agree. What a station's messages tell of its clock is by that of its own node, so the site
+//!   knows how far each node's clock is from ours: grants end by the station's, and readings count by ours.
 //! - **Commands** go to the node that told of the station last, under the epoch of the site's shard. A node that has
 //!   obeyed a higher one refuses it ([`Sites::obeys`]).
 //!
@@ -101,8 +103,8 @@ impl Child for SiteChild {
 struct SiteActor;
 
 enum SiteMsg {
-    /// A station says something, at that node.
-    News(Place, Box<StationSays>),
+    /// A station says something, at that node, whose clock is so far ahead of ours, in ms.
+    News(Place, i64, Box<StationSays>),
     /// Nothing is heard of that node any more.
     Silent(Arc<NodeAddress>),
     /// Its configuration is to be read, anew.
@@ -166,7 +168,7 @@ impl Actor for SiteActor {
         state: &mut SiteState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            SiteMsg::News(place, says) => {
+            SiteMsg::News(place, ahead_ms, says) => {
                 let StationSays {
                     station,
                     epoch,
@@ -174,6 +176,7 @@ impl Actor for SiteActor {
                 } = *says;
                 let whereabouts = &mut state.powered.whereabouts;
                 if whereabouts.hears(&station, (place, epoch), &news) {
+                    state.powered.is_heard_by_clock(&station, ahead_ms);
                     state.hear(&station, &news);
                 }
             }

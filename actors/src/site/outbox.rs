@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::{SiteId, StationId};
+use model::{SiteId, StationId, Timestamp};
 use placement::NodeAddress;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,9 @@ const AROUND_NEWS: usize = 400;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SiteNews {
     pub(super) site: SiteId,
+    /// When it was sent, by the clock of the node that tells it; none of one that says nothing of that.
+    #[serde(default)]
+    pub(super) sent_at: Option<Timestamp>,
     /// What the other one said when it was last told something; none: it is to say.
     pub(super) heard: Option<Heard>,
     pub(super) news: Vec<StationSays>,
@@ -76,13 +79,13 @@ impl Outbox {
         true
     }
 
-    /// What the site's actor at that node is to be told now, if anything is, and whether there is more. `room`, in bytes,
-    /// is what is left in a message.
+    /// What the site's actor at that node is to be told now, if anything is, and whether there is more. `now`: by both
+    /// clocks of this node. `room`, in bytes, is what is left in a message.
     pub(super) fn next(
         &mut self,
         site: &SiteId,
         owner: &NodeAddress,
-        now: Instant,
+        (now, sent_at): (Instant, Timestamp),
         room: &mut usize,
     ) -> Option<(SiteNews, bool)> {
         if self.owner.as_ref() != Some(owner) {
@@ -112,6 +115,7 @@ impl Outbox {
         }
         let news = SiteNews {
             site: site.clone(),
+            sent_at: Some(sent_at),
             heard: self.heard,
             news,
         };

@@ -166,6 +166,13 @@ impl Powered {
         self.myself.send_after(TICK, || SiteMsg::Configured);
     }
 
+    /// What a station says from now on comes from a node whose clock is so far ahead of ours, in ms.
+    pub(super) fn is_heard_by_clock(&mut self, station: &StationId, ahead_ms: i64) {
+        if let Some(managed) = &mut self.managed {
+            managed.is_heard_by_clock(station, ahead_ms);
+        }
+    }
+
     pub(super) fn hear(&mut self, station: &StationId, news: &StationNews) {
         let now = self.deps.clock.now();
         if let Some(managed) = &mut self.managed {

@@ -83,6 +83,7 @@ impl Relay {
     /// Sends what is to be told to nodes that no message is under way to. The rest goes on waiting.
     fn send(&mut self) {
         let mut messages: HashMap<NodeAddress, Message> = HashMap::new();
+        let now = self.deps.clock.now();
         for site in std::mem::take(&mut self.waiting) {
             // One that is between two nodes is found by the next look.
             let Some(owner) = self.owner(&site) else {
@@ -100,7 +101,8 @@ impl Relay {
                 self.waiting.insert(site);
                 continue;
             }
-            let next = self.deps.sites.next_news(&site, &owner, &mut message.room);
+            let room = &mut message.room;
+            let next = self.deps.sites.next_news(&site, &owner, now, room);
             if let Some((news, more)) = next {
                 message.news.push(news);
                 if more {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use dashmap::DashMap;
-use model::{SessionId, SessionPreferences, SiteId, SitePowerView, StationId};
+use model::{SessionId, SessionPreferences, SiteId, SitePowerView, StationId, Timestamp};
 use placement::{NodeAddress, ShardId};
 use ractor::ActorRef;
 use tokio::sync::{Notify, oneshot};
@@ -155,7 +155,7 @@ impl Sites {
                     epoch,
                     news,
                 };
-                let _ = actor.cast(SiteMsg::News(Place::Here, Box::new(says)));
+                let _ = actor.cast(SiteMsg::News(Place::Here, 0, Box::new(says)));
                 false
             }
             None => entry.outbox.put(station, epoch, news),
@@ -273,7 +273,13 @@ impl Sites {
         from: &NodeAddress,
         news: SiteNews,
     ) -> Option<Heard> {
-        let SiteNews { site, heard, news } = news;
+        let SiteNews {
+            site,
+            sent_at,
+            heard,
+            news,
+        } = news;
+        let looks_ahead_ms = sent_at.map_or(0, |sent_at| sent_at.ms_since(deps.clock.now()));
         let epoch = deps.placement.site_epoch(&site)?;
         self.all.entry(site.clone()).or_default().told_of = true;
         self.want(deps, &site, epoch);
@@ -283,12 +289,14 @@ impl Sites {
             epoch,
             number: self.hearings.fetch_add(1, Ordering::Relaxed),
         };
-        let (heard, how) = entry.hearing.hear(from, heard, next, Instant::now());
+        let (heard, how) =
+            (entry.hearing).hear(from, heard, next, (Instant::now(), looks_ahead_ms));
         match how {
-            Hears::On(node) => {
-                for says in news {
+            Hears::On(node, ahead_ms) => {
+                for mut says in news {
+                    says.news.told_by_clock_ahead(ahead_ms);
                     let place = Place::There(Arc::clone(&node));
-                    let _ = actor.cast(SiteMsg::News(place, Box::new(says)));
+                    let _ = actor.cast(SiteMsg::News(place, ahead_ms, Box::new(says)));
                 }
             }
             Hears::Anew(before) => {
@@ -359,10 +367,11 @@ impl Sites {
         &self,
         site: &SiteId,
         owner: &NodeAddress,
+        sent_at: Timestamp,
         room: &mut usize,
     ) -> Option<(SiteNews, bool)> {
         let mut entry = self.all.get_mut(site)?;
-        entry.outbox.next(site, owner, Instant::now(), room)
+        (entry.outbox).next(site, owner, (Instant::now(), sent_at), room)
     }
 
     /// What became of that; see [`Outbox::is_told`].

@@ -23,7 +23,7 @@ use super::{limits::Limiter, problem::Problem};
 const KEY_START: &str = "swk_";
 const KEY_RANDOM_BYTES: usize = 32;
 const PREFIX_CHARS: usize = KEY_START.len() + 8;
-const REMEMBERED_MS: i64 = 10_000;
+const REMEMBERED_MS: i64 = 3_000;
 const TRUSTED_MS: i64 = 3_600_000;
 const MOST_REMEMBERED: usize = 1024;
 

@@ -46,7 +46,7 @@ async fn live() -> axum::Json<Health> {
 /// Does the hub take chargers?
 #[utoipa::path(get, path = "/ready", tag = "health", operation_id = "ready",
     responses(
-        (status = 200, description = "It does. Where its cluster is away or refuses it what it needs, `trouble` says so: transaction messages wait in the spool then.", body = Health),
+        (status = 200, description = "It does. Where its cluster is away or refuses it what it needs, `trouble` says so: transaction messages wait in the spool then. So it does where Redis is away, or was never reached: no site moves then.", body = Health),
         (status = 503, description = "It is starting, it is stopping, its cluster has not answered since it started, or it cannot keep transaction messages now.",
             body = super::problem::ProblemBody<'static>, content_type = "application/problem+json"),
     ))]
@@ -67,8 +67,15 @@ async fn ready(State(api): State<Arc<Api>>) -> Result<axum::Json<Health>, Proble
     }
     Ok(axum::Json(Health {
         status: "ready",
-        trouble: cluster.and_then(Cluster::trouble),
+        trouble: trouble(&api),
     }))
+}
+
+fn trouble(api: &Api) -> Option<String> {
+    let store = api.cluster.as_ref().and_then(Cluster::trouble);
+    let placement = api.actors.placement().view().backend.trouble;
+    let troubles: Vec<String> = store.into_iter().chain(placement).collect();
+    (!troubles.is_empty()).then(|| troubles.join("; "))
 }
 
 /// The hub's metrics, as Prometheus reads them

@@ -99,8 +99,11 @@ pub(crate) enum PowerAsk {
         amps: [f64; 3],
         /// What the outlets below draw is in it.
         with_outlets: bool,
-        /// When.
+        /// When, by the clock of the hub that was told.
         at: Timestamp,
+        /// What that clock showed then; absent: as that of the hub that is asked.
+        #[serde(default)]
+        told_at: Option<Timestamp>,
     },
     /// A driver says something. Answered with whether it is kept.
     Prefer {

@@ -112,11 +112,12 @@ impl Here {
                 amps,
                 with_outlets,
                 at,
-            } => to_bytes(
-                &actors
-                    .site_metered(site, part, amps, with_outlets, at)
-                    .await,
-            ),
+                told_at,
+            } => {
+                let read = (at, told_at);
+                let taken = actors.site_metered(site, part, amps, with_outlets, read);
+                to_bytes(&taken.await)
+            }
             PowerAsk::Prefer { preferences } => to_bytes(&actors.prefer(site, preferences).await),
             PowerAsk::Preferences { session } => to_bytes(&actors.preferences(site, session).await),
         })

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tests::{Charger, Dialect, HubProcess, until};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{
     bench::{Cluster, living, node},
-    servers::cli,
+    servers::{Servers, cli},
 };
 
 #[tokio::test]
@@ -51,22 +52,41 @@ async fn a_hub_starts_without_redis_and_its_chargers_are_claimed_once_it_is_ther
         waited < Duration::from_secs(5),
         "{waited:?} for a Redis that is away"
     );
-    let view = cluster.view(1).await;
+    let never = "has not been reached since this hub was started";
+    let told = |view: &Value, what: &str| {
+        let trouble = view["backend"]["trouble"].as_str();
+        trouble.is_some_and(|trouble| trouble.contains(what))
+    };
+    let view = cluster
+        .sees(1, "it says so", |view| told(view, never))
+        .await;
     assert_eq!(
         (&view["chargers_provisional"], &view["backend"]["up"]),
         (&1.into(), &false.into())
     );
-    assert_eq!(
-        cluster.apis[1].page("/ready").await.0,
-        200,
-        "chargers are taken in"
-    );
+    let (status, ready) = cluster.apis[1].page("/ready").await;
+    assert!(status == 200 && ready.contains(never), "{status} {ready}");
+    let reached = async |api: &tests::Api, is: &str| {
+        let (_, metrics) = api.page("/metrics").await;
+        metrics.contains(&format!("switchyard_placement_backend_reached {is}"))
+    };
+    assert!(reached(&cluster.apis[1], "0").await && reached(&cluster.apis[0], "1").await);
+    cluster
+        .sees(0, "the other one had reached it", |view| {
+            told(view, "is away")
+        })
+        .await;
+    let (_, ready) = cluster.apis[0].page("/ready").await;
+    assert!(ready.contains("is away"), "{ready}");
     cluster.redis.restart(port);
     cluster
         .sees(1, "the claim is confirmed", |view| {
             view["chargers_provisional"] == 0
         })
         .await;
+    assert!(reached(&cluster.apis[1], "1").await);
+    let (_, ready) = cluster.apis[1].page("/ready").await;
+    assert!(!ready.contains("trouble"), "{ready}");
     let _new = cluster.booted(0, "CP").await;
     assert!(
         charger.closed().await.is_some(),
@@ -266,6 +286,9 @@ async fn of_two_hubs_with_one_name_the_first_one_ends() {
 #[test]
 fn a_hub_whose_cluster_cannot_be_is_told_what_to_set() {
     let hub = HubProcess::start(&[]);
+    let redis = Servers::up("single");
+    let wrong_password = redis.url().replace("://", "://hub:wrong@");
+    let no_redis = format!("redis://{}", hub.api_address);
     for (settings, word) in [
         (
             vec![
@@ -284,6 +307,22 @@ fn a_hub_whose_cluster_cannot_be_is_told_what_to_set() {
                 ("CLUSTER__ADDRESS", "127.0.0.1:9222"),
             ],
             "/nowhere/url",
+        ),
+        (
+            vec![
+                ("CLUSTER__REDIS", &*wrong_password),
+                ("CLUSTER__ADDRESS", "127.0.0.1:9222"),
+                ("DATA__DIR", "another"),
+            ],
+            "check user and password",
+        ),
+        (
+            vec![
+                ("CLUSTER__REDIS", &*no_redis),
+                ("CLUSTER__ADDRESS", "127.0.0.1:9222"),
+                ("DATA__DIR", "another"),
+            ],
+            "is no Redis",
         ),
     ] {
         let mut command = hub.command();

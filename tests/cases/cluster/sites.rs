@@ -4,11 +4,13 @@
 //! not share a store each is told the plan, and the next hub that acts for the site remembers nothing of it.
 
 use std::{
+    str::FromStr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use loadtest::{Faults, Orders, Version};
+use model::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
@@ -160,6 +162,18 @@ impl Spread {
         }
     }
 
+    /// For how long the grant lasted that a station was sent last, in ms, by the clock of the hub it is at.
+    async fn last_grant_ms(&self, station: &str, hub: usize) -> i64 {
+        let path = format!("/stations/{station}/messages?direction=out&text=validTo&limit=1");
+        let page = self.cluster.apis[hub].get(&path).await;
+        let sent = &page["items"][0];
+        let frame = sent["frame"].as_str().expect("a frame");
+        let (_, ends) = frame.split_once("\"validTo\":\"").expect("it ends");
+        let (ends, _) = ends.split_once('"').expect("a time");
+        let time = |text: &str| Timestamp::from_str(text).expect("a time");
+        time(ends).ms_since(time(sent["at"].as_str().expect("a time")))
+    }
+
     /// How many grants that hub has sent.
     pub(crate) async fn grants(&self, hub: usize) -> u64 {
         let (_, metrics) = self.cluster.apis[hub].page("/metrics").await;
@@ -227,6 +241,37 @@ async fn stations_at_two_hubs_share_the_limit_that_a_third_one_keeps() {
         .ok(Method::PUT, &path, Some(reading))
         .await;
     spread.is_within_its_limit();
+}
+
+/// A station goes by the clock of the hub that it is connected to; its own shows the same.
+#[tokio::test]
+async fn grants_last_as_long_as_they_should_where_the_clock_of_the_sites_hub_is_an_hour_off() {
+    for ahead_ms in [3_600_000, -3_600_000] {
+        let spread = Spread::over(2, |settings| {
+            let cluster = Cluster::start(3, "single", settings);
+            cluster.hubs[2].inject("clock", &ahead_ms.to_string());
+            cluster
+        });
+        let spread = spread.await;
+        spread.both_charge_with_half_of_it().await;
+        for (station, hub) in [("A", 0), ("B", 1)] {
+            let lasts_ms = spread.last_grant_ms(station, hub).await;
+            let lease_ms = i64::try_from(LEASE_MS).expect("seconds");
+            assert!(
+                (lease_ms / 2..=lease_ms).contains(&lasts_ms),
+                "{station}: {lasts_ms} ms, with a clock {ahead_ms} ms ahead"
+            );
+        }
+        // Told to another hub, what is read now counts as read now.
+        let path = format!("/sites/{}/power/meters/grid", spread.site);
+        let reading = json!({"amps": [7, 7, 7]});
+        let api = &spread.cluster.apis[0];
+        api.ok(Method::PUT, &path, Some(reading)).await;
+        spread
+            .flow("they share what is left", |flows| flows.offered_a() <= 33.0)
+            .await;
+        spread.is_within_its_limit();
+    }
 }
 
 #[tokio::test]

@@ -1,13 +1,11 @@
 -- Gives a claim up, if it is the current one. Its epoch stays until no clock can be below it.
 -- KEYS: the claim. ARGV: epoch, incarnation, how far clocks may be apart in ms.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] .. ' ' .. ARGV[2] then
+if read('GET', KEYS[1]) ~= ARGV[1] .. ' ' .. ARGV[2] then
     return 0
 end
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local keep = tonumber(ARGV[1]) + tonumber(ARGV[3]) - now
 if keep > 0 then
-    redis.call('SET', KEYS[1], ARGV[1] .. ' -', 'PX', string.format('%.0f', keep))
+    redis.call('SET', KEYS[1], ARGV[1] .. ' -', 'PX', text(keep))
 else
     redis.call('DEL', KEYS[1])
 end

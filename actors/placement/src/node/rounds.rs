@@ -55,7 +55,8 @@ impl<B: Backend> Inner<B> {
             let mut health = self.health();
             let known = std::mem::replace(&mut health.memory, reply.memory.clone());
             health.up = true;
-            health.error = None;
+            health.reached = true;
+            (health.error, health.trouble) = (None, None);
             health.round_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             known
         };
@@ -68,6 +69,12 @@ impl<B: Backend> Inner<B> {
         ::metrics::counter!(metrics::ROUNDS, "outcome" => "answered").increment(1);
         ::metrics::histogram!(metrics::ROUND_SECONDS).record(took);
         ::metrics::gauge!(metrics::UP).set(1.0);
+        ::metrics::gauge!(metrics::REACHED).set(1.0);
+        let away = self.away().end();
+        if let Some(away) = away {
+            let after_s = away.as_secs();
+            tracing::warn!(after_s, "the placement backend answers");
+        }
         let (changes, address) = {
             let mut core = self.core();
             let changes = core.answer(reply, asked_at, self.now());
@@ -93,8 +100,16 @@ impl<B: Backend> Inner<B> {
         ::metrics::counter!(metrics::ROUNDS, "outcome" => "away").increment(1);
         ::metrics::gauge!(metrics::UP).set(0.0);
         let mut health = self.health();
-        if health.up || health.error.is_none() {
-            tracing::warn!(error = %away, "the placement backend is away: chargers stay, new claims are provisional, no site moves");
+        let trouble = match health.reached {
+            true => {
+                "the placement backend (Redis) is away: chargers stay, new claims are provisional, no site moves"
+            }
+            false => {
+                "the placement backend (Redis) has not been reached since this hub was started: chargers are taken in and charge, but no other hub knows of them, and no site is acted for here"
+            }
+        };
+        if self.away().begin(&away.0) {
+            tracing::warn!(error = %away, "{trouble}");
         }
         health.up = false;
         self.address.send_if_modified(|known| {
@@ -104,6 +119,7 @@ impl<B: Backend> Inner<B> {
             }
             says_nothing
         });
+        health.trouble = Some(format!("{trouble}: {away}"));
         health.error = Some(away.0);
     }
 

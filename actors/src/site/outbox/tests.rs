@@ -52,7 +52,7 @@ fn open(now: Instant) -> Outbox {
 }
 
 fn next(outbox: &mut Outbox, now: Instant) -> Option<(SiteNews, bool)> {
-    outbox.next(&depot(), &node("hub"), now, &mut 10_000)
+    outbox.next(&depot(), &node("hub"), (now, Timestamp(0)), &mut 10_000)
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn after_a_loss_and_with_another_owner_everything_is_told_anew() {
     let mut outbox = open(now);
     outbox.put(&station("A"), 1, StationNews::Booted);
     let (first, _) = outbox
-        .next(&depot(), &node("other"), now, &mut 10_000)
+        .next(&depot(), &node("other"), (now, Timestamp(0)), &mut 10_000)
         .expect("it is spoken to");
     assert_eq!((first.heard, first.news.len()), (None, 0));
     assert!(!outbox.is_told(&node("hub"), Some(ONE), Some(ONE), now));

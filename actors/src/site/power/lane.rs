@@ -65,8 +65,10 @@ pub(super) struct Lane {
     pub(super) taken: Taken,
     /// When its composite schedule was last asked for, in ms.
     pub(super) looked_ms: i64,
-    /// How far its station's clock is behind, or ahead.
+    /// How far its station's clock is behind that of the hub it is connected to, or ahead.
     pub(super) clock: ClockLag,
+    /// How far the clock of that hub is ahead of ours, in ms.
+    pub(super) hub_ahead_ms: i64,
     /// What its station showed then, or before.
     pub(super) shown: Option<ScheduleView>,
     /// What it was last told, in A.
@@ -123,6 +125,7 @@ impl Lane {
                 is_certain: true,
                 ahead_ms: 0,
             },
+            hub_ahead_ms: 0,
             shown: None,
             told_a: None,
             told_ms: 0,
@@ -195,7 +198,8 @@ impl Lane {
 
     /// Has its station take a profile, which begins and ends by the station's own clock.
     pub(super) fn set(&self, mut profile: ChargingProfile) -> Command {
-        let its_clock = |at: Timestamp| at.plus_ms(-self.clock.known_ms());
+        let ahead_ms = self.hub_ahead_ms - self.clock.known_ms();
+        let its_clock = |at: Timestamp| at.plus_ms(ahead_ms);
         profile.start = profile.start.map(its_clock);
         profile.valid_to = profile.valid_to.map(its_clock);
         Command::SetChargingProfile {

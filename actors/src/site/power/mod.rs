@@ -372,6 +372,13 @@ impl Managed {
         }
     }
 
+    /// The station is connected to a hub whose clock is so far ahead of ours, in ms.
+    pub(super) fn is_heard_by_clock(&mut self, station: &StationId, ahead_ms: i64) {
+        for index in self.lanes_of(station) {
+            self.lanes[index].hub_ahead_ms = ahead_ms;
+        }
+    }
+
     /// A station's messages tell how far its clock is behind.
     fn has_clock(&mut self, station: &StationId, clock: ClockLag) {
         for index in self.lanes_of(station) {
@@ -427,7 +434,7 @@ impl Managed {
 
     /// The meter of an outlet is read, by its station's clock.
     fn is_read(&mut self, index: usize, mut draw: Draw, now_ms: i64) {
-        draw.at = draw.at.plus_ms(self.lanes[index].clock.to_ours_ms());
+        draw.at = draw.at.plus_ms(self.lanes[index].clock.to_hubs_ms());
         self.is_measured(index, draw, now_ms);
     }
 

@@ -35,9 +35,9 @@ impl Strays {
         if stray.session != facts.id {
             *stray = new();
         }
-        let to_ours_ms = facts.clock.unwrap_or_default().to_ours_ms();
+        let to_hubs_ms = facts.clock.unwrap_or_default().to_hubs_ms();
         if let Some(mut draw) = facts.draw {
-            draw.at = draw.at.plus_ms(to_ours_ms);
+            draw.at = draw.at.plus_ms(to_hubs_ms);
             stray.draw = Some(draw);
         }
     }

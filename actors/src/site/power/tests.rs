@@ -98,6 +98,12 @@ impl World {
         world
     }
 
+    /// The station is connected to a hub whose clock is so far ahead.
+    fn hub_ahead(&mut self, station: &str, ahead_ms: i64) {
+        let station = sample::station_id(station);
+        self.managed.is_heard_by_clock(&station, ahead_ms);
+    }
+
     fn hear(&mut self, station: &str, news: StationNews) {
         let station = sample::station_id(station);
         self.managed.hear(&station, &news, self.now_ms);

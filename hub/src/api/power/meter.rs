@@ -67,6 +67,7 @@ pub(super) async fn put(
         amps: reading.amps,
         with_outlets: reading.with_outlets,
         at,
+        told_at: Some(now),
     };
     let taken = api.fleet.metered(&id, metered).await;
     match taken {

@@ -61,6 +61,28 @@ fn a_grant_ends_by_the_stations_own_clock_when_it_should_by_ours() {
 }
 
 #[test]
+fn a_grant_ends_by_the_stations_clock_whatever_the_clocks_of_its_hub_and_ours_show() {
+    for hub_ahead_ms in [-3_600, 3_600].map(|seconds| seconds * SECOND_MS) {
+        for lag_ms in [0, LAG_MS] {
+            let mut world = World::set_up(power(), Nature::default());
+            world.hub_ahead("A", hub_ahead_ms);
+            with_clock(&mut world, lag_ms, true);
+            let grant = world.profiles("A").pop().expect("it is granted");
+            let at_station_ms = world.now_ms + hub_ahead_ms - lag_ms;
+            assert_eq!(ends_ms(&grant), at_station_ms + TIMING.lease_ms);
+            assert!(grant.start.is_some_and(|began| began.0 <= at_station_ms));
+            assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+            let until = world.outlet("A").schedule[0].until;
+            assert_eq!(
+                until.map(|until| until.0),
+                Some(world.now_ms + TIMING.lease_ms),
+                "people are told our time"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_station_whose_time_is_not_certain_stays_at_its_floor_until_it_is() {
     let mut world = World::set_up(power(), Nature::default());
     world.profiles("A");
