@@ -45,6 +45,12 @@ pub struct KnownOutlet {
     /// not to.
     #[serde(default)]
     pub disobeyed_a: Option<f64>,
+    /// It lacked its floor after its station had been away.
+    #[serde(default)]
+    pub forgets: bool,
+    /// It drew more than its floor after its grant had ended, while its station was away.
+    #[serde(default)]
+    pub keeps_grants: bool,
 }
 
 /// The most that an outlet's grants allow.

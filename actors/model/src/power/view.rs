@@ -173,6 +173,12 @@ pub enum PowerAlarmKind {
     /// The outlet has more than its floor, and neither its meter nor its schedule shows for some time that it obeys: it is
     /// booked at the most it can draw.
     Unverified,
+    /// The station came back without the outlet's floor, so it loses its profiles when it restarts: it is booked at the most
+    /// it can draw whenever its station is away, until it has taken its floor again.
+    Forgets,
+    /// The outlet drew more than its floor after its grant had ended, while its station was away: it is booked at its last
+    /// grant whenever that is away, until it has taken its floor again.
+    KeepsGrants,
     /// The outlet refuses grants.
     Refuses,
     /// The station leaves commands unanswered.

@@ -106,6 +106,13 @@ impl Book {
             .fold(recalled_a, f64::max)
     }
 
+    /// When the last of what it may draw beyond its floor ends, by its own clock, in ms.
+    pub(crate) fn ends_ms(&self) -> Option<i64> {
+        let recalled = self.recalled.iter().map(|(_, ends_ms)| *ends_ms);
+        let leases = self.leases.iter().map(|lease| lease.ends_ms);
+        leases.chain(recalled).max()
+    }
+
     /// A predecessor's grants allow so much until then, whatever session they are for.
     pub(crate) fn recall(&mut self, amps: f64, ends_ms: i64) {
         self.recalled = Some((amps, ends_ms));

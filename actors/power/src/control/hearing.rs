@@ -14,12 +14,31 @@ impl Controller {
         let state = &mut self.outlets[outlet];
         state.online = online;
         state.unanswered.clear();
+        if !online && state.keeps_grants {
+            state.keeps(state.book.most_a());
+        }
     }
 
     /// Whether the outlet's station is known to have its floor.
     pub fn floor(&mut self, outlet: usize, has_floor: bool) {
         let floor_a = self.site.outlets()[outlet].floor_a;
-        self.outlets[outlet].floor_a = has_floor.then_some(floor_a);
+        let state = &mut self.outlets[outlet];
+        state.floor_a = has_floor.then_some(floor_a);
+        if has_floor {
+            state.kept_a = None;
+        }
+    }
+
+    /// Whether grants of the outlet are known not to end while its station is offline.
+    pub fn keeps_grants(&mut self, outlet: usize, keeps: bool) {
+        self.outlets[outlet].keeps_grants = keeps;
+    }
+
+    /// It keeps its grants while its station is offline, and a predecessor granted it up to so much, in A.
+    pub fn recall_kept(&mut self, outlet: usize, amps: f64) {
+        let state = &mut self.outlets[outlet];
+        state.keeps_grants = true;
+        state.keeps(amps);
     }
 
     /// What the session at the outlet wants; none when it is over, or there is none. A session that is over takes its
@@ -47,7 +66,10 @@ impl Controller {
         state.unanswered.retain(|(asked, _)| *asked > id);
         match answer {
             _ if !asked => {}
-            Answer::Accepted => state.refusals = 0,
+            Answer::Accepted => {
+                state.refusals = 0;
+                state.kept_a = None;
+            }
             Answer::Refused => {
                 state.book.is_refused(id);
                 if state.refused_until_ms.is_none() {

@@ -7,7 +7,8 @@
 //! 1. **Grants are leases.** Each ends by itself at the station, which then falls back to its floor. The floors of a site
 //!    fit below its limits ([`Site::new`]), so a site whose hub is gone is safe one lease later.
 //! 2. **An outlet is booked at the most that it may draw** ([`Book`]): its floor and all grants that have not ended,
-//!    answered or not. An offline outlet is booked like any other; never at 0 unless its floor is.
+//!    answered or not. An offline outlet is booked like any other; never at 0 unless its floor is. One whose grants are
+//!    known not to end while it is offline is booked at what it had then until it is known to have its floor again.
 //! 3. **Decreases first.** They go out at once. An increase goes out only when it fits beside everything that is booked,
 //!    so never before the grants that make room for it have ended, or their sessions have.
 //! 4. **Limits count ahead**: no grant outlasts a limit that it would break.
@@ -146,6 +147,10 @@ struct State {
     is_unverified: bool,
     /// It draws and no session is known there.
     is_outside: bool,
+    /// Its grants do not end while it is offline.
+    keeps_grants: bool,
+    /// What it may have kept since it went offline, in A, until it is known to have its floor again.
+    kept_a: Option<f64>,
     grant: Option<Grant>,
 }
 
@@ -215,6 +220,10 @@ impl Controller {
     pub fn reconcile(&mut self, now_ms: i64) -> Plan {
         for state in &mut self.outlets {
             let session = state.wish.map(|wish| wish.session);
+            // Nobody knows yet that it is away.
+            if state.keeps_grants && state.is_silent(&self.settings, now_ms) {
+                state.keeps(state.book.most_a());
+            }
             state.book.clear(session, now_ms, self.settings.margin_ms);
             state.refused_until_ms = state.refused_until_ms.filter(|until| *until > now_ms);
             // Who was silent for so long is tried again.
@@ -468,6 +477,12 @@ impl Controller {
         self.outlets[outlet].book.most_a().max(floor_a)
     }
 
+    /// When the last grant of the outlet that is booked ends at the latest, in ms since 1970; none: none is.
+    pub fn leased_until_ms(&self, outlet: usize) -> Option<i64> {
+        let ends_ms = self.outlets[outlet].book.ends_ms();
+        ends_ms.map(|ends_ms| ends_ms + self.settings.margin_ms)
+    }
+
     /// What the outlet may draw, in A.
     pub fn booked_a(&self, outlet: usize) -> f64 {
         match self.outlets[outlet].is_doubted() {
@@ -482,7 +497,10 @@ impl Controller {
         match state.floor_a.filter(|_| !it.unlimitable) {
             None => it.most_a,
             // After a change of the plan it may still have the one of before.
-            Some(floor_a) => self.leased_a(outlet).max(floor_a),
+            Some(floor_a) => {
+                let kept_a = state.kept_a.unwrap_or(0.0);
+                self.leased_a(outlet).max(floor_a).max(kept_a)
+            }
         }
     }
 }
@@ -494,6 +512,11 @@ impl State {
             && !outlet.unlimitable
             && self.floor_a.is_some()
             && !self.is_silent(settings, now_ms)
+    }
+
+    /// It may have kept so much while it was offline, in A.
+    fn keeps(&mut self, amps: f64) {
+        self.kept_a = Some(self.kept_a.map_or(amps, |kept_a| kept_a.max(amps)));
     }
 
     /// Whether it may not be taken to do as it is told.

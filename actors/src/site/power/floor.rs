@@ -81,7 +81,11 @@ impl Managed {
                 && let Floor::Due(at_ms) = lane.floor
                 && at_ms <= now_ms
             {
-                sayings.push(self.send_floor(index, false));
+                let saying = match std::mem::take(&mut self.lanes[index].back.is_asked_first) {
+                    true => self.look_before_floor(index),
+                    false => self.send_floor(index, false),
+                };
+                sayings.push(saying);
             }
         }
         sayings
@@ -106,8 +110,25 @@ impl Managed {
                 Some(first) if !configured && !traits.units.contains(&usual) => *first,
                 _ => usual,
             };
+            lane.back.is_asked_first = lane.floor == Floor::Kept;
             lane.floor = Floor::Due(now_ms);
         }
+    }
+
+    /// A station that came is asked whether it still has its floor, so that one is known that does not keep it. It is sent
+    /// its floor in any case.
+    fn look_before_floor(&mut self, index: usize) -> Saying {
+        let lane = &mut self.lanes[index];
+        lane.floor = Floor::Asked;
+        let command = lane.look();
+        self.saying(index, command, About::Before(index))
+    }
+
+    pub(super) fn floor_was_shown(&mut self, index: usize, told: &Told) -> Saying {
+        if let Told::Answer(ChargingAnswer::Accepted(limits)) = told {
+            self.is_seen_first(index, limits);
+        }
+        self.send_floor(index, false)
     }
 
     pub(super) fn floor_is_answered(
@@ -178,7 +199,11 @@ impl Managed {
                 );
                 self.has_no_floor(index, now_ms + SHOWN_AGAIN_MS);
             }
-            _ => self.has_floor(index),
+            Some(_) => {
+                self.shows_floor(index);
+                self.has_floor(index);
+            }
+            None => self.has_floor(index),
         }
         None
     }

@@ -24,6 +24,7 @@ impl Managed {
                 self.traits_are(station, told, now_ms);
                 None
             }
+            About::Before(index) => Some(self.floor_was_shown(index, told)),
             About::Floor(index, cleared) => self.floor_is_answered(index, cleared, told, now_ms),
             About::FloorShown(index, cleared) => self.floor_is_shown(index, cleared, told, now_ms),
             About::Defaults(index) => Some(self.defaults_are_gone(index)),

@@ -11,6 +11,7 @@ use power::{Outlet, Priority, Site, Wish};
 
 use super::{
     ClockLag, Draw, SessionFacts,
+    absence::{Absence, Habits, Return},
     agreement::Agreement,
     appetite::Appetite,
     floor::Bare,
@@ -42,6 +43,12 @@ pub(super) struct Lane {
     pub(super) floor: Floor,
     /// How long it has not been known to have its floor, while it is not.
     pub(super) bare: Bare,
+    /// What it is known to do while its station is away, and what is watched to know it.
+    pub(super) habits: Habits,
+    pub(super) back: Return,
+    pub(super) absence: Option<Absence>,
+    /// What its register showed last, in Wh, and when, in ms.
+    pub(super) register_seen: Option<(i64, f64)>,
     /// What kind of profile its station takes as a grant.
     pub(super) grants_by: ProfilePurpose,
     pub(super) unit: RateUnit,
@@ -104,6 +111,10 @@ impl Lane {
             alone,
             floor: Floor::Due(0),
             bare: Bare::default(),
+            habits: Habits::default(),
+            back: Return::default(),
+            absence: None,
+            register_seen: None,
             grants_by: ProfilePurpose::Tx,
             stack_level_most: None,
             charging: None,

@@ -6,7 +6,12 @@
 
 use model::{KnownLease, KnownOutlet, SessionId, SessionPreferences, SiteMemory, Timestamp};
 
-use super::lane::{Floor, Lane};
+use power::Controller;
+
+use super::{
+    absence::Habits,
+    lane::{Floor, Lane},
+};
 
 /// Preferences of more sessions than this are not remembered; of outlets there are no more.
 const PREFERENCES_MOST: usize = 4_000;
@@ -83,8 +88,42 @@ impl Memory {
         }
     }
 
+    /// Tells an outlet, and the controller of it, what its station is known to do against its profiles.
+    pub(super) fn tell_habits(&self, lane: &mut Lane, index: usize, controller: &mut Controller) {
+        let Some(known) = self.known(lane) else {
+            return;
+        };
+        lane.habits = Habits {
+            forgets: known.forgets,
+            keeps_grants: known.keeps_grants,
+        };
+        if let Some(drew_a) = known.disobeyed_a {
+            controller.recall_disobedience(index, drew_a);
+        }
+        if known.keeps_grants {
+            let last_a = known.lease.map_or(0.0, |lease| lease.amps);
+            controller.recall_kept(index, last_a);
+        }
+        if known.forgets {
+            controller.floor(index, false);
+        }
+    }
+
+    /// Notes what an outlet is known to do while its station is away.
+    pub(super) fn note_habits(&mut self, lane: &Lane) {
+        let Habits {
+            forgets,
+            keeps_grants,
+        } = lane.habits;
+        self.replace(KnownOutlet {
+            forgets,
+            keeps_grants,
+            ..self.known_or_new(lane)
+        });
+    }
+
     /// The most an outlet was seen to draw since its meter showed that it does not obey.
-    pub(super) fn disobeyed_a(&self, lane: &Lane) -> Option<f64> {
+    fn disobeyed_a(&self, lane: &Lane) -> Option<f64> {
         self.known(lane).and_then(|it| it.disobeyed_a)
     }
 
@@ -220,6 +259,8 @@ impl Memory {
             lease: None,
             clock_lag_ms: None,
             disobeyed_a: None,
+            forgets: false,
+            keeps_grants: false,
         })
     }
 

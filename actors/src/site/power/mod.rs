@@ -13,6 +13,7 @@
 //! that as well is booked at the most it can draw, and an alarm says so. Grants that are not of one transaction do not end
 //! with it: they stay booked until they end by themselves, and are taken away as well.
 
+mod absence;
 mod agreement;
 mod alarms;
 mod appetite;
@@ -143,10 +144,8 @@ impl Managed {
         if let Some(leases) = memory.leases(&lanes, now_ms, settings.margin_ms) {
             controller.recall(&leases, now_ms);
         }
-        for (index, lane) in lanes.iter().enumerate() {
-            if let Some(drew_a) = memory.disobeyed_a(lane) {
-                controller.recall_disobedience(index, drew_a);
-            }
+        for (index, lane) in lanes.iter_mut().enumerate() {
+            memory.tell_habits(lane, index, &mut controller);
         }
         Ok(Self {
             places: places_of(&lanes),
@@ -173,7 +172,15 @@ impl Managed {
         match news {
             StationNews::Connected(online) => {
                 let state = self.stations.entry(station.clone()).or_default();
+                let was_online = state.online;
                 state.is_online(*online, now_ms);
+                for index in self.lanes_of(station) {
+                    match (was_online, *online) {
+                        (true, false) => self.goes_away(index, now_ms),
+                        (_, true) => self.comes_back(index, now_ms),
+                        (false, false) => {}
+                    }
+                }
                 if *online {
                     self.is_expected_to_take_floors(station, now_ms);
                 }
@@ -182,6 +189,7 @@ impl Managed {
             }
             StationNews::Booted => {
                 // It may have forgotten its profiles: they are sent again.
+                self.restarts(station);
                 if let Some(state) = self.stations.get_mut(station) {
                     state.ask_at_ms = Some(now_ms);
                 }
@@ -222,7 +230,11 @@ impl Managed {
                 }
             }
             StationNews::Left => {
-                self.stations.remove(station);
+                if self.stations.remove(station).is_some_and(|it| it.online) {
+                    for index in self.lanes_of(station) {
+                        self.goes_away(index, now_ms);
+                    }
+                }
                 self.strays.retain(station, |_| false);
                 self.is_online(station, false);
             }
@@ -428,6 +440,7 @@ impl Managed {
     /// The meter of an outlet is read, by its station's clock.
     fn is_read(&mut self, index: usize, mut draw: Draw, now_ms: i64) {
         draw.at = draw.at.plus_ms(self.lanes[index].clock.to_ours_ms());
+        self.is_read_after_absence(index, &draw);
         self.is_measured(index, draw, now_ms);
     }
 

@@ -21,6 +21,8 @@ pub(in crate::site) struct Saying {
 pub(in crate::site) enum About {
     /// What profiles the station takes.
     Traits,
+    /// What an outlet shows before its station, that came, is sent its floor.
+    Before(usize),
     /// An outlet's floor; and whether other defaults were taken away before.
     Floor(usize, bool),
     /// Whether an outlet shows its floor; and whether other defaults were taken away before.

@@ -1,5 +1,6 @@
 //! A managed site, told what happens step by step.
 
+mod absence;
 mod alarms;
 mod appetite;
 mod clock;
@@ -9,6 +10,8 @@ mod schedule;
 mod shares;
 mod site_meter;
 mod unseen;
+
+use std::cell::Cell;
 
 use model::{
     ChargingAnswer, ChargingAsk, ChargingProfile, ChargingTraits, Command, HeldBy, PlannedOutlet,
@@ -42,6 +45,8 @@ struct World {
     managed: Managed,
     now_ms: i64,
     nature: Nature,
+    /// Stations lost their profiles, until they are sent one.
+    lost: Cell<bool>,
     /// What was said, in order.
     said: Vec<(StationId, ChargingAsk)>,
     raised: Vec<PowerAlarmKind>,
@@ -83,6 +88,7 @@ impl World {
             managed: managed.expect("it can be"),
             now_ms: START_MS,
             nature,
+            lost: Cell::new(false),
             said: Vec::new(),
             raised: Vec::new(),
         }
@@ -155,11 +161,13 @@ impl World {
                 if [self.nature.refuses, self.nature.refuses_also].contains(&purpose) {
                     Told::Answer(ChargingAnswer::Refused("Rejected".into()))
                 } else {
+                    self.lost.set(false);
                     yes
                 }
             }
             ChargingAsk::Do(Command::GetCompositeSchedule { .. }) => {
-                let limits = self.nature.shows_a.map(|limit| ScheduledLimit {
+                let lost_a = self.lost.get().then_some(32.0);
+                let limits = lost_a.or(self.nature.shows_a).map(|limit| ScheduledLimit {
                     start_s: 0,
                     limit,
                     unit: RateUnit::A,

@@ -93,7 +93,13 @@ impl Managed {
     fn held_by(&self, index: usize, online: bool, now_ms: i64) -> Option<HeldBy> {
         let lane = &self.lanes[index];
         let here = |alarm: &PowerAlarm| {
-            alarm.station.as_ref() == Some(&lane.planned.station)
+            // What its station does while it is away is no matter now.
+            let is_of_now = !matches!(
+                alarm.kind,
+                PowerAlarmKind::Forgets | PowerAlarmKind::KeepsGrants
+            );
+            is_of_now
+                && alarm.station.as_ref() == Some(&lane.planned.station)
                 && alarm.evse == Some(lane.planned.evse)
         };
         let seen = self.controller.view(index, now_ms);

@@ -147,6 +147,8 @@ pub fn site_memory(station: &str) -> SiteMemory {
         }),
         clock_lag_ms: Some(50_000),
         disobeyed_a: Some(31.5),
+        forgets: true,
+        keeps_grants: true,
     };
     SiteMemory {
         epoch: 1_790_000_000_000,
