@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ProfilePurpose, RateUnit, SessionId, StationId, Timestamp};
+use crate::{ProfileForm, ProfilePurpose, RateUnit, SessionId, StationId, Timestamp};
 
 /// What a site's actor remembers. Of two the one with the higher (`epoch`, `revision`) is the newer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct KnownOutlet {
     /// What kind of profile its station takes as a grant.
     #[serde(default)]
     pub grants_by: Option<ProfilePurpose>,
+    /// In what form it takes profiles.
+    #[serde(default)]
+    pub form: ProfileForm,
     /// The unit it takes.
     #[serde(default)]
     pub unit: Option<RateUnit>,

@@ -13,11 +13,14 @@ pub(crate) struct Lease {
     pub(crate) session: SessionId,
     pub(crate) amps: f64,
     pub(crate) sent_ms: i64,
-    /// Its end by the station's clock; by ours, up to the margin later.
+    /// Its end by the station's clock; by ours, up to the margin later. [`NOT_KNOWN_MS`] while nobody knows it.
     pub(crate) ends_ms: i64,
     /// The station said that it will not.
     pub(crate) is_refused: bool,
 }
+
+/// The end of a grant that ends so long after its station took it, as long as it did not answer.
+pub(crate) const NOT_KNOWN_MS: i64 = i64::MAX / 2;
 
 impl Lease {
     fn is_running(&self, now_ms: i64) -> bool {
@@ -84,6 +87,20 @@ impl Book {
     /// Books a grant that is about to be sent.
     pub(crate) fn enter(&mut self, lease: Lease) {
         self.leases.push(lease);
+    }
+
+    /// All that was sent up to this one is with the station by now, or will never be: what was not known to end does so then
+    /// at the latest.
+    pub(crate) fn ends(&mut self, id: CommandId, ends_ms: i64) {
+        let unknown = (self.leases.iter_mut())
+            .filter(|lease| lease.id <= id && lease.ends_ms == NOT_KNOWN_MS);
+        unknown.for_each(|lease| lease.ends_ms = ends_ms);
+    }
+
+    /// As long as it does not answer nobody knows when that grant ends.
+    pub(crate) fn floats(&mut self, id: CommandId) {
+        let floating = self.leases.iter_mut().filter(|lease| lease.id == id);
+        floating.for_each(|lease| lease.ends_ms = NOT_KNOWN_MS);
     }
 
     /// Forgets what has ended `margin_ms` ago or more, and leases of sessions that are over.

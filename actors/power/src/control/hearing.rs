@@ -29,6 +29,18 @@ impl Controller {
         }
     }
 
+    /// Whether grants of the outlet end a lease after its station took them, and not at a time that it is told: they are booked
+    /// without an end until it answers, or goes offline. So is what it did not answer yet.
+    pub fn grants_float(&mut self, outlet: usize, float: bool) {
+        let state = &mut self.outlets[outlet];
+        state.grants_float = float;
+        if float {
+            for (id, _) in &state.unanswered {
+                state.book.floats(*id);
+            }
+        }
+    }
+
     /// Whether grants of the outlet are known not to end while its station is offline.
     pub fn keeps_grants(&mut self, outlet: usize, keeps: bool) {
         self.outlets[outlet].keeps_grants = keeps;
@@ -58,10 +70,16 @@ impl Controller {
         state.wish = wish;
     }
 
+    /// The outlet's station may take so long to answer, in ms, before it is silent.
+    pub fn patience(&mut self, outlet: usize, patience_ms: i64) {
+        self.outlets[outlet].patience_ms = patience_ms;
+    }
+
     /// What a station answered. Answers to another controller's commands are of no interest. Who refuses time and again is
     /// tried less and less often: the others make room for it each time.
     pub fn answered(&mut self, outlet: usize, id: CommandId, answer: Answer, now_ms: i64) {
         let state = &mut self.outlets[outlet];
+        state.book.ends(id, now_ms + self.settings.lease_ms);
         let asked = state.unanswered.iter().any(|(asked, _)| *asked == id);
         state.unanswered.retain(|(asked, _)| *asked > id);
         match answer {

@@ -38,7 +38,7 @@ pub use view::{Alarm, OutletView};
 use crate::allocate::{Ask, Grant, Held, Need, allocate};
 use crate::limits::{Limits, Loading};
 use crate::tree::{Outlet, Site};
-use book::{Book, Evidence, Lease};
+use book::{Book, Evidence, Lease, NOT_KNOWN_MS};
 
 /// A session's number, unique while its grants last.
 pub type SessionId = u64;
@@ -133,6 +133,8 @@ struct State {
     refused_until_ms: Option<i64>,
     /// How often it did since it last took one, or its session began.
     refusals: u32,
+    /// How long its station takes to answer, in ms, where that is longer than usual.
+    patience_ms: i64,
     /// What was sent and not answered, the oldest first.
     unanswered: Vec<(CommandId, i64)>,
     measured_a: Option<(f64, i64)>,
@@ -147,6 +149,8 @@ struct State {
     is_unverified: bool,
     /// It draws and no session is known there.
     is_outside: bool,
+    /// Its grants end so long after its station took them.
+    grants_float: bool,
     /// Its grants do not end while it is offline.
     keeps_grants: bool,
     /// What it may have kept since it went offline, in A, until it is known to have its floor again.
@@ -220,6 +224,10 @@ impl Controller {
     pub fn reconcile(&mut self, now_ms: i64) -> Plan {
         for state in &mut self.outlets {
             let session = state.wish.map(|wish| wish.session);
+            // What did not reach it never will.
+            if let (false, Some(last)) = (state.online, state.book.last()) {
+                state.book.ends(last.id, now_ms + self.settings.lease_ms);
+            }
             // Nobody knows yet that it is away.
             if state.keeps_grants && state.is_silent(&self.settings, now_ms) {
                 state.keeps(state.book.most_a());
@@ -227,7 +235,7 @@ impl Controller {
             state.book.clear(session, now_ms, self.settings.margin_ms);
             state.refused_until_ms = state.refused_until_ms.filter(|until| *until > now_ms);
             // Who was silent for so long is tried again.
-            let again_ms = 2 * self.settings.silent_ms;
+            let again_ms = 2 * state.silent_ms(&self.settings);
             state
                 .unanswered
                 .retain(|(_, sent_ms)| now_ms - sent_ms <= again_ms);
@@ -402,6 +410,9 @@ impl Controller {
             .collect();
         let mut loading = Loading::new(budget, &booked);
         for (outlet, amps) in higher {
+            if self.outlets[outlet].is_awaited(&self.settings) {
+                continue;
+            }
             let room = loading.amps()[outlet] + loading.room(outlet);
             let fits = self.site.outlets()[outlet]
                 .steps
@@ -425,6 +436,9 @@ impl Controller {
     fn renew(&mut self, outlet: usize, amps: f64, now_ms: i64) -> Option<Command> {
         let floor_a = self.site.outlets()[outlet].floor_a;
         let state = &self.outlets[outlet];
+        if state.is_awaited(&self.settings) {
+            return None;
+        }
         if state.refused_until_ms.is_some() && !state.book.is_raised(floor_a, now_ms) {
             return None;
         }
@@ -447,7 +461,10 @@ impl Controller {
             session,
             amps,
             sent_ms: now_ms,
-            ends_ms,
+            ends_ms: match state.grants_float {
+                true => NOT_KNOWN_MS,
+                false => ends_ms,
+            },
             is_refused: false,
         });
         state.unanswered.push((id, now_ms));
@@ -526,7 +543,17 @@ impl State {
 
     /// Whether it leaves commands unanswered.
     fn is_silent(&self, settings: &Settings, now_ms: i64) -> bool {
-        (self.unanswered.first()).is_some_and(|(_, sent_ms)| now_ms - sent_ms > settings.silent_ms)
+        let silent_ms = self.silent_ms(settings);
+        (self.unanswered.first()).is_some_and(|(_, sent_ms)| now_ms - sent_ms > silent_ms)
+    }
+
+    fn silent_ms(&self, settings: &Settings) -> i64 {
+        settings.silent_ms.max(self.patience_ms)
+    }
+
+    /// Whether it is known to be slow and has not answered yet: but for decreases nothing more is queued before it does.
+    fn is_awaited(&self, settings: &Settings) -> bool {
+        self.patience_ms > settings.silent_ms && !self.unanswered.is_empty()
     }
 
     /// What it was last told and did not refuse, or has fallen back to, in A.

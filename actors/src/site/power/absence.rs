@@ -8,6 +8,7 @@ use model::{PowerAlarm, PowerAlarmKind, ScheduledLimit, StationId};
 
 use super::{
     Draw, Managed,
+    effect::Effect,
     floor::Bare,
     lane::Lane,
     meter::{VOLTS_MOST, greatest},
@@ -135,6 +136,8 @@ impl Managed {
         for index in self.lanes_of(station) {
             let lane = &mut self.lanes[index];
             lane.back.restarted = true;
+            // It may be another firmware.
+            lane.effect = Effect::default();
             if lane.habits.forgets {
                 self.controller.floor(index, false);
             }

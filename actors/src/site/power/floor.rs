@@ -4,6 +4,7 @@ use model::{ChargingAnswer, ChargingAsk, StationId};
 
 use super::{
     Managed,
+    effect::Effect,
     lane::Floor,
     say::{About, Saying},
 };
@@ -145,12 +146,12 @@ impl Managed {
                 lane.taken.floor = Some(lane.floor_profile());
                 return Some(self.look_at_floor(index, cleared));
             }
-            Some(true) => match lane.other_floor() {
-                Some(purpose) => {
-                    lane.grants_by = purpose;
+            Some(true) => match lane.takes_other_floor() {
+                true => {
+                    lane.effect = Effect::default();
                     return Some(self.send_floor(index, cleared));
                 }
-                None => {
+                false => {
                     tracing::warn!(
                         site = %self.site, station = %lane.planned.station, evse = lane.planned.evse, answer = ?told,
                         "the station refuses its floor; it is booked at the most it can draw"
@@ -247,6 +248,8 @@ impl Managed {
         self.lanes[index].floor = Floor::Kept;
         self.lanes[index].bare.is_refused = false;
         self.controller.floor(index, true);
+        self.controller
+            .grants_float(index, self.lanes[index].grants_float());
         self.memory.note(&self.lanes[index], true);
     }
 

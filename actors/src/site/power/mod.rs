@@ -8,15 +8,17 @@
 //! TxDefaultProfile that holds whenever the hub is silent, and its composite schedule is compared with that. A session
 //! that begins is then granted more by a TxProfile that ends by itself (`validTo`) and is renewed.
 //!
-//! Stations differ. One that refuses a TxProfile is granted by a second TxDefaultProfile above its floor; one that refuses
-//! the floor as TxDefaultProfile, and has one outlet, gets floor and grants as its maximum as a whole; one that refuses
-//! that as well is booked at the most it can draw, and an alarm says so. Grants that are not of one transaction do not end
+//! Stations differ. One that refuses a grant, or takes it without effect, is told by `duration` instead, then without a
+//! start; then by a second TxDefaultProfile above its floor. One that refuses the floor as TxDefaultProfile, with and without
+//! a start, and has one outlet, gets floor and grants as its maximum as a whole; one that refuses that as well is booked at
+//! the most it can draw, and an alarm says so. Grants that are not of one transaction do not end
 //! with it: they stay booked until they end by themselves, and are taken away as well.
 
 mod absence;
 mod agreement;
 mod alarms;
 mod appetite;
+mod effect;
 mod floor;
 mod grant;
 mod lane;
@@ -34,6 +36,7 @@ mod surplus;
 #[cfg(test)]
 mod tests;
 mod view;
+mod way;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -246,11 +249,6 @@ impl Managed {
     pub(super) fn answered(&mut self, station: &StationId, about: About, told: &Told, now_ms: i64) {
         let next = self.take_answer(station, about, told, now_ms);
         self.unsaid.extend(next);
-    }
-
-    /// How long an answer may take, in ms.
-    pub(super) fn patience_ms(&self) -> i64 {
-        self.settings.silent_ms
     }
 
     /// What to do now.

@@ -335,7 +335,10 @@ mod tests {
         assert!(words.contains("end after it begins"), "{words}");
         let words = refused(|it| it.set_points[0].most_a = None);
         assert!(words.contains("limits nothing"), "{words}");
-        let words = refused(|it| it.plan.grid.caps[0].most_a = None);
+        let words = refused(|it| {
+            it.plan.grid.caps[0].most_a = None;
+            it.plan.grid.caps[0].most_w = None;
+        });
         assert!(words.contains("a cap of grid limits nothing"), "{words}");
         let words = refused(|it| it.plan.grid.outlets[0].most_a = 1e308);
         assert!(words.contains("at most 100000"), "{words}");

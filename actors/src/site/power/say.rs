@@ -31,6 +31,8 @@ pub(in crate::site) enum About {
     Defaults(usize),
     /// A grant: of which command, of how much, in A, and until when, in ms.
     Grant(usize, CommandId, f64, i64),
+    /// What an outlet shows of a grant that its station took.
+    Effect(usize),
     /// What an outlet shows; asked when, in ms.
     Look(usize, i64),
     /// A grant that is taken away.

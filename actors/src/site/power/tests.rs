@@ -10,6 +10,7 @@ mod schedule;
 mod shares;
 mod site_meter;
 mod unseen;
+mod ways;
 
 use std::cell::Cell;
 
@@ -36,6 +37,8 @@ struct Nature {
     /// What its schedule shows at least, in A.
     shows_a: Option<f64>,
     watts_only: bool,
+    /// It refuses profiles of which this is true.
+    takes_not: Option<fn(&ChargingProfile) -> bool>,
     /// It minds being offline (2.1).
     minds_offline: bool,
 }
@@ -158,7 +161,8 @@ impl World {
             ChargingAsk::Traits => Told::Failed("NotImplemented: ".into()),
             ChargingAsk::Do(Command::SetChargingProfile { profile, .. }) => {
                 let purpose = Some(profile.purpose);
-                if [self.nature.refuses, self.nature.refuses_also].contains(&purpose) {
+                let takes_not = self.nature.takes_not.is_some_and(|it| it(profile));
+                if takes_not || [self.nature.refuses, self.nature.refuses_also].contains(&purpose) {
                     Told::Answer(ChargingAnswer::Refused("Rejected".into()))
                 } else {
                     self.lost.set(false);

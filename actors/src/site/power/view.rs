@@ -106,7 +106,9 @@ impl Managed {
         match seen.held_by {
             _ if !online => Some(HeldBy::Offline),
             _ if self.controller.is_learning(now_ms) => Some(HeldBy::Learning),
-            _ if self.alarms_now.iter().any(here) => Some(HeldBy::NotObeying),
+            _ if self.alarms_now.iter().any(here) || now_ms < lane.slow_until_ms => {
+                Some(HeldBy::NotObeying)
+            }
             _ if lane.is_held_by_clock(self.settings.lease_ms) => Some(HeldBy::Clock),
             // It has not been told yet what it is to get, or is not known to have its floor yet.
             _ if seen

@@ -8,6 +8,7 @@ const SHOWS_ITS_FLOOR: Nature = Nature {
     refuses_also: None,
     shows_a: Some(6.0),
     watts_only: false,
+    takes_not: None,
     minds_offline: false,
 };
 
