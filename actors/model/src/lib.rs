@@ -38,9 +38,9 @@ pub use meter::{Location, Measurand, MeterSample, SampledValue};
 pub use power::{
     ChargingAnswer, ChargingAsk, ChargingProfile, ChargingTraits, Fuse, FuseCap, HeldBy,
     KnownLease, KnownOutlet, LimitView, OutletPowerView, PlannedOutlet, PowerAlarm, PowerAlarmKind,
-    PowerPlan, ProfilePeriod, ProfilePurpose, RateUnit, Repeat, SchedulePart, ScheduleView,
-    ScheduledLimit, SessionPowerView, SessionPreferences, SetPoint, Sharing, SiteLine, SiteMemory,
-    SitePower, SitePowerView, Wiring,
+    PowerPlan, ProfileForm, ProfilePeriod, ProfilePurpose, RateUnit, Repeat, SchedulePart,
+    ScheduleView, ScheduledLimit, SessionPowerView, SessionPreferences, SetPoint, Sharing,
+    SiteLine, SiteMemory, SitePower, SitePowerView, Wiring,
 };
 pub use session::{
     Flag, MeterPoint, RetryKey, SeqRange, Session, SessionEventKind, SessionEventRecord,

@@ -644,3 +644,60 @@ fn what_a_crowd_gets_is_fair_and_settles_within_two_leases() {
         assert!(most - least < 2.0 * steady_a, "{method:?}: {granted:?}");
     }
 }
+
+#[test]
+fn a_grant_whose_end_is_not_known_is_booked_until_a_lease_after_its_answer_or_after_its_station_went()
+ {
+    for answers in [true, false] {
+        let (mut controller, start_ms) = controller(6.0);
+        let lasts_ms = Settings::default().lasts_ms();
+        controller.grants_float(0, true);
+        controller.wish(0, wish(1), start_ms);
+        let sent = controller.reconcile(start_ms).commands;
+        let late_ms = start_ms + 300 * SECOND_MS;
+        controller.reconcile(late_ms);
+        assert_eq!(controller.booked_a(0), 24.0, "it may come at any time");
+        if answers {
+            accept(&mut controller, &sent, late_ms);
+        }
+        controller.online(0, false);
+        controller.reconcile(late_ms);
+        controller.reconcile(late_ms + lasts_ms - 1);
+        assert_eq!(controller.booked_a(0), 24.0);
+        controller.reconcile(late_ms + lasts_ms);
+        assert_eq!(controller.booked_a(0), 6.0);
+    }
+}
+
+#[test]
+fn who_keeps_grants_while_offline_is_booked_at_its_last_until_it_has_its_floor_again() {
+    let (mut controller, start_ms) = controller(6.0);
+    controller.keeps_grants(0, true);
+    controller.wish(0, wish(1), start_ms);
+    let sent = controller.reconcile(start_ms).commands;
+    accept(&mut controller, &sent, start_ms);
+    controller.online(0, false);
+    let late_ms = start_ms + 3_600 * SECOND_MS;
+    controller.reconcile(late_ms);
+    assert_eq!(controller.booked_a(0), 24.0);
+    controller.online(0, true);
+    controller.reconcile(late_ms);
+    assert_eq!(controller.booked_a(0), 24.0, "it may still do as it did");
+    controller.floor(0, true);
+    assert_eq!(controller.booked_a(0), 6.0);
+}
+
+#[test]
+fn to_a_slow_station_nothing_but_decreases_is_queued_before_it_answers() {
+    let (mut controller, start_ms) = controller(6.0);
+    controller.patience(0, 60 * SECOND_MS);
+    controller.wish(0, wish(1), start_ms);
+    let sent = controller.reconcile(start_ms).commands;
+    assert_eq!(sent.len(), 1);
+    let renews_ms = start_ms + 20 * SECOND_MS;
+    assert!(controller.reconcile(renews_ms).commands.is_empty());
+    let alarms = controller.reconcile(renews_ms + 20 * SECOND_MS).alarms;
+    assert!(!alarms.contains(&Alarm::Silent(0)), "it has time");
+    accept(&mut controller, &sent, renews_ms);
+    assert_eq!(controller.reconcile(renews_ms).commands.len(), 1);
+}

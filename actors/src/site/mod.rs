@@ -127,6 +127,8 @@ struct Answered {
     station: StationId,
     about: About,
     told: Told,
+    /// How long that took, in ms.
+    took_ms: i64,
 }
 
 struct SiteState {

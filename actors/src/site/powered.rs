@@ -110,9 +110,8 @@ impl Powered {
         let Some(managed) = &mut self.managed else {
             return;
         };
-        let (sayings, patience_ms) = (managed.farewell(), managed.patience_ms());
-        for saying in sayings {
-            self.say(saying, patience_ms);
+        for saying in managed.farewell() {
+            self.say(saying);
         }
         self.remember().await;
         self.managed = None;
@@ -186,6 +185,7 @@ impl Powered {
         if let Some(managed) = &mut self.managed
             && answered.life == self.life
         {
+            managed.has_taken(&answered.station, &answered.told, answered.took_ms, now.0);
             managed.answered(&answered.station, answered.about, &answered.told, now.0);
             self.happens();
         }
@@ -263,14 +263,13 @@ impl Powered {
             return;
         };
         let round = managed.round(now.0);
-        let patience_ms = managed.patience_ms();
         for saying in round.sayings {
-            self.say(saying, patience_ms);
+            self.say(saying);
         }
         // What is not remembered is not granted: stations stay at what they have, and fall to their floors.
         if self.remember().await && self.may_act() {
             for saying in round.when_written {
-                self.say(saying, patience_ms);
+                self.say(saying);
             }
         }
         for (alarm, raised) in round.alarms {
@@ -331,19 +330,23 @@ impl Powered {
 
     /// Says something to a station, if this node may act for the site at this instant. What becomes of it comes back as
     /// a message, always. What is said at about the same time may overtake each other.
-    fn say(&self, saying: Saying, patience_ms: i64) {
+    fn say(&self, saying: Saying) {
         let Saying {
             station,
             ask,
             about,
         } = saying;
+        let managed = self.managed.as_ref();
+        let patience_ms = managed.map_or(0, |it| it.patience_ms(&station));
         let (myself, life) = (self.myself.clone(), self.life);
+        let (deps, asked_at) = (Arc::clone(&self.deps), self.deps.clock.now());
         let back = move |station, told| {
             let answered = Answered {
                 life,
                 station,
                 about,
                 told,
+                took_ms: deps.clock.now().ms_since(asked_at),
             };
             let _ = myself.cast(SiteMsg::Answered(Box::new(answered)));
         };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ProfilePurpose, RateUnit, SessionId, StationId, Timestamp};
+use crate::{ProfileForm, ProfilePurpose, RateUnit, SessionId, StationId, Timestamp};
 
 /// What a site's actor remembers. Of two the one with the higher (`epoch`, `revision`) is the newer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct KnownOutlet {
     /// What kind of profile its station takes as a grant.
     #[serde(default)]
     pub grants_by: Option<ProfilePurpose>,
+    /// In what form it takes profiles.
+    #[serde(default)]
+    pub form: ProfileForm,
     /// The unit it takes.
     #[serde(default)]
     pub unit: Option<RateUnit>,
@@ -45,6 +48,12 @@ pub struct KnownOutlet {
     /// not to.
     #[serde(default)]
     pub disobeyed_a: Option<f64>,
+    /// It lacked its floor after its station had been away.
+    #[serde(default)]
+    pub forgets: bool,
+    /// It drew more than its floor after its grant had ended, while its station was away.
+    #[serde(default)]
+    pub keeps_grants: bool,
 }
 
 /// The most that an outlet's grants allow.

@@ -10,8 +10,8 @@ pub use plan::{
     Fuse, FuseCap, PlannedOutlet, PowerPlan, Repeat, SetPoint, Sharing, SiteLine, SitePower, Wiring,
 };
 pub use profile::{
-    ChargingAnswer, ChargingAsk, ChargingProfile, ChargingTraits, ProfilePeriod, ProfilePurpose,
-    RateUnit, ScheduledLimit,
+    ChargingAnswer, ChargingAsk, ChargingProfile, ChargingTraits, ProfileForm, ProfilePeriod,
+    ProfilePurpose, RateUnit, ScheduledLimit,
 };
 pub use view::{
     HeldBy, LimitView, OutletPowerView, PowerAlarm, PowerAlarmKind, SchedulePart, ScheduleView,

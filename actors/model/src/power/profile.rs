@@ -50,6 +50,20 @@ pub enum ProfilePurpose {
     Tx,
 }
 
+/// In what form a station takes its floor and its grants, where it refuses the usual one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProfileForm {
+    /// Its floor begins with the transaction: it refuses a start.
+    pub floor_is_relative: bool,
+    /// So do its grants.
+    pub grant_is_relative: bool,
+    /// Its grants end by their duration: it refuses `validTo`, or does not heed it.
+    pub ends_by_duration: bool,
+    /// All have the stack level 0, as far as they may: it refuses a higher one.
+    pub is_lowest: bool,
+}
+
 /// A unit of limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

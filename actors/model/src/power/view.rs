@@ -135,7 +135,8 @@ pub enum HeldBy {
     Waits,
     /// Its station is not connected.
     Offline,
-    /// Its station cannot be limited, or does not answer, or refuses, or shows nothing of what it does.
+    /// Its station cannot be limited, or does not answer, or later than within half a lease, or refuses, or shows nothing of
+    /// what it does.
     NotObeying,
     /// Nothing is granted yet after a restart.
     Learning,
@@ -173,6 +174,15 @@ pub enum PowerAlarmKind {
     /// The outlet has more than its floor, and neither its meter nor its schedule shows for some time that it obeys: it is
     /// booked at the most it can draw.
     Unverified,
+    /// The station came back without the outlet's floor, so it loses its profiles when it restarts: it is booked at the most
+    /// it can draw whenever its station is away, until it has taken its floor again.
+    Forgets,
+    /// The outlet drew more than its floor after its grant had ended, while its station was away: it is booked at its last
+    /// grant whenever that is away, until it has taken its floor again.
+    KeepsGrants,
+    /// The station takes grants for the outlet, and by its composite schedule the floor holds all the same: it gets no more
+    /// than that.
+    WithoutEffect,
     /// The outlet refuses grants.
     Refuses,
     /// The station leaves commands unanswered; or the site's meter at a part tells less often than it did, so that the worse

@@ -13,7 +13,7 @@ pub(crate) struct Lease {
     pub(crate) session: SessionId,
     pub(crate) amps: f64,
     pub(crate) sent_ms: i64,
-    /// Its end by the station's clock; by ours, up to the margin later.
+    /// Its end by the station's clock; by ours, up to the margin later. [`NOT_KNOWN_MS`] while nobody knows it.
     pub(crate) ends_ms: i64,
     /// When the station said that it will, in ms.
     pub(crate) accepted_ms: Option<i64>,
@@ -22,6 +22,9 @@ pub(crate) struct Lease {
     /// The station said that it will not.
     pub(crate) is_refused: bool,
 }
+
+/// The end of a grant that ends so long after its station took it, as long as it did not answer.
+pub(crate) const NOT_KNOWN_MS: i64 = i64::MAX / 2;
 
 impl Lease {
     /// Whether the outlet follows it at that time: it was seen to, or the station took it so long before.
@@ -116,6 +119,20 @@ impl Book {
         self.leases.push(lease);
     }
 
+    /// All that was sent up to this one is with the station by now, or will never be: what was not known to end does so then
+    /// at the latest.
+    pub(crate) fn ends(&mut self, id: CommandId, ends_ms: i64) {
+        let unknown = (self.leases.iter_mut())
+            .filter(|lease| lease.id <= id && lease.ends_ms == NOT_KNOWN_MS);
+        unknown.for_each(|lease| lease.ends_ms = ends_ms);
+    }
+
+    /// As long as it does not answer nobody knows when that grant ends.
+    pub(crate) fn floats(&mut self, id: CommandId) {
+        let floating = self.leases.iter_mut().filter(|lease| lease.id == id);
+        floating.for_each(|lease| lease.ends_ms = NOT_KNOWN_MS);
+    }
+
     /// Forgets what has ended `margin_ms` ago or more, and leases of sessions that are over.
     pub(crate) fn clear(&mut self, session: Option<SessionId>, now_ms: i64, margin_ms: i64) {
         let before_a = self.most_a();
@@ -134,6 +151,13 @@ impl Book {
             .iter()
             .map(|lease| lease.amps)
             .fold(recalled_a, f64::max)
+    }
+
+    /// When the last of what it may draw beyond its floor ends, by its own clock, in ms.
+    pub(crate) fn ends_ms(&self) -> Option<i64> {
+        let recalled = self.recalled.iter().map(|(_, ends_ms)| *ends_ms);
+        let leases = self.leases.iter().map(|lease| lease.ends_ms);
+        leases.chain(recalled).max()
     }
 
     /// A predecessor's grants allow so much until then, whatever session they are for.

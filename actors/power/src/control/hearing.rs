@@ -15,12 +15,43 @@ impl Controller {
         let state = &mut self.outlets[outlet];
         state.online = online;
         state.unanswered.clear();
+        if !online && state.keeps_grants {
+            state.keeps(state.book.most_a());
+        }
     }
 
     /// Whether the outlet's station is known to have its floor.
     pub fn floor(&mut self, outlet: usize, has_floor: bool) {
         let floor_a = self.site.outlets()[outlet].floor_a;
-        self.outlets[outlet].floor_a = has_floor.then_some(floor_a);
+        let state = &mut self.outlets[outlet];
+        state.floor_a = has_floor.then_some(floor_a);
+        if has_floor {
+            state.kept_a = None;
+        }
+    }
+
+    /// Whether grants of the outlet end a lease after its station took them, and not at a time that it is told: they are booked
+    /// without an end until it answers, or goes offline. So is what it did not answer yet.
+    pub fn grants_float(&mut self, outlet: usize, float: bool) {
+        let state = &mut self.outlets[outlet];
+        state.grants_float = float;
+        if float {
+            for it in &state.unanswered {
+                state.book.floats(it.id);
+            }
+        }
+    }
+
+    /// Whether grants of the outlet are known not to end while its station is offline.
+    pub fn keeps_grants(&mut self, outlet: usize, keeps: bool) {
+        self.outlets[outlet].keeps_grants = keeps;
+    }
+
+    /// It keeps its grants while its station is offline, and a predecessor granted it up to so much, in A.
+    pub fn recall_kept(&mut self, outlet: usize, amps: f64) {
+        let state = &mut self.outlets[outlet];
+        state.keeps_grants = true;
+        state.keeps(amps);
     }
 
     /// What the session at the outlet wants; none when it is over, or there is none. A session that is over takes its
@@ -40,10 +71,16 @@ impl Controller {
         state.wish = wish;
     }
 
+    /// The outlet's station may take so long to answer, in ms, before it is silent.
+    pub fn patience(&mut self, outlet: usize, patience_ms: i64) {
+        self.outlets[outlet].patience_ms = patience_ms;
+    }
+
     /// What a station answered. Answers to another controller's commands are of no interest. Who refuses time and again is
     /// tried less and less often: the others make room for it each time.
     pub fn answered(&mut self, outlet: usize, id: CommandId, answer: Answer, now_ms: i64) {
         let state = &mut self.outlets[outlet];
+        state.book.ends(id, now_ms + self.settings.lease_ms);
         let asked = state.unanswered.iter().any(|it| it.id == id);
         state.unanswered.retain(|it| it.id > id);
         match answer {
@@ -51,6 +88,7 @@ impl Controller {
             Answer::Accepted => {
                 state.book.is_accepted(id, now_ms);
                 state.refusals = 0;
+                state.kept_a = None;
             }
             Answer::Refused => {
                 state.book.is_refused(id);

@@ -7,7 +7,8 @@
 //! 1. **Grants are leases.** Each ends by itself at the station, which then falls back to its floor. The floors of a site
 //!    fit below its limits ([`Site::new`]), so a site whose hub is gone is safe one lease later.
 //! 2. **An outlet is booked at the most that it may draw** ([`Book`]): its floor and all grants that have not ended,
-//!    answered or not. An offline outlet is booked like any other; never at 0 unless its floor is.
+//!    answered or not. An offline outlet is booked like any other; never at 0 unless its floor is. One whose grants are
+//!    known not to end while it is offline is booked at what it had then until it is known to have its floor again.
 //! 3. **Decreases first.** They go out at once. An increase goes out only when it fits beside everything that is booked,
 //!    so never before the grants that make room for it have ended, or their sessions have.
 //! 4. **Limits count ahead**: no grant outlasts a limit that it would break.
@@ -38,7 +39,7 @@ pub use view::{Alarm, OutletView};
 use crate::allocate::{Ask, Grant, Held, Need, allocate};
 use crate::limits::{Limits, Loading};
 use crate::tree::{Outlet, Site};
-use book::{Book, Evidence, Lease};
+use book::{Book, Evidence, Lease, NOT_KNOWN_MS};
 use metered::Metered;
 
 /// A session's number, unique while its grants last.
@@ -134,6 +135,8 @@ struct State {
     refused_until_ms: Option<i64>,
     /// How often it did since it last took one, or its session began.
     refusals: u32,
+    /// How long its station takes to answer, in ms, where that is longer than usual.
+    patience_ms: i64,
     /// What was sent and not answered, the oldest first.
     unanswered: Vec<Unanswered>,
     measured_a: Option<(f64, i64)>,
@@ -148,6 +151,12 @@ struct State {
     is_unverified: bool,
     /// It draws and no session is known there.
     is_outside: bool,
+    /// Its grants end so long after its station took them.
+    grants_float: bool,
+    /// Its grants do not end while it is offline.
+    keeps_grants: bool,
+    /// What it may have kept since it went offline, in A, until it is known to have its floor again.
+    kept_a: Option<f64>,
     grant: Option<Grant>,
 }
 
@@ -226,10 +235,18 @@ impl Controller {
     pub fn reconcile(&mut self, now_ms: i64) -> Plan {
         for state in &mut self.outlets {
             let session = state.wish.map(|wish| wish.session);
+            // What did not reach it never will.
+            if let (false, Some(last)) = (state.online, state.book.last()) {
+                state.book.ends(last.id, now_ms + self.settings.lease_ms);
+            }
+            // Nobody knows yet that it is away.
+            if state.keeps_grants && state.is_silent(&self.settings, now_ms) {
+                state.keeps(state.book.most_a());
+            }
             state.book.clear(session, now_ms, self.settings.margin_ms);
             state.refused_until_ms = state.refused_until_ms.filter(|until| *until > now_ms);
             // Who was silent for so long is tried again.
-            let again_ms = 2 * self.settings.silent_ms;
+            let again_ms = 2 * state.silent_ms(&self.settings);
             state
                 .unanswered
                 .retain(|it| now_ms - it.sent_ms <= again_ms);
@@ -415,6 +432,9 @@ impl Controller {
             sent.push(self.send(outlet, amps, now_ms));
         }
         for (outlet, amps) in higher {
+            if self.outlets[outlet].is_awaited(&self.settings) {
+                continue;
+            }
             let room = loading.amps()[outlet] + loading.room(outlet);
             let fits = self.site.outlets()[outlet]
                 .steps
@@ -438,6 +458,9 @@ impl Controller {
     fn renew(&mut self, outlet: usize, amps: f64, now_ms: i64) -> Option<Command> {
         let floor_a = self.site.outlets()[outlet].floor_a;
         let state = &self.outlets[outlet];
+        if state.is_awaited(&self.settings) {
+            return None;
+        }
         if state.refused_until_ms.is_some() && !state.book.is_raised(floor_a, now_ms) {
             return None;
         }
@@ -464,7 +487,10 @@ impl Controller {
             session,
             amps,
             sent_ms: now_ms,
-            ends_ms,
+            ends_ms: match state.grants_float {
+                true => NOT_KNOWN_MS,
+                false => ends_ms,
+            },
             accepted_ms: None,
             seen_ms: None,
             is_refused: false,
@@ -514,6 +540,12 @@ impl Controller {
         }
     }
 
+    /// When the last grant of the outlet that is booked ends at the latest, in ms since 1970; none: none is.
+    pub fn leased_until_ms(&self, outlet: usize) -> Option<i64> {
+        let ends_ms = self.outlets[outlet].book.ends_ms();
+        ends_ms.map(|ends_ms| ends_ms + self.settings.margin_ms)
+    }
+
     /// What the outlet may draw, in A.
     pub fn booked_a(&self, outlet: usize) -> f64 {
         match self.outlets[outlet].is_doubted() {
@@ -528,7 +560,10 @@ impl Controller {
         match state.floor_a.filter(|_| !it.unlimitable) {
             None => it.most_a,
             // After a change of the plan it may still have the one of before.
-            Some(floor_a) => self.leased_a(outlet).max(floor_a),
+            Some(floor_a) => {
+                let kept_a = state.kept_a.unwrap_or(0.0);
+                self.leased_a(outlet).max(floor_a).max(kept_a)
+            }
         }
     }
 }
@@ -550,6 +585,11 @@ impl State {
         self.unanswered.iter().any(is_late)
     }
 
+    /// It may have kept so much while it was offline, in A.
+    fn keeps(&mut self, amps: f64) {
+        self.kept_a = Some(self.kept_a.map_or(amps, |kept_a| kept_a.max(amps)));
+    }
+
     /// Whether it may not be taken to do as it is told.
     fn is_doubted(&self) -> bool {
         self.book.is_suspect() || self.is_unverified || self.is_outside
@@ -557,7 +597,17 @@ impl State {
 
     /// Whether it leaves commands unanswered.
     fn is_silent(&self, settings: &Settings, now_ms: i64) -> bool {
-        (self.unanswered.first()).is_some_and(|it| now_ms - it.sent_ms > settings.silent_ms)
+        let silent_ms = self.silent_ms(settings);
+        (self.unanswered.first()).is_some_and(|it| now_ms - it.sent_ms > silent_ms)
+    }
+
+    fn silent_ms(&self, settings: &Settings) -> i64 {
+        settings.silent_ms.max(self.patience_ms)
+    }
+
+    /// Whether it is known to be slow and has not answered yet: but for decreases nothing more is queued before it does.
+    fn is_awaited(&self, settings: &Settings) -> bool {
+        self.patience_ms > settings.silent_ms && !self.unanswered.is_empty()
     }
 
     /// What it was last told and did not refuse, or has fallen back to, in A.

@@ -57,6 +57,12 @@ impl Controller {
         }
     }
 
+    /// Whether the outlet has more than its floor by what it was told and did not refuse.
+    pub fn is_raised(&self, outlet: usize, now_ms: i64) -> bool {
+        let floor_a = self.site.outlets()[outlet].floor_a;
+        self.outlets[outlet].book.is_raised(floor_a, now_ms)
+    }
+
     /// Whether it still learns what its predecessor granted.
     pub fn is_learning(&self, now_ms: i64) -> bool {
         now_ms < self.learns_until_ms

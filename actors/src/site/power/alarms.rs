@@ -32,6 +32,8 @@ impl Managed {
         }));
         now.extend(self.strays_in_words());
         now.extend(self.fast_clocks_in_words());
+        now.extend(self.habits_in_words());
+        now.extend(self.idle_grants_in_words());
         now.extend(self.surpluses_in_words(now_ms));
         let keys: BTreeSet<PowerAlarmKey> = now.iter().map(key).collect();
         let is_new = |alarm: &&PowerAlarm| !self.alarms.contains(&key(alarm));

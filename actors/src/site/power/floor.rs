@@ -4,6 +4,7 @@ use model::{ChargingAnswer, ChargingAsk, StationId};
 
 use super::{
     Managed,
+    effect::Effect,
     lane::Floor,
     say::{About, Saying},
 };
@@ -81,7 +82,11 @@ impl Managed {
                 && let Floor::Due(at_ms) = lane.floor
                 && at_ms <= now_ms
             {
-                sayings.push(self.send_floor(index, false));
+                let saying = match std::mem::take(&mut self.lanes[index].back.is_asked_first) {
+                    true => self.look_before_floor(index),
+                    false => self.send_floor(index, false),
+                };
+                sayings.push(saying);
             }
         }
         sayings
@@ -106,8 +111,25 @@ impl Managed {
                 Some(first) if !configured && !traits.units.contains(&usual) => *first,
                 _ => usual,
             };
+            lane.back.is_asked_first = lane.floor == Floor::Kept;
             lane.floor = Floor::Due(now_ms);
         }
+    }
+
+    /// A station that came is asked whether it still has its floor, so that one is known that does not keep it. It is sent
+    /// its floor in any case.
+    fn look_before_floor(&mut self, index: usize) -> Saying {
+        let lane = &mut self.lanes[index];
+        lane.floor = Floor::Asked;
+        let command = lane.look();
+        self.saying(index, command, About::Before(index))
+    }
+
+    pub(super) fn floor_was_shown(&mut self, index: usize, told: &Told) -> Saying {
+        if let Told::Answer(ChargingAnswer::Accepted(limits)) = told {
+            self.is_seen_first(index, limits);
+        }
+        self.send_floor(index, false)
     }
 
     pub(super) fn floor_is_answered(
@@ -124,12 +146,12 @@ impl Managed {
                 lane.taken.floor = Some(lane.floor_profile());
                 return Some(self.look_at_floor(index, cleared));
             }
-            Some(true) => match lane.other_floor() {
-                Some(purpose) => {
-                    lane.grants_by = purpose;
+            Some(true) => match lane.takes_other_floor() {
+                true => {
+                    lane.effect = Effect::default();
                     return Some(self.send_floor(index, cleared));
                 }
-                None => {
+                false => {
                     tracing::warn!(
                         site = %self.site, station = %lane.planned.station, evse = lane.planned.evse, answer = ?told,
                         "the station refuses its floor; it is booked at the most it can draw"
@@ -178,7 +200,11 @@ impl Managed {
                 );
                 self.has_no_floor(index, now_ms + SHOWN_AGAIN_MS);
             }
-            _ => self.has_floor(index),
+            Some(_) => {
+                self.shows_floor(index);
+                self.has_floor(index);
+            }
+            None => self.has_floor(index),
         }
         None
     }
@@ -222,6 +248,8 @@ impl Managed {
         self.lanes[index].floor = Floor::Kept;
         self.lanes[index].bare.is_refused = false;
         self.controller.floor(index, true);
+        self.controller
+            .grants_float(index, self.lanes[index].grants_float());
         self.memory.note(&self.lanes[index], true);
     }
 

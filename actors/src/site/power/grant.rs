@@ -24,12 +24,14 @@ impl Managed {
                 self.traits_are(station, told, now_ms);
                 None
             }
+            About::Before(index) => Some(self.floor_was_shown(index, told)),
             About::Floor(index, cleared) => self.floor_is_answered(index, cleared, told, now_ms),
             About::FloorShown(index, cleared) => self.floor_is_shown(index, cleared, told, now_ms),
             About::Defaults(index) => Some(self.defaults_are_gone(index)),
             About::Grant(index, id, amps, ends_ms) => {
                 self.grant_is_answered(index, id, amps, ends_ms, told, now_ms)
             }
+            About::Effect(index) => self.effect_is_shown(index, told, now_ms),
             About::Look(index, asked_ms) => {
                 self.is_looked_at(index, asked_ms, told, now_ms);
                 None
@@ -149,18 +151,18 @@ impl Managed {
                 self.controller
                     .answered(index, id, Answer::Accepted, now_ms);
                 let lane = &mut self.lanes[index];
-                lane.taken.takes(id);
+                lane.taken.takes(id, now_ms);
                 self.memory.note_grants(lane);
+                return self.is_taken(index, amps);
             }
             Some(true) => {
-                let lane = &mut self.lanes[index];
-                lane.told_a = None;
-                if let (Some(other), true) = (lane.other_grant(), lane.charging.is_some()) {
+                self.lanes[index].told_a = None;
+                if self.lanes[index].charging.is_some() && self.is_granted_otherwise(index) {
+                    let lane = &self.lanes[index];
                     tracing::info!(
                         site = %self.site, station = %lane.planned.station, evse = lane.planned.evse, answer = ?told,
-                        "the station refuses a grant for its transaction; it is granted as a default from now on"
+                        purpose = ?lane.grants_by, form = ?lane.form, "the station refuses a grant; it is said otherwise from now on"
                     );
-                    lane.grants_by = other;
                     return Some(self.grant_saying(index, id, amps, ends_ms, now_ms));
                 }
                 self.controller.answered(index, id, Answer::Refused, now_ms);

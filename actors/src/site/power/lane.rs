@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 
 use model::{
-    ChargingProfile, Command, PlannedOutlet, ProfilePeriod, ProfilePurpose, RateUnit, ScheduleView,
-    ScheduledLimit, SessionId, SessionPreferences, SitePower, StationId, Timestamp, TokenUid,
-    Wiring,
+    ChargingProfile, Command, PlannedOutlet, ProfileForm, ProfilePeriod, ProfilePurpose, RateUnit,
+    ScheduleView, ScheduledLimit, SessionId, SessionPreferences, SitePower, StationId, Timestamp,
+    TokenUid, Wiring,
 };
 use power::{Outlet, Priority, Site, Wish};
 
 use super::{
     ClockLag, Draw, SessionFacts,
+    absence::{Absence, Habits, Return},
     agreement::Agreement,
     appetite::Appetite,
+    effect::Effect,
     floor::Bare,
     meter::greatest,
     others::Seen,
@@ -29,8 +31,6 @@ const GRANT: i32 = 2;
 const BEGINS_BEFORE_MS: i64 = 60_000;
 /// How far ahead its composite schedule is asked for, in s.
 const LOOKS_AHEAD_S: u32 = 60;
-/// A station of which nothing is known takes at least so many stack levels.
-const STACK_LEVELS: u32 = 3;
 
 /// An outlet.
 pub(super) struct Lane {
@@ -42,8 +42,16 @@ pub(super) struct Lane {
     pub(super) floor: Floor,
     /// How long it has not been known to have its floor, while it is not.
     pub(super) bare: Bare,
-    /// What kind of profile its station takes as a grant.
+    /// What it is known to do while its station is away, and what is watched to know it.
+    pub(super) habits: Habits,
+    pub(super) back: Return,
+    pub(super) absence: Option<Absence>,
+    /// What its register showed last, in Wh, and when, in ms.
+    pub(super) register_seen: Option<(i64, f64)>,
+    /// What kind of profile its station takes as a grant, in what form it takes profiles, and whether grants have effect.
     pub(super) grants_by: ProfilePurpose,
+    pub(super) form: ProfileForm,
+    pub(super) effect: Effect,
     pub(super) unit: RateUnit,
     pub(super) stack_level_most: Option<u32>,
     pub(super) charging: Option<Charging>,
@@ -69,6 +77,8 @@ pub(super) struct Lane {
     pub(super) clock: ClockLag,
     /// How far the clock of that hub is ahead of ours, in ms.
     pub(super) hub_ahead_ms: i64,
+    /// Until then its station is too slow for grants, in ms.
+    pub(super) slow_until_ms: i64,
     /// What its station showed then, or before.
     pub(super) shown: Option<ScheduleView>,
     /// What it was last told, in A.
@@ -106,7 +116,13 @@ impl Lane {
             alone,
             floor: Floor::Due(0),
             bare: Bare::default(),
+            habits: Habits::default(),
+            back: Return::default(),
+            absence: None,
+            register_seen: None,
             grants_by: ProfilePurpose::Tx,
+            form: ProfileForm::default(),
+            effect: Effect::default(),
             stack_level_most: None,
             charging: None,
             over_ms: 0,
@@ -126,6 +142,7 @@ impl Lane {
                 ahead_ms: 0,
             },
             hub_ahead_ms: 0,
+            slow_until_ms: 0,
             shown: None,
             told_a: None,
             told_ms: 0,
@@ -137,7 +154,11 @@ impl Lane {
         let purpose = self.floor_purpose();
         // It holds whatever the station's clock says: it began long ago.
         let start = Timestamp(1_577_836_800_000);
-        self.profile(FLOOR, purpose, self.planned.floor_a, start)
+        ChargingProfile {
+            start: Some(start).filter(|_| !self.form.floor_is_relative),
+            stack_level: self.floor_level(),
+            ..self.profile(FLOOR, purpose, self.planned.floor_a)
+        }
     }
 
     /// A grant of so much until then, by our clock; it ends sooner at a station that was offline for so long.
@@ -148,11 +169,17 @@ impl Lane {
         max_offline_s: Option<u32>,
         now_ms: i64,
     ) -> ChargingProfile {
-        let start = Timestamp(now_ms - BEGINS_BEFORE_MS);
-        let mut profile = self.profile(GRANT, self.grants_by, amps, start);
-        profile.stack_level += 1;
+        let start_ms = now_ms - BEGINS_BEFORE_MS;
+        let is_relative = self.form.grant_is_relative;
+        let begins_ms = if is_relative { now_ms } else { start_ms };
+        let lasts_s = u32::try_from((ends_ms - begins_ms) / 1_000).unwrap_or_default();
+        let by_duration = self.form.ends_by_duration;
+        let mut profile = self.profile(GRANT, self.grants_by, amps);
+        profile.start = (!is_relative).then_some(Timestamp(start_ms));
+        profile.stack_level = self.grant_level();
         profile.max_offline_s = max_offline_s;
-        profile.valid_to = Some(Timestamp(ends_ms));
+        profile.valid_to = (!by_duration).then_some(Timestamp(ends_ms));
+        profile.duration_s = by_duration.then_some(lasts_s);
         if self.grants_by == ProfilePurpose::Tx {
             let transaction = self.charging.as_ref().map(|it| &it.facts.transaction);
             profile.transaction = transaction.cloned();
@@ -208,13 +235,7 @@ impl Lane {
         }
     }
 
-    fn profile(
-        &self,
-        kind: i32,
-        purpose: ProfilePurpose,
-        amps: f64,
-        start: Timestamp,
-    ) -> ChargingProfile {
+    fn profile(&self, kind: i32, purpose: ProfilePurpose, amps: f64) -> ChargingProfile {
         let period = ProfilePeriod {
             start_s: 0,
             limit: match self.unit {
@@ -229,13 +250,12 @@ impl Lane {
         };
         ChargingProfile {
             id: self.id(kind),
-            // Level 0 cannot be cleared at some stations, the highest is refused by others (quirk 34).
-            stack_level: u32::from(self.stack_level_most.unwrap_or(STACK_LEVELS) >= STACK_LEVELS),
+            stack_level: 0,
             purpose,
             transaction: None,
             valid_to: None,
             max_offline_s: None,
-            start: Some(start),
+            start: None,
             duration_s: None,
             unit: self.unit,
             periods: vec![period],
@@ -261,18 +281,6 @@ impl Lane {
             ProfilePurpose::StationMax => ProfilePurpose::StationMax,
             ProfilePurpose::TxDefault | ProfilePurpose::Tx => ProfilePurpose::TxDefault,
         }
-    }
-
-    /// What to try where the station refuses grants of the kind it is sent now; none: nothing is left.
-    pub(super) fn other_grant(&self) -> Option<ProfilePurpose> {
-        (self.grants_by == ProfilePurpose::Tx).then_some(ProfilePurpose::TxDefault)
-    }
-
-    /// What to try where the station refuses its floor; none: it cannot be limited. A maximum of the station as a whole
-    /// is none for an outlet that is not alone.
-    pub(super) fn other_floor(&self) -> Option<ProfilePurpose> {
-        let has_other = self.alone && self.floor_purpose() == ProfilePurpose::TxDefault;
-        has_other.then_some(ProfilePurpose::StationMax)
     }
 
     /// Whether a grant ends by itself only, and not with its session.
@@ -395,7 +403,7 @@ impl Lane {
         let need = wanted_wh.zip(leaves);
         Some(Wish {
             session: self.number,
-            most_a: match self.is_held_by_clock(lease_ms) {
+            most_a: match self.is_held_by_clock(lease_ms) || now_ms < self.slow_until_ms {
                 false => self.appetite.most_a().unwrap_or(self.outlet.most_a),
                 true => self.outlet.floor_a,
             },

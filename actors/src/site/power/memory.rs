@@ -4,9 +4,16 @@
 //! Grants are written before they are sent, some time ahead and as a bound, so that decreases and renewals need no
 //! writing: the next life books the bounds and goes on at once.
 
-use model::{KnownLease, KnownOutlet, SessionId, SessionPreferences, SiteMemory, Timestamp};
+use model::{
+    KnownLease, KnownOutlet, ProfileForm, SessionId, SessionPreferences, SiteMemory, Timestamp,
+};
 
-use super::lane::{Floor, Lane};
+use power::Controller;
+
+use super::{
+    absence::Habits,
+    lane::{Floor, Lane},
+};
 
 /// Preferences of more sessions than this are not remembered; of outlets there are no more.
 const PREFERENCES_MOST: usize = 4_000;
@@ -17,6 +24,8 @@ const CLOCK_LAG_MS: i64 = 3_000;
 const DRAWN_A: f64 = 1.0;
 /// What grants allow is remembered for so much longer than they last, in leases: so long none has to be written.
 const AHEAD_LEASES: i64 = 1;
+/// A grant that lasts from when its station takes it may be taken so much later than it was sent, in ms.
+const TAKEN_LATE_MS: i64 = 60_000;
 
 /// What is remembered, and whether it was written.
 pub(super) struct Memory {
@@ -48,6 +57,7 @@ impl Memory {
         if let Some(purpose) = known.grants_by {
             lane.grants_by = purpose;
         }
+        lane.form = known.form;
         if let (Some(unit), None) = (known.unit, lane.planned.unit) {
             lane.unit = unit;
         }
@@ -64,6 +74,7 @@ impl Memory {
         let known = KnownOutlet {
             floor_a: has_floor.then_some(lane.planned.floor_a),
             grants_by: Some(lane.grants_by),
+            form: lane.form,
             unit: Some(lane.unit),
             ..self.known_or_new(lane)
         };
@@ -83,8 +94,43 @@ impl Memory {
         }
     }
 
+    /// Tells an outlet, and the controller of it, what its station is known to do against its profiles.
+    pub(super) fn tell_habits(&self, lane: &mut Lane, index: usize, controller: &mut Controller) {
+        let Some(known) = self.known(lane) else {
+            return;
+        };
+        lane.habits = Habits {
+            forgets: known.forgets,
+            keeps_grants: known.keeps_grants,
+        };
+        if let Some(drew_a) = known.disobeyed_a {
+            controller.recall_disobedience(index, drew_a);
+        }
+        controller.grants_float(index, lane.grants_float());
+        if known.keeps_grants {
+            let last_a = known.lease.map_or(0.0, |lease| lease.amps);
+            controller.recall_kept(index, last_a);
+        }
+        if known.forgets {
+            controller.floor(index, false);
+        }
+    }
+
+    /// Notes what an outlet is known to do while its station is away.
+    pub(super) fn note_habits(&mut self, lane: &Lane) {
+        let Habits {
+            forgets,
+            keeps_grants,
+        } = lane.habits;
+        self.replace(KnownOutlet {
+            forgets,
+            keeps_grants,
+            ..self.known_or_new(lane)
+        });
+    }
+
     /// The most an outlet was seen to draw since its meter showed that it does not obey.
-    pub(super) fn disobeyed_a(&self, lane: &Lane) -> Option<f64> {
+    fn disobeyed_a(&self, lane: &Lane) -> Option<f64> {
         self.known(lane).and_then(|it| it.disobeyed_a)
     }
 
@@ -124,9 +170,14 @@ impl Memory {
 
     /// Notes that grants may allow an outlet so much from now on, for a while ahead.
     pub(super) fn note_lease(&mut self, lane: &Lane, amps: f64, lease_ms: i64, now_ms: i64) {
+        let taken_late_ms = if lane.grants_float() {
+            TAKEN_LATE_MS
+        } else {
+            0
+        };
         let lease = KnownLease {
             amps,
-            ends_at: Timestamp(now_ms + lease_ms * (1 + AHEAD_LEASES)),
+            ends_at: Timestamp(now_ms + lease_ms * (1 + AHEAD_LEASES) + taken_late_ms),
         };
         let known = KnownOutlet {
             lease: Some(lease),
@@ -216,10 +267,13 @@ impl Memory {
             evse: lane.planned.evse,
             floor_a: None,
             grants_by: None,
+            form: ProfileForm::default(),
             unit: None,
             lease: None,
             clock_lag_ms: None,
             disobeyed_a: None,
+            forgets: false,
+            keeps_grants: false,
         })
     }
 

@@ -30,7 +30,7 @@ const STOPS_MS: i64 = 3_000;
 const NOISE_A: f64 = 0.5;
 const NOISE_W: f64 = 100.0;
 /// How much above what is configured the voltage may be (EN 50160), where a current is told by energy alone.
-const VOLTS_MOST: f64 = 1.1;
+pub(super) const VOLTS_MOST: f64 = 1.1;
 /// More than so many times what an outlet can draw is of another unit, or of a meter that is broken.
 const ABSURD: f64 = 10.0;
 /// What phases have to neutral where a station does not measure it, in V: outlets are counted by their configured one

@@ -8,14 +8,17 @@
 //! TxDefaultProfile that holds whenever the hub is silent, and its composite schedule is compared with that. A session
 //! that begins is then granted more by a TxProfile that ends by itself (`validTo`) and is renewed.
 //!
-//! Stations differ. One that refuses a TxProfile is granted by a second TxDefaultProfile above its floor; one that refuses
-//! the floor as TxDefaultProfile, and has one outlet, gets floor and grants as its maximum as a whole; one that refuses
-//! that as well is booked at the most it can draw, and an alarm says so. Grants that are not of one transaction do not end
+//! Stations differ. One that refuses a grant, or takes it without effect, is told by `duration` instead, then without a
+//! start; then by a second TxDefaultProfile above its floor. One that refuses the floor as TxDefaultProfile, with and without
+//! a start, and has one outlet, gets floor and grants as its maximum as a whole; one that refuses that as well is booked at
+//! the most it can draw, and an alarm says so. Grants that are not of one transaction do not end
 //! with it: they stay booked until they end by themselves, and are taken away as well.
 
+mod absence;
 mod agreement;
 mod alarms;
 mod appetite;
+mod effect;
 mod floor;
 mod grant;
 mod lane;
@@ -33,6 +36,7 @@ mod surplus;
 #[cfg(test)]
 mod tests;
 mod view;
+mod way;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -143,10 +147,8 @@ impl Managed {
         if let Some(leases) = memory.leases(&lanes, now_ms, settings.margin_ms) {
             controller.recall(&leases, now_ms);
         }
-        for (index, lane) in lanes.iter().enumerate() {
-            if let Some(drew_a) = memory.disobeyed_a(lane) {
-                controller.recall_disobedience(index, drew_a);
-            }
+        for (index, lane) in lanes.iter_mut().enumerate() {
+            memory.tell_habits(lane, index, &mut controller);
         }
         Ok(Self {
             places: places_of(&lanes),
@@ -173,7 +175,15 @@ impl Managed {
         match news {
             StationNews::Connected(online) => {
                 let state = self.stations.entry(station.clone()).or_default();
+                let was_online = state.online;
                 state.is_online(*online, now_ms);
+                for index in self.lanes_of(station) {
+                    match (was_online, *online) {
+                        (true, false) => self.goes_away(index, now_ms),
+                        (_, true) => self.comes_back(index, now_ms),
+                        (false, false) => {}
+                    }
+                }
                 if *online {
                     self.is_expected_to_take_floors(station, now_ms);
                 }
@@ -182,6 +192,7 @@ impl Managed {
             }
             StationNews::Booted => {
                 // It may have forgotten its profiles: they are sent again.
+                self.restarts(station);
                 if let Some(state) = self.stations.get_mut(station) {
                     state.ask_at_ms = Some(now_ms);
                 }
@@ -222,7 +233,11 @@ impl Managed {
                 }
             }
             StationNews::Left => {
-                self.stations.remove(station);
+                if self.stations.remove(station).is_some_and(|it| it.online) {
+                    for index in self.lanes_of(station) {
+                        self.goes_away(index, now_ms);
+                    }
+                }
                 self.strays.retain(station, |_| false);
                 self.is_online(station, false);
             }
@@ -234,11 +249,6 @@ impl Managed {
     pub(super) fn answered(&mut self, station: &StationId, about: About, told: &Told, now_ms: i64) {
         let next = self.take_answer(station, about, told, now_ms);
         self.unsaid.extend(next);
-    }
-
-    /// How long an answer may take, in ms.
-    pub(super) fn patience_ms(&self) -> i64 {
-        self.settings.silent_ms
     }
 
     /// What to do now.
@@ -435,6 +445,7 @@ impl Managed {
     /// The meter of an outlet is read, by its station's clock.
     fn is_read(&mut self, index: usize, mut draw: Draw, now_ms: i64) {
         draw.at = draw.at.plus_ms(self.lanes[index].clock.to_hubs_ms());
+        self.is_read_after_absence(index, &draw);
         self.is_measured(index, draw, now_ms);
     }
 

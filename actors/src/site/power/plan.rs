@@ -19,13 +19,62 @@ const PHASE_V: std::ops::RangeInclusive<f64> = 50.0..=700.0;
 const WEIGHT: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 /// The least current of AC above 0 (IEC 61851), per phase in A.
 const AC_LEAST_A: f64 = 6.0;
+/// More than any conductor carries, in A, and any site draws, in W: whoever says so means something else.
+const AMPS_MOST: f64 = 100_000.0;
+const WATTS_MOST: f64 = 1e9;
 
 /// Whether a site can be kept within its limits by this; the words say what to do.
 ///
 /// # Errors
 /// What is impossible, and why.
 pub fn check_power(power: &SitePower) -> Result<(), String> {
+    fuse_is_sensible(&power.plan.grid)?;
+    for set_point in &power.set_points {
+        let name = format!("set-point {:?}", set_point.name);
+        is_carried("most_a", &name, set_point.most_a.iter().flatten())?;
+        is_drawn(&name, set_point.most_w)?;
+    }
     site(power).map(drop)
+}
+
+/// Refuses what can be computed with and cannot be meant. A plan that was taken before is still gone by.
+fn fuse_is_sensible(fuse: &Fuse) -> Result<(), String> {
+    is_carried("breaker_a", &fuse.name, fuse.breaker_a.iter().flatten())?;
+    is_carried("unmanaged_a", &fuse.name, &fuse.unmanaged_a)?;
+    is_drawn(&fuse.name, fuse.most_w)?;
+    for cap in &fuse.caps {
+        let name = format!("a cap of {}", fuse.name);
+        if cap.most_a.is_none() && cap.most_w.is_none() {
+            return Err(format!("{name} limits nothing: give most_a or most_w"));
+        }
+        is_carried("most_a", &name, cap.most_a.iter().flatten())?;
+        is_drawn(&name, cap.most_w)?;
+    }
+    for outlet in &fuse.outlets {
+        let name = format!("EVSE {} of station {}", outlet.evse, outlet.station);
+        is_carried("most_a", &name, [&outlet.most_a])?;
+        is_carried("floor_a", &name, [&outlet.floor_a])?;
+        is_carried("steps_a", &name, outlet.steps_a.iter().flatten())?;
+    }
+    fuse.parts.iter().try_for_each(fuse_is_sensible)
+}
+
+fn is_carried<'a>(
+    what: &str,
+    name: &str,
+    amps: impl IntoIterator<Item = &'a f64>,
+) -> Result<(), String> {
+    let beyond = amps.into_iter().any(|amps| *amps > AMPS_MOST);
+    (!beyond)
+        .then_some(())
+        .ok_or_else(|| format!("{what} of {name} must be in A, at most {AMPS_MOST}"))
+}
+
+fn is_drawn(name: &str, watts: Option<f64>) -> Result<(), String> {
+    let beyond = watts.is_some_and(|watts| watts > WATTS_MOST);
+    (!beyond)
+        .then_some(())
+        .ok_or_else(|| format!("most_w of {name} must be in W, at most {WATTS_MOST}"))
 }
 
 /// The site that is computed with, its set-points included.
@@ -286,6 +335,19 @@ mod tests {
         assert!(words.contains("end after it begins"), "{words}");
         let words = refused(|it| it.set_points[0].most_a = None);
         assert!(words.contains("limits nothing"), "{words}");
+        let words = refused(|it| {
+            it.plan.grid.caps[0].most_a = None;
+            it.plan.grid.caps[0].most_w = None;
+        });
+        assert!(words.contains("a cap of grid limits nothing"), "{words}");
+        let words = refused(|it| it.plan.grid.outlets[0].most_a = 1e308);
+        assert!(words.contains("at most 100000"), "{words}");
+        let words = refused(|it| it.plan.grid.outlets[0].floor_a = 1e9);
+        assert!(words.contains("floor_a of EVSE 1"), "{words}");
+        let words = refused(|it| it.plan.grid.caps[0].most_w = Some(1e12));
+        assert!(words.contains("most_w of a cap of grid"), "{words}");
+        let words = refused(|it| it.set_points[0].most_a = Some([1e6; 3]));
+        assert!(words.contains("most_a of set-point"), "{words}");
         let words = refused(|it| it.plan.grid.outlets[0].weight = 0.0);
         assert!(words.contains("weight"), "{words}");
     }

@@ -55,9 +55,8 @@ impl Managed {
                         station.is_asked_again(now_ms);
                     }
                     self.controller.floor(index, lane.floor == Floor::Kept);
-                    if let Some(drew_a) = self.memory.disobeyed_a(&lane) {
-                        self.controller.recall_disobedience(index, drew_a);
-                    }
+                    self.memory
+                        .tell_habits(&mut lane, index, &mut self.controller);
                     if let Some(lease) = self.memory.lease(&lane) {
                         self.controller
                             .recall_one(index, lease.amps, lease.ends_at.0);

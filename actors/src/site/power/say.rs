@@ -21,6 +21,8 @@ pub(in crate::site) struct Saying {
 pub(in crate::site) enum About {
     /// What profiles the station takes.
     Traits,
+    /// What an outlet shows before its station, that came, is sent its floor.
+    Before(usize),
     /// An outlet's floor; and whether other defaults were taken away before.
     Floor(usize, bool),
     /// Whether an outlet shows its floor; and whether other defaults were taken away before.
@@ -29,6 +31,8 @@ pub(in crate::site) enum About {
     Defaults(usize),
     /// A grant: of which command, of how much, in A, and until when, in ms.
     Grant(usize, CommandId, f64, i64),
+    /// What an outlet shows of a grant that its station took.
+    Effect(usize),
     /// What an outlet shows; asked when, in ms.
     Look(usize, i64),
     /// A grant that is taken away.

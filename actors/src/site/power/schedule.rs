@@ -29,9 +29,10 @@ impl Taken {
         self.asked = Some((id, grant));
     }
 
-    /// The station took that grant.
-    pub(super) fn takes(&mut self, id: CommandId) {
-        if let Some((_, grant)) = self.asked.take_if(|(asked, _)| *asked == id) {
+    /// The station took that grant: one without a start begins now.
+    pub(super) fn takes(&mut self, id: CommandId, now_ms: i64) {
+        if let Some((_, mut grant)) = self.asked.take_if(|(asked, _)| *asked == id) {
+            grant.start.get_or_insert(Timestamp(now_ms));
             self.grant = Some(grant);
         }
     }
@@ -42,7 +43,10 @@ impl Lane {
     pub(super) fn schedule(&self, now_ms: i64) -> Vec<SchedulePart> {
         let (profiles, situation) = (self.profiles(), self.situation());
         // Beyond the last of these times nothing changes.
-        let ends = profiles.iter().filter_map(|profile| profile.valid_to_ms);
+        let by_duration = |it: &Profile| Some(it.start_ms? + 1_000 * it.duration_s?);
+        let ends = profiles
+            .iter()
+            .filter_map(|profile| profile.valid_to_ms.max(by_duration(profile)));
         let to_ms = ends.fold(now_ms, i64::max) + 1;
         let unit = unit(self.unit);
         let parts = composite::composite(&profiles, &situation, unit, now_ms, to_ms);

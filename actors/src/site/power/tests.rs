@@ -1,5 +1,6 @@
 //! A managed site, told what happens step by step.
 
+mod absence;
 mod alarms;
 mod appetite;
 mod clock;
@@ -9,6 +10,9 @@ mod schedule;
 mod shares;
 mod site_meter;
 mod unseen;
+mod ways;
+
+use std::cell::Cell;
 
 use model::{
     ChargingAnswer, ChargingAsk, ChargingProfile, ChargingTraits, Command, HeldBy, PlannedOutlet,
@@ -33,6 +37,8 @@ struct Nature {
     /// What its schedule shows at least, in A.
     shows_a: Option<f64>,
     watts_only: bool,
+    /// It refuses profiles of which this is true.
+    takes_not: Option<fn(&ChargingProfile) -> bool>,
     /// It minds being offline (2.1).
     minds_offline: bool,
 }
@@ -42,6 +48,8 @@ struct World {
     managed: Managed,
     now_ms: i64,
     nature: Nature,
+    /// Stations lost their profiles, until they are sent one.
+    lost: Cell<bool>,
     /// What was said, in order.
     said: Vec<(StationId, ChargingAsk)>,
     raised: Vec<PowerAlarmKind>,
@@ -83,6 +91,7 @@ impl World {
             managed: managed.expect("it can be"),
             now_ms: START_MS,
             nature,
+            lost: Cell::new(false),
             said: Vec::new(),
             raised: Vec::new(),
         }
@@ -158,14 +167,17 @@ impl World {
             ChargingAsk::Traits => Told::Failed("NotImplemented: ".into()),
             ChargingAsk::Do(Command::SetChargingProfile { profile, .. }) => {
                 let purpose = Some(profile.purpose);
-                if [self.nature.refuses, self.nature.refuses_also].contains(&purpose) {
+                let takes_not = self.nature.takes_not.is_some_and(|it| it(profile));
+                if takes_not || [self.nature.refuses, self.nature.refuses_also].contains(&purpose) {
                     Told::Answer(ChargingAnswer::Refused("Rejected".into()))
                 } else {
+                    self.lost.set(false);
                     yes
                 }
             }
             ChargingAsk::Do(Command::GetCompositeSchedule { .. }) => {
-                let limits = self.nature.shows_a.map(|limit| ScheduledLimit {
+                let lost_a = self.lost.get().then_some(32.0);
+                let limits = lost_a.or(self.nature.shows_a).map(|limit| ScheduledLimit {
                     start_s: 0,
                     limit,
                     unit: RateUnit::A,

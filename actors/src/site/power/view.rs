@@ -93,14 +93,22 @@ impl Managed {
     fn held_by(&self, index: usize, online: bool, now_ms: i64) -> Option<HeldBy> {
         let lane = &self.lanes[index];
         let here = |alarm: &PowerAlarm| {
-            alarm.station.as_ref() == Some(&lane.planned.station)
+            // What its station does while it is away is no matter now.
+            let is_of_now = !matches!(
+                alarm.kind,
+                PowerAlarmKind::Forgets | PowerAlarmKind::KeepsGrants
+            );
+            is_of_now
+                && alarm.station.as_ref() == Some(&lane.planned.station)
                 && alarm.evse == Some(lane.planned.evse)
         };
         let seen = self.controller.view(index, now_ms);
         match seen.held_by {
             _ if !online => Some(HeldBy::Offline),
             _ if self.controller.is_learning(now_ms) => Some(HeldBy::Learning),
-            _ if self.alarms_now.iter().any(here) => Some(HeldBy::NotObeying),
+            _ if self.alarms_now.iter().any(here) || now_ms < lane.slow_until_ms => {
+                Some(HeldBy::NotObeying)
+            }
             _ if lane.is_held_by_clock(self.settings.lease_ms) => Some(HeldBy::Clock),
             // It has not been told yet what it is to get, or is not known to have its floor yet.
             _ if seen

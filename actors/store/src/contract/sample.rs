@@ -6,8 +6,8 @@ use model::{
     Admission, ApiKey, Authorization, BootInfo, ChargeDetailRecord, CommandId, CommandRecord,
     CommandState, Connector, ConnectorRef, ConnectorState, DeadLetter, DeadLetterId, Direction,
     Flag, Fuse, FuseCap, KnownLease, KnownOutlet, Location, Measurand, MessageEntry, MeterPoint,
-    MeterSample, PlannedOutlet, PowerPlan, ProfilePurpose, Protocol, RateUnit, Repeat, RetryKey,
-    Role, SampledValue, Session, SessionEventKind, SessionEventRecord, SessionId,
+    MeterSample, PlannedOutlet, PowerPlan, ProfileForm, ProfilePurpose, Protocol, RateUnit, Repeat,
+    RetryKey, Role, SampledValue, Session, SessionEventKind, SessionEventRecord, SessionId,
     SessionPreferences, SessionState, SetPoint, Sharing, Site, SiteId, SiteLine, SiteMemory,
     SitePower, Station, StationId, StoredReading, Timestamp, Token, TokenKind, TokenRef, TokenUid,
     Wiring,
@@ -140,6 +140,12 @@ pub fn site_memory(station: &str) -> SiteMemory {
         evse: 1,
         floor_a: Some(6.0),
         grants_by: Some(ProfilePurpose::TxDefault),
+        form: ProfileForm {
+            floor_is_relative: true,
+            grant_is_relative: true,
+            ends_by_duration: true,
+            is_lowest: true,
+        },
         unit: Some(RateUnit::W),
         lease: Some(KnownLease {
             amps: 16.1,
@@ -147,6 +153,8 @@ pub fn site_memory(station: &str) -> SiteMemory {
         }),
         clock_lag_ms: Some(50_000),
         disobeyed_a: Some(31.5),
+        forgets: true,
+        keeps_grants: true,
     };
     SiteMemory {
         epoch: 1_790_000_000_000,

@@ -23,7 +23,8 @@ const AHEAD_MOST_MS: i64 = 5_000;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reading {
-    /// What flows, per phase in A.
+    /// What flows, per phase in A. Below zero, where the site feeds in, counts as 0: what is generated beside the outlets may
+    /// end at any time, so nobody gets more for it.
     amps: [f64; 3],
     /// Whether what the outlets below draw is in it; otherwise it is the load beside them.
     #[serde(default)]
@@ -49,10 +50,10 @@ pub(super) async fn put(
     Path((id, part)): Path<(SiteId, String)>,
     Json(reading): Json<Reading>,
 ) -> Result<StatusCode, Problem> {
-    let sound = |amps: &f64| (0.0..=AMPS_MOST).contains(amps);
+    let sound = |amps: &f64| (-AMPS_MOST..=AMPS_MOST).contains(amps);
     if !reading.amps.iter().all(sound) {
         return Err(Problem::bad_request(format!(
-            "amps must be three numbers from 0 to {AMPS_MOST}"
+            "amps must be three numbers from -{AMPS_MOST} to {AMPS_MOST}"
         )));
     }
     let now = api.clock.now();
@@ -64,7 +65,7 @@ pub(super) async fn put(
     }
     let metered = PowerAsk::Metered {
         part,
-        amps: reading.amps,
+        amps: reading.amps.map(|amps| amps.max(0.0)),
         with_outlets: reading.with_outlets,
         at,
         told_at: Some(now),

@@ -192,7 +192,10 @@ async fn the_site_meter_takes_the_place_of_what_is_planned_for_a_minute() {
     api.live(|view| limit(view, "grid") == 43.0).await;
     api.clock.advance_ms(61_000);
     api.live(|view| limit(view, "grid") == 58.0).await;
-    let wrong = tell(json!({"amps": [-1, 0, 0]})).await;
+    let fed_in = tell(json!({"amps": [-20, -3, 5]})).await;
+    assert_eq!(fed_in.status, 204);
+    api.live(|view| limit(view, "grid") == 63.0).await;
+    let wrong = tell(json!({"amps": [-1e6, 0, 0]})).await;
     assert!(wrong.detail(400).contains("three numbers"));
     let ahead = NOW.plus_ms(3_600_000).to_string();
     let wrong = tell(json!({"amps": [1, 1, 1], "at": ahead})).await;
