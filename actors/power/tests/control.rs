@@ -352,16 +352,40 @@ fn what_draws_more_than_its_floor_when_the_learning_ends_is_not_granted_on_trust
 #[test]
 fn an_outlet_without_its_floor_is_booked_at_all_it_can_draw_and_told_nothing() {
     let (mut controller, now_ms) = controller(0.0);
-    controller.floor(0, false);
+    controller.has_no_floor(0);
     controller.wish(0, wish(1), now_ms);
     controller.wish(1, wish(2), now_ms);
     let plan = controller.reconcile(now_ms);
     assert!(plan.commands.is_empty());
     assert_eq!(plan.alarms, [Alarm::CannotLimit(0), Alarm::Exceeded(0)]);
-    controller.floor(0, true);
+    controller.has_floor(0, now_ms);
     assert_eq!(
         sent(&controller.reconcile(now_ms).commands),
         [(0, 15.0), (1, 15.0)]
+    );
+}
+
+#[test]
+fn what_it_drew_before_it_had_its_floor_is_no_disobedience_when_a_meter_tells_it_shortly_after() {
+    let (mut controller, now_ms) = controller(6.0);
+    controller.has_no_floor(0);
+    controller.wish(0, wish(1), now_ms);
+    controller.reconcile(now_ms);
+    controller.has_floor(0, now_ms);
+    let [soon_ms, late_ms] = [1, 20].map(|seconds| now_ms + seconds * SECOND_MS);
+    controller.measured(0, 32.0, soon_ms, soon_ms);
+    assert!(
+        !controller
+            .reconcile(soon_ms)
+            .alarms
+            .contains(&Alarm::Overdrawn(0))
+    );
+    controller.measured(0, 32.0, late_ms, late_ms);
+    assert!(
+        controller
+            .reconcile(late_ms)
+            .alarms
+            .contains(&Alarm::Overdrawn(0))
     );
 }
 
@@ -681,9 +705,8 @@ fn who_keeps_grants_while_offline_is_booked_at_its_last_until_it_has_its_floor_a
     controller.reconcile(late_ms);
     assert_eq!(controller.booked_a(0), 24.0);
     controller.online(0, true);
-    controller.reconcile(late_ms);
     assert_eq!(controller.booked_a(0), 24.0, "it may still do as it did");
-    controller.floor(0, true);
+    controller.has_floor(0, late_ms);
     assert_eq!(controller.booked_a(0), 6.0);
 }
 

@@ -140,7 +140,7 @@ impl Book {
             .retain(|lease| Some(lease.session) == session && lease.ends_ms + margin_ms > now_ms);
         self.recalled = (self.recalled).filter(|(_, ends_ms)| ends_ms + margin_ms > now_ms);
         if self.most_a() < before_a {
-            self.lowered_ms = Some(now_ms);
+            self.is_lowered(now_ms);
         }
     }
 
@@ -227,6 +227,11 @@ impl Book {
     /// Whether something above its floor is running that was not refused.
     pub(crate) fn is_raised(&self, floor_a: f64, now_ms: i64) -> bool {
         (self.leases.iter()).any(|it| it.is_running(now_ms) && !it.is_refused && it.amps > floor_a)
+    }
+
+    /// It may draw less from now on.
+    pub(crate) fn is_lowered(&mut self, now_ms: i64) {
+        self.lowered_ms = Some(now_ms);
     }
 
     /// Whether it was booked more at that time than it is now, or shortly before.

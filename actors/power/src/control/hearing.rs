@@ -20,14 +20,20 @@ impl Controller {
         }
     }
 
-    /// Whether the outlet's station is known to have its floor.
-    pub fn floor(&mut self, outlet: usize, has_floor: bool) {
-        let floor_a = self.site.outlets()[outlet].floor_a;
+    /// The outlet's station is known to have its floor. Shortly after, its meter may still show what it drew before.
+    pub fn has_floor(&mut self, outlet: usize, now_ms: i64) {
+        let before_a = self.allowed_a(outlet);
         let state = &mut self.outlets[outlet];
-        state.floor_a = has_floor.then_some(floor_a);
-        if has_floor {
-            state.kept_a = None;
+        state.floor_a = Some(self.site.outlets()[outlet].floor_a);
+        state.kept_a = None;
+        if self.allowed_a(outlet) < before_a {
+            self.outlets[outlet].book.is_lowered(now_ms);
         }
+    }
+
+    /// The outlet's station is not known to have its floor.
+    pub fn has_no_floor(&mut self, outlet: usize) {
+        self.outlets[outlet].floor_a = None;
     }
 
     /// Whether grants of the outlet end a lease after its station took them, and not at a time that it is told: they are booked
@@ -79,6 +85,7 @@ impl Controller {
     /// What a station answered. Answers to another controller's commands are of no interest. Who refuses time and again is
     /// tried less and less often: the others make room for it each time.
     pub fn answered(&mut self, outlet: usize, id: CommandId, answer: Answer, now_ms: i64) {
+        let before_a = self.allowed_a(outlet);
         let state = &mut self.outlets[outlet];
         state.book.ends(id, now_ms + self.settings.lease_ms);
         let asked = state.unanswered.iter().any(|it| it.id == id);
@@ -98,6 +105,9 @@ impl Controller {
                 let longer = 1 << state.refusals.saturating_sub(1);
                 state.refused_until_ms = Some(now_ms + longer * self.settings.refused_ms);
             }
+        }
+        if self.allowed_a(outlet) < before_a {
+            self.outlets[outlet].book.is_lowered(now_ms);
         }
     }
 

@@ -105,7 +105,7 @@ impl Managed {
         let granted_a = self.controller.leased_a(index);
         let lane = &mut self.lanes[index];
         if lane.habits.forgets {
-            self.controller.floor(index, false);
+            self.controller.has_no_floor(index);
             lane.bare = Bare::since(now_ms);
         }
         if lane.charging.is_none() || granted_a <= lane.planned.floor_a + self.settings.tolerance_a
@@ -139,7 +139,7 @@ impl Managed {
             // It may be another firmware.
             lane.effect = Effect::default();
             if lane.habits.forgets {
-                self.controller.floor(index, false);
+                self.controller.has_no_floor(index);
             }
         }
     }

@@ -202,9 +202,9 @@ impl Managed {
             }
             Some(_) => {
                 self.shows_floor(index);
-                self.has_floor(index);
+                self.has_floor(index, now_ms);
             }
-            None => self.has_floor(index),
+            None => self.has_floor(index, now_ms),
         }
         None
     }
@@ -244,10 +244,10 @@ impl Managed {
         self.saying(index, command, About::Floor(index, cleared))
     }
 
-    fn has_floor(&mut self, index: usize) {
+    fn has_floor(&mut self, index: usize, now_ms: i64) {
         self.lanes[index].floor = Floor::Kept;
         self.lanes[index].bare.is_refused = false;
-        self.controller.floor(index, true);
+        self.controller.has_floor(index, now_ms);
         self.controller
             .grants_float(index, self.lanes[index].grants_float());
         self.memory.note(&self.lanes[index], true);
@@ -256,7 +256,7 @@ impl Managed {
     fn has_no_floor(&mut self, index: usize, again_ms: i64) {
         self.lanes[index].floor = Floor::Due(again_ms);
         self.lanes[index].bare.is_refused = true;
-        self.controller.floor(index, false);
+        self.controller.has_no_floor(index);
         self.memory.note(&self.lanes[index], false);
     }
 

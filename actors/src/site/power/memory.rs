@@ -112,7 +112,7 @@ impl Memory {
             controller.recall_kept(index, last_a);
         }
         if known.forgets {
-            controller.floor(index, false);
+            controller.has_no_floor(index);
         }
     }
 

@@ -44,7 +44,7 @@ impl Managed {
                     // A floor that is to be another is booked as it was until it is.
                     if !has_floor {
                         known.bare = Bare::since(now_ms);
-                        self.controller.floor(index, false);
+                        self.controller.has_no_floor(index);
                     }
                     lane = known;
                 }
@@ -54,7 +54,9 @@ impl Managed {
                     if let Some(station) = self.stations.get_mut(&lane.planned.station) {
                         station.is_asked_again(now_ms);
                     }
-                    self.controller.floor(index, lane.floor == Floor::Kept);
+                    if lane.floor == Floor::Kept {
+                        self.controller.has_floor(index, now_ms);
+                    }
                     self.memory
                         .tell_habits(&mut lane, index, &mut self.controller);
                     if let Some(lease) = self.memory.lease(&lane) {

@@ -137,7 +137,7 @@ impl World {
         for (place, known) in places.iter().enumerate() {
             let station = self.plan.stations[place];
             if known.is_none() {
-                controller.floor(place, true);
+                controller.has_floor(place, now_ms);
                 controller.online(place, self.stations[station].online);
                 if let Some((amps, ends_ms)) = self.memory[station] {
                     controller.recall_one(place, amps, ends_ms);
