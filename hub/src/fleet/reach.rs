@@ -149,7 +149,7 @@ impl Unreached {
 
 #[cfg(test)]
 mod tests {
-    use placement::{LocalPlacement, NodeView};
+    use placement::{LocalPlacement, NodeView, Placement};
 
     use super::*;
 
