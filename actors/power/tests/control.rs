@@ -704,6 +704,7 @@ fn who_keeps_grants_while_offline_is_booked_at_its_last_until_it_has_its_floor_a
     let late_ms = start_ms + 3_600 * SECOND_MS;
     controller.reconcile(late_ms);
     assert_eq!(controller.booked_a(0), 24.0);
+    controller.wish(0, None, late_ms);
     controller.online(0, true);
     assert_eq!(controller.booked_a(0), 24.0, "it may still do as it did");
     controller.has_floor(0, late_ms);

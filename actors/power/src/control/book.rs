@@ -25,6 +25,8 @@ pub(crate) struct Lease {
 
 /// The end of a grant that ends so long after its station took it, as long as it did not answer.
 pub(crate) const NOT_KNOWN_MS: i64 = i64::MAX / 2;
+/// Who did not take what it was sent after so long never does, in ms.
+pub(crate) const TAKEN_LATE_MS: i64 = 60_000;
 
 impl Lease {
     /// Whether the outlet follows it at that time: it was seen to, or the station took it so long before.
@@ -117,6 +119,12 @@ impl Book {
     /// Books a grant that is about to be sent.
     pub(crate) fn enter(&mut self, lease: Lease) {
         self.leases.push(lease);
+    }
+
+    /// How much later than now a grant may begin to last that is on its way, in ms.
+    pub(crate) fn taken_late_ms(&self) -> i64 {
+        let floats = self.ends_ms().is_some_and(|it| it >= NOT_KNOWN_MS);
+        if floats { TAKEN_LATE_MS } else { 0 }
     }
 
     /// All that was sent up to this one is with the station by now, or will never be: what was not known to end does so then

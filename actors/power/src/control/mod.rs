@@ -39,7 +39,7 @@ pub use view::{Alarm, OutletView};
 use crate::allocate::{Ask, Grant, Held, Need, allocate};
 use crate::limits::{Limits, Loading};
 use crate::tree::{Outlet, Site};
-use book::{Book, Evidence, Lease, NOT_KNOWN_MS};
+use book::{Book, Evidence, Lease, NOT_KNOWN_MS, TAKEN_LATE_MS};
 use metered::Metered;
 
 /// A session's number, unique while its grants last.
@@ -283,7 +283,9 @@ impl Controller {
 
     /// What the limits leave, now and for as long as a grant of now may last.
     fn budget(&self, now_ms: i64) -> Limits {
-        let until_ms = now_ms + self.settings.lasts_ms();
+        let floats = self.outlets.iter().any(|state| state.grants_float);
+        let late_ms = if floats { TAKEN_LATE_MS } else { 0 };
+        let until_ms = now_ms + self.settings.lasts_ms() + late_ms;
         self.site.budget(now_ms, until_ms, &self.told(now_ms))
     }
 

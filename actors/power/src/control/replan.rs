@@ -22,9 +22,11 @@ impl Controller {
     ) {
         let lasts_ms = self.settings.lasts_ms().max(settings.lasts_ms());
         let holds = |outlet: usize| self.leased_a(outlet) > self.site.outlets()[outlet].floor_a;
-        let mut gone = (0..self.outlets.len()).filter(|it| !before.contains(&Some(*it)));
-        if gone.any(holds) {
-            self.learns_until_ms = self.learns_until_ms.max(now_ms + lasts_ms);
+        let gone = (0..self.outlets.len()).filter(|it| !before.contains(&Some(*it)));
+        let late_ms = |outlet: usize| self.outlets[outlet].book.taken_late_ms();
+        if let Some(late_ms) = gone.filter(|it| holds(*it)).map(late_ms).max() {
+            let learned_ms = now_ms + lasts_ms + late_ms;
+            self.learns_until_ms = self.learns_until_ms.max(learned_ms);
         }
         let carried = before.iter().map(|before| match before {
             Some(before) => State {

@@ -156,28 +156,24 @@ impl Memory {
 
     /// Whether a grant of so much until then is within what is remembered.
     pub(super) fn covers(&self, lane: &Lane, amps: f64, ends_ms: i64) -> bool {
-        self.lease(lane)
-            .is_some_and(|lease| amps <= lease.amps && ends_ms <= lease.ends_at.0)
+        self.lease(lane).is_some_and(|lease| {
+            amps <= lease.amps && ends_ms + taken_late_ms(lane) <= lease.ends_at.0
+        })
     }
 
     /// Whether grants of an outlet may be renewed for a third of a lease more within what is remembered.
     pub(super) fn lasts(&self, lane: &Lane, lease_ms: i64, now_ms: i64) -> bool {
         self.lease(lane).is_none_or(|lease| {
             let over = lease.ends_at.0 <= now_ms;
-            over || lease.ends_at.0 >= now_ms + lease_ms + lease_ms / 3
+            over || lease.ends_at.0 >= now_ms + lease_ms + lease_ms / 3 + taken_late_ms(lane)
         })
     }
 
     /// Notes that grants may allow an outlet so much from now on, for a while ahead.
     pub(super) fn note_lease(&mut self, lane: &Lane, amps: f64, lease_ms: i64, now_ms: i64) {
-        let taken_late_ms = if lane.grants_float() {
-            TAKEN_LATE_MS
-        } else {
-            0
-        };
         let lease = KnownLease {
             amps,
-            ends_at: Timestamp(now_ms + lease_ms * (1 + AHEAD_LEASES) + taken_late_ms),
+            ends_at: Timestamp(now_ms + lease_ms * (1 + AHEAD_LEASES) + taken_late_ms(lane)),
         };
         let known = KnownOutlet {
             lease: Some(lease),
@@ -281,5 +277,14 @@ impl Memory {
         let of =
             |it: &&KnownOutlet| it.station == lane.planned.station && it.evse == lane.planned.evse;
         self.memory.outlets.iter().find(of)
+    }
+}
+
+/// How much later than it was sent a grant of the outlet may begin to last, in ms.
+fn taken_late_ms(lane: &Lane) -> i64 {
+    if lane.grants_float() {
+        TAKEN_LATE_MS
+    } else {
+        0
     }
 }

@@ -26,11 +26,8 @@ impl World {
                     .push((soon_ms, Flight::Began(outlet, self.sessions, most_a)));
             }
             60..72 => {
-                station.online = !station.online;
-                let online = station.online;
-                if let Some((controller, place)) = self.planned(outlet) {
-                    controller.online(place, online);
-                }
+                let online = !station.online;
+                self.connects(outlet, online);
                 self.tell_wish(outlet);
             }
             72..76 if !station.remembers => station.applied = None,
@@ -73,8 +70,8 @@ impl World {
             3..5 => {
                 self.controller = None;
                 self.back_at_ms = now_ms + self.random.random_range(0..40) * SECOND_MS;
-                for station in &mut self.stations {
-                    station.online = false;
+                for outlet in 0..self.stations.len() {
+                    self.connects(outlet, false);
                 }
                 if self.random.random_bool(0.5) {
                     self.flying
@@ -98,7 +95,7 @@ impl World {
                         .expect("a cap that can be");
                 }
             }
-            8..16 => self.replan(),
+            8..16 if !self.has_habits() => self.replan(),
             20..120 => {
                 let load = *self.unmanaged_a.back().expect("there is one each second");
                 let late_ms = self.random.random_range(0..5) * SECOND_MS;

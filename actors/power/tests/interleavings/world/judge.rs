@@ -17,8 +17,16 @@ impl World {
             )
             .collect();
         let loads = self.site.limits().worst(&may);
-        let unforeseen_ms = self.settings_of_truth().lasts_ms() + 2 * SECOND_MS;
-        let always = self.site.limits().worst(&self.plan.always(outlets));
+        let lasts_ms = self.settings_of_truth().lasts_ms() + self.taken_late_ms();
+        let unforeseen_ms = lasts_ms + 2 * SECOND_MS;
+        let mut always = self.plan.always(outlets);
+        for (index, station) in self.stations.iter().enumerate() {
+            // Nobody can take away what is kept: the others must be at their floors.
+            if station.habits.frozen_ms.is_some() {
+                always[index] = may[index].max(always[index]);
+            }
+        }
+        let always = self.site.limits().worst(&always);
         for (index, limit) in self.site.limits().iter().enumerate() {
             let measure = self.site.measure(index);
             let Some(phase) = measure.phase else {

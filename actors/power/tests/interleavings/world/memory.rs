@@ -14,8 +14,10 @@ const AHEAD_MS: i64 = 90 * SECOND_MS;
 impl World {
     /// Whether a command is within what is remembered, or that could be written.
     pub(super) fn is_remembered(&mut self, command: &Command, leased_a: f64) -> bool {
-        let covers =
-            |(amps, ends_ms): (f64, i64)| command.amps <= amps && command.ends_ms <= ends_ms;
+        let late_ms = self.stations[command.outlet].habits.taken_late_ms();
+        let covers = |(amps, ends_ms): (f64, i64)| {
+            command.amps <= amps && command.ends_ms + late_ms <= ends_ms
+        };
         let known = self.memory[command.outlet];
         if known.is_some_and(covers) || self.mutant == Mutant::RemembersLess {
             return true;
@@ -23,7 +25,7 @@ impl World {
         if self.random.random_bool(0.05) {
             return false;
         }
-        self.memory[command.outlet] = Some((leased_a, self.now_ms + AHEAD_MS));
+        self.memory[command.outlet] = Some((leased_a, self.now_ms + AHEAD_MS + late_ms));
         true
     }
 

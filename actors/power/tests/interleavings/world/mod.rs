@@ -6,6 +6,7 @@
 //! have ended.
 
 mod events;
+mod habits;
 mod judge;
 mod memory;
 mod mutant;
@@ -20,6 +21,7 @@ use power::{Cap, Controller, Method, Rules, Settings, Site};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
+use habits::Habits;
 pub(crate) use mutant::Mutant;
 use network::Flight;
 use plan::Plan;
@@ -84,7 +86,7 @@ impl World {
         let mut random = SmallRng::seed_from_u64(seed);
         let (root, site, ahead) = site::draw(&mut random);
         let stations = (0..site.outlets().len())
-            .map(|_| Station {
+            .map(|number| Station {
                 nature: match random.random_range(0..10) {
                     0 => Nature::Refuses,
                     1 => Nature::SaysNothing,
@@ -99,6 +101,7 @@ impl World {
                 applied: None,
                 told: None,
                 alias: 0,
+                habits: Habits::of(seed, number),
             })
             .collect();
         let rules = Rules {
@@ -154,8 +157,10 @@ impl World {
             _ => self.now_ms,
         };
         let mut controller = self.new_controller(began_ms);
+        self.tell_habits(&mut controller);
         // Some have a memory, others must learn.
-        if self.mutant == Mutant::RemembersLess || self.random.random_bool(0.5) {
+        if self.has_habits() || self.mutant == Mutant::RemembersLess || self.random.random_bool(0.5)
+        {
             self.recall(&mut controller);
         }
         self.controller = Some(controller);
@@ -173,7 +178,8 @@ impl World {
             last
         };
         self.unmanaged_a.push_back(load);
-        let remembered = (self.settings_of_truth().lasts_ms() + TOLD_LATE_MS) / SECOND_MS;
+        let lasts_ms = self.settings_of_truth().lasts_ms() + self.taken_late_ms();
+        let remembered = (lasts_ms + TOLD_LATE_MS) / SECOND_MS;
         if self.unmanaged_a.len() > remembered as usize {
             self.unmanaged_a.pop_front();
         }

@@ -19,12 +19,18 @@ pub(crate) enum Mutant {
     ClocksAgree,
     /// Knows a coming limit when it is there.
     LooksNotAhead,
+    /// Takes a grant that lasts from when it is taken for one that does so from when it is sent.
+    EndsAsSent,
+    /// Takes grants for over that are kept offline.
+    EndsOffline,
     /// Begins anew when the plan changes, as if nothing had been granted.
     ForgetsAtReplan,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
+        Self::EndsAsSent,
+        Self::EndsOffline,
         Self::IncreasesFirst,
         Self::OfflineIsNothing,
         Self::AcceptedIsDone,

@@ -105,9 +105,10 @@ impl World {
             if !self.is_remembered(&command, leased_a) {
                 continue;
             }
+            let floats = self.stations[command.outlet].habits.floats;
             let copies = match self.random.random_range(0..20) {
                 0 | 1 => 0,
-                2 => 2,
+                2 if !floats => 2,
                 _ => 1,
             };
             for _ in 0..copies {
@@ -116,8 +117,16 @@ impl World {
                     1..4 => self.random.random_range(0..10),
                     _ => 0,
                 };
-                self.flying
-                    .push((self.now_ms + delay_s * SECOND_MS, Flight::Down(command)));
+                let mut at_ms = self.now_ms + delay_s * SECOND_MS;
+                let habits = &mut self.stations[command.outlet].habits;
+                if floats {
+                    // It is the slow ones that are told so.
+                    at_ms += self.random.random_range(0..30) * SECOND_MS;
+                    at_ms = at_ms.min(self.now_ms + habits.taken_late_ms());
+                    at_ms = at_ms.max(habits.arrives_ms);
+                    habits.arrives_ms = at_ms;
+                }
+                self.flying.push((at_ms, Flight::Down(command)));
             }
         }
     }

@@ -3,6 +3,7 @@
 use power::{Answer, Command, Outlet, Wish};
 use rand::RngExt;
 
+use super::habits::Habits;
 use super::network::Flight;
 use super::{SECOND_MS, World};
 
@@ -27,6 +28,7 @@ pub(super) struct Station {
     /// What the controller was told of its session, and under which name.
     pub(super) told: Option<Wish>,
     pub(super) alias: u64,
+    pub(super) habits: Habits,
 }
 
 impl Station {
@@ -46,7 +48,8 @@ impl Station {
 
     /// What it applied that has not ended by its clock.
     fn granted_a(&self, now_ms: i64) -> Option<f64> {
-        let holds = |it: &Command| now_ms + self.skew_ms < it.ends_ms;
+        let its_ms = self.habits.frozen_ms.unwrap_or(now_ms) + self.skew_ms;
+        let holds = |it: &Command| its_ms < it.ends_ms;
         self.applied.filter(holds).map(|it| it.amps)
     }
 }
@@ -54,6 +57,7 @@ impl Station {
 impl World {
     /// A command reaches its station.
     pub(super) fn take(&mut self, command: Command) {
+        let command = self.as_taken(command);
         let outlet = command.outlet;
         let floor_a = self.site.outlets()[outlet].floor_a;
         let station = &mut self.stations[outlet];
