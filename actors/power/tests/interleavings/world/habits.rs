@@ -80,7 +80,7 @@ impl World {
         if let Some((controller, place)) = self.planned(outlet) {
             controller.online(place, online);
             if online {
-                controller.floor(place, true);
+                controller.has_floor(place, now_ms);
             }
         }
     }
