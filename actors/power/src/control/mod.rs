@@ -25,10 +25,12 @@
 //!    over. It keeps what it has, and an alarm is raised. So is one that draws and has no session that is known.
 
 mod book;
+mod commands;
 mod hearing;
 mod metered;
 mod replan;
 mod settings;
+mod state;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
@@ -37,10 +39,11 @@ pub use settings::Settings;
 pub use view::{Alarm, OutletView};
 
 use crate::allocate::{Ask, Grant, Held, Need, allocate};
-use crate::limits::{Limits, Loading};
-use crate::tree::{Outlet, Site};
-use book::{Book, Evidence, Lease, NOT_KNOWN_MS, TAKEN_LATE_MS};
+use crate::limits::Limits;
+use crate::tree::Site;
+use book::{Book, Evidence, TAKEN_LATE_MS};
 use metered::Metered;
+use state::State;
 
 /// A session's number, unique while its grants last.
 pub type SessionId = u64;
@@ -118,55 +121,6 @@ pub struct Controller {
     /// By node: when a meter last showed more there than may flow, while it does.
     overloaded_ms: HashMap<usize, i64>,
     outlets: Vec<State>,
-}
-
-/// An outlet as the controller knows it.
-#[derive(Debug, Clone, Default)]
-struct State {
-    online: bool,
-    /// The floor that its station is known to have, in A. Until there is one, it may draw all it can.
-    floor_a: Option<f64>,
-    wish: Option<Wish>,
-    book: Book,
-    /// Since when it has been charging, or waiting.
-    since_ms: i64,
-    charging: bool,
-    /// It refused a grant: no increase before this time.
-    refused_until_ms: Option<i64>,
-    /// How often it did since it last took one, or its session began.
-    refusals: u32,
-    /// How long its station takes to answer, in ms, where that is longer than usual.
-    patience_ms: i64,
-    /// What was sent and not answered, the oldest first.
-    unanswered: Vec<Unanswered>,
-    measured_a: Option<(f64, i64)>,
-    /// Since when it may draw more than its floor.
-    raised_ms: Option<i64>,
-    /// When it last showed what it does.
-    shown_ms: Option<i64>,
-    /// Since when its meter tells only of what was long ago, and whether that is no queue that is emptied.
-    late_since_ms: Option<i64>,
-    is_late: bool,
-    /// It may draw more than its floor, and has shown nothing for too long.
-    is_unverified: bool,
-    /// It draws and no session is known there.
-    is_outside: bool,
-    /// Its grants end so long after its station took them.
-    grants_float: bool,
-    /// Its grants do not end while it is offline.
-    keeps_grants: bool,
-    /// What it may have kept since it went offline, in A, until it is known to have its floor again.
-    kept_a: Option<f64>,
-    grant: Option<Grant>,
-}
-
-/// A command that was sent and not answered.
-#[derive(Debug, Clone, Copy)]
-struct Unanswered {
-    id: CommandId,
-    sent_ms: i64,
-    /// It lowers what the outlet may draw.
-    lowers: bool,
 }
 
 impl Controller {
@@ -310,10 +264,7 @@ impl Controller {
         let asks: Vec<Ask> = (0..self.outlets.len())
             .filter_map(|outlet| self.ask(outlet, now_ms))
             .collect();
-        let booked: Vec<f64> = (0..self.outlets.len())
-            .map(|it| self.booked_a(it))
-            .collect();
-        let grants = allocate(budget, &booked, &asks, &self.settings.rules);
+        let grants = allocate(budget, &self.booked(), &asks, &self.settings.rules);
         let goals: Vec<(usize, Grant)> = (asks.iter().zip(grants))
             .map(|(ask, grant)| (ask.outlet, self.set_to(ask, grant, now_ms)))
             .collect();
@@ -398,124 +349,6 @@ impl Controller {
         })
     }
 
-    /// What to send to come closer to the goal: decreases, then increases as far as they fit beside all that is booked,
-    /// and renewals.
-    fn commands(
-        &mut self,
-        goal: &BTreeMap<usize, f64>,
-        budget: &Limits,
-        now_ms: i64,
-    ) -> Vec<Command> {
-        let (mut lower, mut renewed, mut higher) = (Vec::new(), Vec::new(), Vec::new());
-        let booked: Vec<f64> = (0..self.outlets.len())
-            .map(|it| self.booked_a(it))
-            .collect();
-        // Decreases leave it as it is.
-        let mut loading = Loading::new(budget, &booked);
-        for (&outlet, &amps) in goal {
-            let (it, state) = (&self.site.outlets()[outlet], &self.outlets[outlet]);
-            let has = state.set_to(it, now_ms);
-            if amps < has - SAME_A {
-                lower.push((outlet, amps));
-            } else if state.book.goes_by_more_than(it.floor_a, now_ms)
-                && !loading.fits(outlet, booked[outlet])
-            {
-                // How much it has of a predecessor is not known, but that its floor is no more.
-                lower.push((outlet, it.floor_a));
-            } else if amps > has + SAME_A && !self.is_learning(now_ms) {
-                higher.push((outlet, amps));
-            } else {
-                renewed.push((outlet, has));
-            }
-        }
-        higher.sort_by_key(|(outlet, _)| (self.outlets[*outlet].charging, *outlet));
-        let mut sent: Vec<Command> = Vec::new();
-        for (outlet, amps) in lower {
-            sent.push(self.send(outlet, amps, now_ms));
-        }
-        for (outlet, amps) in higher {
-            if self.outlets[outlet].is_awaited(&self.settings) {
-                continue;
-            }
-            let room = loading.amps()[outlet] + loading.room(outlet);
-            let fits = self.site.outlets()[outlet]
-                .steps
-                .at_most(down(amps.min(room)));
-            let has = self.outlets[outlet].set_to(&self.site.outlets()[outlet], now_ms);
-            if fits > has + SAME_A && loading.fits(outlet, fits.max(loading.amps()[outlet])) {
-                loading.set(outlet, fits.max(loading.amps()[outlet]));
-                sent.push(self.send(outlet, fits, now_ms));
-            } else {
-                renewed.push((outlet, has));
-            }
-        }
-        for (outlet, amps) in renewed {
-            sent.extend(self.renew(outlet, amps, now_ms));
-        }
-        sent
-    }
-
-    /// Renews what the outlet has, if it is more than its floor and time to do so. Who refused and has its floor, as far as
-    /// it says, is left alone until that is over.
-    fn renew(&mut self, outlet: usize, amps: f64, now_ms: i64) -> Option<Command> {
-        let floor_a = self.site.outlets()[outlet].floor_a;
-        let state = &self.outlets[outlet];
-        if state.is_awaited(&self.settings) {
-            return None;
-        }
-        if state.refused_until_ms.is_some() && !state.book.is_raised(floor_a, now_ms) {
-            return None;
-        }
-        let is_due = match state.book.last() {
-            Some(last) => now_ms - last.sent_ms >= self.settings.renew_ms && now_ms < last.ends_ms,
-            // What it has is a predecessor's.
-            None => amps > floor_a + SAME_A && !self.is_learning(now_ms),
-        };
-        is_due.then(|| self.send(outlet, amps, now_ms))
-    }
-
-    fn send(&mut self, outlet: usize, amps: f64, now_ms: i64) -> Command {
-        self.number += 1;
-        let id = CommandId {
-            epoch: self.epoch,
-            number: self.number,
-        };
-        let ends_ms = now_ms + self.settings.lease_ms;
-        let lowers = amps < self.leased_a(outlet) - SAME_A;
-        let state = &mut self.outlets[outlet];
-        let session = state.wish.map_or(0, |wish| wish.session);
-        state.book.enter(Lease {
-            id,
-            session,
-            amps,
-            sent_ms: now_ms,
-            ends_ms: match state.grants_float {
-                true => NOT_KNOWN_MS,
-                false => ends_ms,
-            },
-            accepted_ms: None,
-            seen_ms: None,
-            is_refused: false,
-        });
-        state.unanswered.push(Unanswered {
-            id,
-            sent_ms: now_ms,
-            lowers,
-        });
-        let charging = amps > SAME_A;
-        if charging != state.charging {
-            state.charging = charging;
-            state.since_ms = now_ms;
-        }
-        Command {
-            id,
-            outlet,
-            session,
-            amps,
-            ends_ms,
-        }
-    }
-
     /// What each limit leaves for outlets at this time, beside the unmanaged load.
     pub fn limits_now(&self, now_ms: i64) -> Limits {
         self.site.budget(now_ms, now_ms, &self.told(now_ms))
@@ -548,6 +381,12 @@ impl Controller {
         ends_ms.map(|ends_ms| ends_ms + self.settings.margin_ms)
     }
 
+    /// What outlets may draw, by index, in A.
+    fn booked(&self) -> Vec<f64> {
+        let outlets = 0..self.outlets.len();
+        outlets.map(|outlet| self.booked_a(outlet)).collect()
+    }
+
     /// What the outlet may draw, in A.
     pub fn booked_a(&self, outlet: usize) -> f64 {
         match self.outlets[outlet].is_doubted() {
@@ -567,54 +406,6 @@ impl Controller {
                 self.leased_a(outlet).max(floor_a).max(kept_a)
             }
         }
-    }
-}
-
-impl State {
-    /// Whether there is a point in telling the station: it is there, can be limited, and answers. While one leaves a
-    /// decrease unanswered the others make room for what it has.
-    fn may_be_told(&self, outlet: &Outlet, settings: &Settings, now_ms: i64) -> bool {
-        self.online
-            && !outlet.unlimitable
-            && self.floor_a.is_some()
-            && !self.is_silent(settings, now_ms)
-            && !self.is_late_to_lower(settings, now_ms)
-    }
-
-    /// Whether it leaves a decrease unanswered.
-    fn is_late_to_lower(&self, settings: &Settings, now_ms: i64) -> bool {
-        let is_late = |it: &Unanswered| it.lowers && now_ms - it.sent_ms > settings.lowers_ms;
-        self.unanswered.iter().any(is_late)
-    }
-
-    /// It may have kept so much while it was offline, in A.
-    fn keeps(&mut self, amps: f64) {
-        self.kept_a = Some(self.kept_a.map_or(amps, |kept_a| kept_a.max(amps)));
-    }
-
-    /// Whether it may not be taken to do as it is told.
-    fn is_doubted(&self) -> bool {
-        self.book.is_suspect() || self.is_unverified || self.is_outside
-    }
-
-    /// Whether it leaves commands unanswered.
-    fn is_silent(&self, settings: &Settings, now_ms: i64) -> bool {
-        let silent_ms = self.silent_ms(settings);
-        (self.unanswered.first()).is_some_and(|it| now_ms - it.sent_ms > silent_ms)
-    }
-
-    fn silent_ms(&self, settings: &Settings) -> i64 {
-        settings.silent_ms.max(self.patience_ms)
-    }
-
-    /// Whether it is known to be slow and has not answered yet: but for decreases nothing more is queued before it does.
-    fn is_awaited(&self, settings: &Settings) -> bool {
-        self.patience_ms > settings.silent_ms && !self.unanswered.is_empty()
-    }
-
-    /// What it was last told and did not refuse, or has fallen back to, in A.
-    fn set_to(&self, outlet: &Outlet, now_ms: i64) -> f64 {
-        self.book.goes_by_a(outlet.floor_a, now_ms)
     }
 }
 

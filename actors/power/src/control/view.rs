@@ -101,12 +101,9 @@ impl Controller {
         silent.sort_unstable();
         alarms.extend(silent.into_iter().map(Alarm::MeterSilent));
         if let Some(budget) = budget {
-            let booked: Vec<f64> = (0..self.outlets.len())
-                .map(|it| self.booked_a(it))
-                .collect();
             let outlets = self.site.outlets().iter();
             let always: Vec<f64> = outlets.map(Outlet::always_a).collect();
-            let (worst, least) = (budget.worst(&booked), budget.worst(&always));
+            let (worst, least) = (budget.worst(&self.booked()), budget.worst(&always));
             for (index, limit) in budget.iter().enumerate() {
                 let is_above = |amps: f64| amps > limit.most + 1e-6;
                 if is_above(least[index]) {
