@@ -10,6 +10,8 @@ use crate::certificate;
 
 /// What HTTP/2 says of the TLS alert that it reads as a frame.
 const NO_HTTP_2: &str = "frame with invalid size";
+/// What it says where the other side was gone before it could say anything.
+const BROKEN_OFF: [&str; 2] = ["broken pipe", "connection reset"];
 /// What TLS says before the name of an alert.
 const ALERT: &str = "received fatal alert: ";
 
@@ -65,6 +67,11 @@ fn by_words(words: String) -> String {
     if words.contains(NO_HTTP_2) {
         return "what answers at its address is not a hub that speaks in clear text, as this one does: does it speak TLS? (cluster.tls_ca)".to_owned();
     }
+    if BROKEN_OFF.iter().any(|it| words.contains(it)) {
+        return format!(
+            "it broke the connection off: it has ended, or only one of the two speaks TLS (cluster.tls_ca): {words}"
+        );
+    }
     words
 }
 
@@ -106,7 +113,7 @@ mod tests {
         let unknown = format!("{ALERT}UnknownCA (os error 1)");
         let words = by_words(unknown);
         assert!(words.ends_with("(TLS alert UnknownCA)"), "{words}");
-        assert_eq!(by_words("broken pipe".to_owned()), "broken pipe");
+        assert_eq!(by_words("no such thing".to_owned()), "no such thing");
     }
 
     #[test]

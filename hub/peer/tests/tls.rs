@@ -80,7 +80,8 @@ async fn a_stranger_is_refused_whether_it_asks_or_is_asked() {
             stranger.trusting(&cluster, "127.0.0.1"),
             "not signed by the authority that it trusts",
         ),
-        ("without TLS", Security::Plain, "does it speak TLS?"),
+        // Whether its refusal comes before the connection is broken off or not.
+        ("without TLS", Security::Plain, "(cluster.tls_ca)"),
     ] {
         let asked = message("hello", PATIENCE);
         let answer = Peers::new(hasty(), security)

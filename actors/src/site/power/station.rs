@@ -11,6 +11,8 @@ const SETTLES_MS: i64 = 1_000;
 
 /// How long one that is too slow for grants is granted nothing, in ms.
 const SLOW_MS: i64 = 300_000;
+/// So many answers in a row that come late show that it is too slow: one may have been held up on the way.
+const LATE_ANSWERS: u32 = 2;
 /// No station is waited for longer, in ms.
 const PATIENCE_MOST_MS: i64 = 60_000;
 
@@ -25,6 +27,8 @@ pub(super) struct StationState {
     pub(super) traits: ChargingTraits,
     /// How long its answers may take, in ms, as far as it needs longer than others.
     needs_ms: i64,
+    /// So many answers in a row came too late for grants.
+    late_answers: u32,
 }
 
 impl StationState {
@@ -70,8 +74,8 @@ impl Managed {
     }
 
     /// A station answered after so long, or is not waited for any more. One that is there and did not answer in time is given
-    /// as long as any from now on. Who takes longer than half a lease has a grant for less than it takes to renew it, so it
-    /// stays at its floor for some minutes.
+    /// as long as any from now on. Whose answers take longer than half a lease has a grant for less than it takes to renew it, so
+    /// it stays at its floor for some minutes, or until it answers sooner.
     pub(in crate::site) fn has_taken(
         &mut self,
         station: &StationId,
@@ -86,13 +90,24 @@ impl Managed {
         match told {
             Told::Silence if took_ms < patience_ms || !state.online => return,
             Told::Silence => state.needs_ms = PATIENCE_MOST_MS,
-            Told::Answer(_) | Told::Failed(_) => state.answers(took_ms),
+            Told::Answer(_) | Told::Failed(_) => {
+                state.answers(took_ms);
+                state.late_answers = match took_ms > self.settings.lease_ms / 2 {
+                    true => state.late_answers + 1,
+                    false => 0,
+                };
+            }
         }
+        let slow_until_ms = match state.late_answers {
+            0 => Some(0),
+            LATE_ANSWERS.. => Some(now_ms + SLOW_MS),
+            _ => None,
+        };
         let patience_ms = self.patience_ms(station);
         for index in self.lanes_of(station) {
             self.controller.patience(index, patience_ms);
-            if took_ms > self.settings.lease_ms / 2 {
-                self.lanes[index].slow_until_ms = now_ms + SLOW_MS;
+            if let Some(slow_until_ms) = slow_until_ms {
+                self.lanes[index].slow_until_ms = slow_until_ms;
             }
         }
     }

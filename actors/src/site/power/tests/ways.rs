@@ -146,6 +146,9 @@ fn a_station_that_needs_long_is_given_time_up_to_a_minute_and_less_again_once_it
     world.managed.has_taken(&station, &yes, 40_000, now_ms);
     assert_eq!(patience_ms(&world), 60_000);
     world.begins("A", "one");
+    assert_eq!(world.outlet("A").granted_a, 32.0, "one may be held up");
+    world.managed.has_taken(&station, &yes, 40_000, now_ms);
+    world.settle();
     assert_eq!(world.outlet("A").granted_a, 6.0, "too slow for a grant");
     let held_by = world.outlet("A").session.and_then(|it| it.held_by);
     assert_eq!(held_by, Some(HeldBy::NotObeying));
@@ -153,6 +156,15 @@ fn a_station_that_needs_long_is_given_time_up_to_a_minute_and_less_again_once_it
         world.managed.has_taken(&station, &yes, 100, now_ms);
     }
     assert_eq!(patience_ms(&world), 30_000);
-    world.pass(301);
+    world.pass(61);
+    assert_eq!(world.outlet("A").granted_a, 32.0, "it is quick now");
+    for _ in 0..2 {
+        world
+            .managed
+            .has_taken(&station, &yes, 40_000, world.now_ms);
+    }
+    world.pass(299);
+    assert_eq!(world.outlet("A").granted_a, 6.0);
+    world.pass(61);
     assert_eq!(world.outlet("A").granted_a, 32.0, "it is tried again");
 }
