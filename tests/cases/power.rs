@@ -3,6 +3,7 @@
 //! What is held against the limit is what outlets *offer* cars, as their chargers see it: a car may take that at any
 //! moment. Leases are some seconds here, so that a life of a site fits into a test.
 
+mod absent;
 mod disproved;
 mod hidden;
 mod pretender;
