@@ -29,6 +29,9 @@ pub(crate) const DEAD_LETTERS: &str = "switchyard_dead_letters_total";
 /// Entries of the message log that were dropped.
 pub(crate) const MESSAGE_LOG_DROPPED: &str = "switchyard_message_log_dropped_total";
 
+/// 1 while this hub's certificate for the others is good for two weeks more.
+pub(crate) const PEER_CERTIFICATE_GOOD: &str = "switchyard_peer_certificate_good";
+
 /// Tells the recorder what the metrics mean.
 pub(crate) fn describe() {
     describe_counter!(HANDSHAKES, Unit::Count, "Handshakes, by outcome.");
@@ -41,6 +44,11 @@ pub(crate) fn describe() {
         MESSAGE_SECONDS,
         Unit::Seconds,
         "From a message read to its answer written, by action."
+    );
+    describe_gauge!(
+        PEER_CERTIFICATE_GOOD,
+        Unit::Count,
+        "1 while this hub's certificate for the others is good for two weeks more."
     );
     describe_gauge!(
         CALLS_WAITING,

@@ -34,6 +34,7 @@ use crate::{
 mod reasons;
 mod rounds;
 mod standing;
+mod unconfirmed;
 
 use self::reasons::Reasons;
 

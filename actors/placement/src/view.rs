@@ -84,6 +84,8 @@ pub struct BackendHealth {
     pub reached: bool,
     /// What that means, and why it is so, while the last round was not answered.
     pub trouble: Option<String>,
+    /// Why claims of chargers are not confirmed, while rounds are answered and they have not been for some seconds.
+    pub claims_trouble: Option<String>,
     /// How long that took, in µs.
     pub round_us: u64,
     /// Why the last round was not answered.

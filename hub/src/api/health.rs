@@ -73,7 +73,11 @@ async fn ready(State(api): State<Arc<Api>>) -> Result<axum::Json<Health>, Proble
 
 fn trouble(api: &Api) -> Option<String> {
     let store = api.cluster.as_ref().and_then(Cluster::trouble);
-    let placement = api.actors.placement().view().backend.trouble;
+    let placement = api.actors.placement().view().backend;
+    let placement = placement
+        .trouble
+        .into_iter()
+        .chain(placement.claims_trouble);
     let troubles: Vec<String> = store.into_iter().chain(placement).collect();
     (!troubles.is_empty()).then(|| troubles.join("; "))
 }

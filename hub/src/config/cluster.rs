@@ -78,6 +78,13 @@ pub struct Member {
     pub redis: placement_redis::Options,
 }
 
+impl Member {
+    /// The host where the others reach it.
+    pub(crate) fn host(&self) -> &str {
+        host_of(&self.address)
+    }
+}
+
 impl ClusterConfig {
     /// Whether this hub is one of many.
     pub fn is_on(&self) -> bool {
@@ -218,8 +225,7 @@ impl ClusterConfig {
         let tls = tls.map_err(|error| {
             format!("cluster.tls_ca, cluster.tls_certificate, cluster.tls_key: {error}")
         })?;
-        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-        tls.check(host, SystemTime::now()).map_err(|error| {
+        tls.check(host_of(address), SystemTime::now()).map_err(|error| {
             let file = certificate.display();
             format!(
                 "the other hubs would not speak with this one, which they reach at cluster.address = {address}: the certificate of cluster.tls_certificate, {file}, {error}"
@@ -227,6 +233,10 @@ impl ClusterConfig {
         })?;
         Ok(peer::Security::Mutual(tls))
     }
+}
+
+fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
 fn is_host_and_port(text: &str) -> bool {

@@ -17,7 +17,9 @@
 //! in [`here`], what happens at the others in [`elsewhere`].
 
 mod ask;
+mod certificate;
 mod elsewhere;
+mod gone;
 mod here;
 mod links;
 mod reach;
@@ -73,6 +75,8 @@ struct Others {
     /// Which of them reach this one.
     present: Present,
     elsewhere: Elsewhere,
+    /// How this hub takes part.
+    member: Member,
 }
 
 /// A CALL to a station, in the version it speaks.
@@ -143,6 +147,7 @@ impl Fleet {
         let others = Some(Others {
             peers: Arc::new(Peers::new(settings, member.security.clone())),
             present: serving.present(),
+            member: member.clone(),
             elsewhere: Elsewhere::new(here.actors.settings().live_backlog),
         });
         Ok((Self(Arc::new(Inner { here, others })), serving))
@@ -155,6 +160,8 @@ impl Fleet {
                 tokio::join!(
                     others.elsewhere.follow(self, &others.peers),
                     self.tell_if_unreached(&others.present),
+                    self.tell_of_the_gone(),
+                    certificate::tell_of_its_end(&others.member),
                 );
             }
             None => std::future::pending().await,

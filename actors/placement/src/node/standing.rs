@@ -7,9 +7,13 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use model::StationId;
+use tokio::time::Instant;
 
-use super::Inner;
-use crate::{Backend, Event, Notice, Standing, metrics};
+use super::{
+    Inner,
+    unconfirmed::{Told, Unconfirmed},
+};
+use crate::{Away, Backend, Event, Notice, Standing, metrics};
 
 /// How many questions of the audit, or releases, are under way at once.
 const AT_ONCE: usize = 64;
@@ -68,6 +72,7 @@ impl<B: Backend> Inner<B> {
         let mut left: Vec<StationId> = Vec::new();
         // Not yet due, in thousandths of a claim.
         let mut saved = 0;
+        let mut unconfirmed = Unconfirmed::default();
         loop {
             ticks.tick().await;
             let Some(me) = *self.incarnation.borrow() else {
@@ -97,21 +102,44 @@ impl<B: Backend> Inner<B> {
             };
             let from = left.len().saturating_sub(share);
             let these = left.split_off(from);
-            stream::iter(these)
-                .for_each_concurrent(AT_ONCE, |station| self.confirm(station, me))
+            let failed = stream::iter(these)
+                .map(|station| self.confirm(station, me))
+                .buffer_unordered(AT_ONCE)
+                .filter_map(async |confirmed| confirmed.err())
+                .fold(None, async |_, last| Some(last))
                 .await;
+            self.note_unconfirmed(&mut unconfirmed, failed);
         }
     }
 
-    async fn confirm(&self, station: StationId, me: i64) {
+    /// Tells of claims that are not confirmed although the backend answers, and why.
+    fn note_unconfirmed(&self, unconfirmed: &mut Unconfirmed, failed: Option<Away>) {
+        let count = self.claims.provisional();
+        let told = unconfirmed.look(count > 0, failed.is_some(), Instant::now());
+        match (told, failed) {
+            (Some(Told::Unconfirmed), Some(error)) => {
+                let trouble = "claims of chargers are not confirmed by the placement backend (Redis), which answers otherwise: other hubs do not find these chargers; see what it refuses";
+                tracing::warn!(chargers = count, %error, "{trouble}");
+                self.health().claims_trouble = Some(format!("{trouble}: {error}"));
+            }
+            (Some(Told::Confirmed), _) => {
+                tracing::warn!("all claims of chargers are confirmed again");
+                self.health().claims_trouble = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Asks whether a claim stands. Where that fails the next audit asks again.
+    async fn confirm(&self, station: StationId, me: i64) -> Result<(), Away> {
         let Some(epoch) = self.claims.epoch(&station) else {
-            return;
+            return Ok(());
         };
-        match self.backend.confirm(&station, epoch, me).await {
-            Ok(Standing::Held) => {
+        match self.backend.confirm(&station, epoch, me).await? {
+            Standing::Held => {
                 self.claims.confirmed(&station, epoch);
             }
-            Ok(Standing::Restored) => {
+            Standing::Restored => {
                 ::metrics::counter!(metrics::RESTORED).increment(1);
                 if self.claims.confirmed(&station, epoch) {
                     // Where one was forgotten, others may be.
@@ -119,13 +147,12 @@ impl<B: Backend> Inner<B> {
                 }
             }
             // Lost to a newer claim of this node: that one stays.
-            Ok(Standing::Lost(to)) if to.incarnation == me => {
+            Standing::Lost(to) if to.incarnation == me => {
                 self.evict(station, to.epoch - 1).await;
             }
-            Ok(Standing::Lost(to)) => self.evict(station, to.epoch).await,
-            // The next audit asks again.
-            Err(_) => {}
+            Standing::Lost(to) => self.evict(station, to.epoch).await,
         }
+        Ok(())
     }
 
     pub(super) async fn give_up_releases(self: Arc<Self>) {
