@@ -96,7 +96,7 @@ impl Suspicion {
 
 /// A car that draws this part of what it may would draw more if it might.
 const BINDS_FROM: f64 = 0.5;
-/// A station tells a car of another limit within a second, and the car has five to follow (IEC 61851-1), in ms.
+/// How long a car may take to follow another limit (IEC 61851-1), in ms.
 const FOLLOWS_WITHIN_MS: i64 = 5_000;
 /// Who takes longer than this, in ms, does not follow.
 const FOLLOWS_AT_ALL_MS: i64 = 15_000;

@@ -77,11 +77,8 @@ impl Controller {
         if state.refused_until_ms.is_some() && !state.book.is_raised(floor_a, now_ms) {
             return None;
         }
-        let is_due = match state.book.last() {
-            Some(last) => now_ms - last.sent_ms >= self.settings.renew_ms && now_ms < last.ends_ms,
-            // What it has is a predecessor's.
-            None => amps > floor_a + SAME_A && !self.is_learning(now_ms),
-        };
+        let last = state.book.last()?;
+        let is_due = now_ms - last.sent_ms >= self.settings.renew_ms && now_ms < last.ends_ms;
         is_due.then(|| self.send(outlet, amps, now_ms))
     }
 

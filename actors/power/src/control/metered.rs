@@ -9,7 +9,7 @@ const SILENT_MS: i64 = 5_000;
 pub(super) struct Metered {
     amps: [f64; 3],
     at_ms: i64,
-    /// The longer of its last two pauses, in ms, once there were any.
+    /// Its last two pauses, in ms, once there was one.
     pauses_ms: Option<(i64, i64)>,
 }
 

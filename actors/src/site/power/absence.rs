@@ -215,31 +215,16 @@ impl Managed {
 
     /// Outlets that are known not to do as they should while their stations are away.
     pub(super) fn habits_in_words(&self) -> Vec<PowerAlarm> {
-        let in_words = |lane: &Lane, kind, words: &str| {
-            let planned = &lane.planned;
-            PowerAlarm {
-                kind,
-                message: format!(
-                    "EVSE {} of station {} {words}",
-                    planned.evse, planned.station
-                ),
-                station: Some(planned.station.clone()),
-                evse: Some(planned.evse),
-                part: None,
-            }
-        };
         let of = |lane: &Lane| {
             let forgets = lane.habits.forgets.then(|| {
-                in_words(
-                    lane,
+                lane.alarm(
                     PowerAlarmKind::Forgets,
                     "lost its floor while its station was away, as when it restarts: whenever that is away it is booked at the \
                      most it can draw, until it has taken its floor again; see whether its firmware can keep charging profiles",
                 )
             });
             let keeps = lane.habits.keeps_grants.then(|| {
-                in_words(
-                    lane,
+                lane.alarm(
                     PowerAlarmKind::KeepsGrants,
                     "drew more than its floor after its grant had ended, while its station was away: whenever that is away it is \
                      booked at its last grant; see whether its firmware heeds the end of charging profiles without a connection",

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{PowerAlarm, PowerAlarmKind, StationId};
+use model::{PlannedOutlet, PowerAlarm, PowerAlarmKind, StationId};
 use power::{Alarm, Measure, Phase};
 
-use super::{Managed, PowerAlarmKey, surplus::Surplus};
+use super::{Managed, PowerAlarmKey, lane::Lane, surplus::Surplus};
 
 /// The phases of a meter, in the order it tells them.
 const PHASES: [Phase; 3] = [Phase::L1, Phase::L2, Phase::L3];
@@ -216,19 +216,7 @@ impl Managed {
             ),
         };
         let part = match place {
-            Place::Outlet(index) => {
-                let planned = &self.lanes[index].planned;
-                return PowerAlarm {
-                    kind,
-                    message: format!(
-                        "EVSE {} of station {} {words}",
-                        planned.evse, planned.station
-                    ),
-                    station: Some(planned.station.clone()),
-                    evse: Some(planned.evse),
-                    part: None,
-                };
-            }
+            Place::Outlet(index) => return self.lanes[index].alarm(kind, words),
             Place::Limit(limit) => match self.part_of(limit) {
                 (part, Some(phase)) => format!("{part} {phase}"),
                 (part, None) => format!("{part} power"),
@@ -241,6 +229,20 @@ impl Managed {
             station: None,
             evse: None,
             part: Some(part),
+        }
+    }
+}
+
+impl Lane {
+    /// An alarm about this outlet; `words` go on from its name.
+    pub(super) fn alarm(&self, kind: PowerAlarmKind, words: &str) -> PowerAlarm {
+        let PlannedOutlet { station, evse, .. } = &self.planned;
+        PowerAlarm {
+            kind,
+            message: format!("EVSE {evse} of station {station} {words}"),
+            station: Some(station.clone()),
+            evse: Some(*evse),
+            part: None,
         }
     }
 }

@@ -136,18 +136,11 @@ impl Managed {
     pub(super) fn idle_grants_in_words(&self) -> Vec<PowerAlarm> {
         let without = self.lanes.iter().filter(|lane| lane.effect.is_none);
         let in_words = |lane: &Lane| {
-            let planned = &lane.planned;
-            PowerAlarm {
-                kind: PowerAlarmKind::WithoutEffect,
-                message: format!(
-                    "EVSE {} of station {} takes grants, and by its composite schedule its floor holds all the same: it gets no \
-                     more than that; see what its firmware makes of charging profiles that end (validTo, duration)",
-                    planned.evse, planned.station
-                ),
-                station: Some(planned.station.clone()),
-                evse: Some(planned.evse),
-                part: None,
-            }
+            lane.alarm(
+                PowerAlarmKind::WithoutEffect,
+                "takes grants, and by its composite schedule its floor holds all the same: it gets no more than that; see what \
+                 its firmware makes of charging profiles that end (validTo, duration)",
+            )
         };
         without.map(in_words).collect()
     }
