@@ -113,6 +113,14 @@ impl World {
         self.managed.is_heard_by_clock(&station, ahead_ms);
     }
 
+    /// The next actor takes over, with what this one remembered.
+    fn next_life(&mut self, memory: SiteMemory) {
+        let site = sample::site_id("depot");
+        let (epoch, now_ms) = (START_MS + 1, self.now_ms);
+        let next = Managed::new(site, power(), Some(memory), epoch, TIMING, now_ms);
+        self.managed = next.expect("it can be");
+    }
+
     fn hear(&mut self, station: &str, news: StationNews) {
         let station = sample::station_id(station);
         self.managed.hear(&station, &news, self.now_ms);
@@ -646,16 +654,7 @@ fn a_grant_is_remembered_before_it_is_sent_and_the_next_life_books_it_and_goes_o
     let lowered = world.profiles("A").pop().expect("it makes room");
     assert_eq!(lowered.periods[0].limit, 20.0);
 
-    let site = sample::site_id("depot");
-    let next = Managed::new(
-        site,
-        power(),
-        Some(memory),
-        START_MS + 1,
-        TIMING,
-        world.now_ms,
-    );
-    world.managed = next.expect("it can be");
+    world.next_life(memory);
     let view = world.managed.view(world.now_ms);
     assert_eq!(view.learns_until, None);
     assert_eq!(world.outlet("A").reserved_a, 32.0);

@@ -39,19 +39,9 @@ impl World {
         self.settle();
     }
 
-    fn next_life(&mut self) {
+    fn forgets_all_but_its_memory(&mut self) {
         let memory = self.managed.changed_memory();
-        let memory = memory.expect("it learned something");
-        let site = sample::site_id("depot");
-        let next = Managed::new(
-            site,
-            power(),
-            Some(memory),
-            START_MS + 1,
-            TIMING,
-            self.now_ms,
-        );
-        self.managed = next.expect("it can be");
+        self.next_life(memory.expect("it learned something"));
     }
 }
 
@@ -80,7 +70,7 @@ fn a_station_that_comes_back_without_its_floor_is_booked_at_all_it_can_draw_when
     assert_eq!(world.outlet("B").granted_a, 8.0, "it makes room at once");
     world.comes("A");
     assert_eq!(world.outlet("A").reserved_a, 6.0);
-    world.next_life();
+    world.forgets_all_but_its_memory();
     assert_eq!(world.outlet("A").reserved_a, 32.0, "it is remembered");
     world.comes("A");
     assert_eq!(world.outlet("A").reserved_a, 6.0);
@@ -127,7 +117,7 @@ fn a_station_whose_register_shows_that_it_kept_its_grant_is_booked_at_its_last_w
         let booked_a = if keeps { 32.0 } else { 6.0 };
         assert_eq!(world.outlet("A").reserved_a, booked_a);
         if keeps {
-            world.next_life();
+            world.forgets_all_but_its_memory();
             world.pass(1);
             assert_eq!(world.outlet("A").reserved_a, 32.0, "it is remembered");
             world.comes("A");

@@ -104,16 +104,7 @@ fn the_next_life_knows_which_clocks_are_behind() {
     world.managed.changed_memory();
     with_clock(&mut world, LAG_MS + 900, true);
     assert_eq!(world.managed.changed_memory(), None, "about the same");
-    let site = sample::site_id("depot");
-    let next = Managed::new(
-        site,
-        power(),
-        Some(memory),
-        START_MS + 1,
-        TIMING,
-        world.now_ms,
-    );
-    world.managed = next.expect("it can be");
+    world.next_life(memory);
     world.hear("A", StationNews::Connected(true));
     world.pass(2);
     world.profiles("A");
